@@ -1,0 +1,57 @@
+import type { NodeId, PlaceId } from '../base/ids.ts';
+import type { Position } from './database.ts';
+
+/**
+ * The agent's HTTP API, on loopback or behind TLS. Every call but the health endpoints carries `authorization: Bearer TOKEN`.
+ *   GET  /primary /replica?lag=BYTES /readiness /liveness /metrics
+ *   GET  /pulse      newline-delimited JSON, one Pulse every `pulseEveryMs` and at every change, until the client leaves
+ *   POST /orders     Order → OrderReply
+ *   GET  /status     NodeStatus (src/ports/status.ts)     GET /why  the last decisions with their reasons
+ */
+export interface Pulse {
+  readonly node: NodeId;
+  /** Newest epoch this agent knows from the store. */
+  readonly epoch: number;
+  readonly role: 'primary' | 'standby' | 'none' | 'observer';
+  /** Primary: gateway open under `epoch`. */
+  readonly open: boolean;
+  /** Primary: heartbeats committed so far, and milliseconds since the last one ended, by the sender's clock. */
+  readonly committed: number;
+  readonly commitAgeMs: number;
+  /** Primary: a commit waits for standbys to confirm (alive, but its set is not). */
+  readonly waitsForSync: boolean;
+  readonly timeline: number | null;
+  readonly endLsn: string | null;
+  readonly storedEpoch: number | null;
+  readonly systemId: string | null;
+  /** Can it be detached and read now: a standby that answers, its agent reaches the store. */
+  readonly detachable: boolean;
+}
+
+/** An order of a takeover (P5). The receiver checks epoch and controller revision against the store before it acts. */
+export type Order = {
+  readonly operation: string;
+  readonly step: string;
+  readonly epoch: number;
+  /** Mod revision of the epoch record that the driver wrote. */
+  readonly epochModRevision: number;
+  readonly by: NodeId;
+} & (
+  | { readonly do: 'detach' }
+  | { readonly do: 'promote'; readonly w: number; readonly names: readonly NodeId[]; readonly restarted: boolean }
+);
+
+export type OrderReply =
+  | { readonly kind: 'done'; readonly position: Position; readonly tookMs: number }
+  | { readonly kind: 'refused'; readonly code: string; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+/** How one place reaches a node of another: every address is the near end of a link. */
+export interface PeerAddresses {
+  readonly node: NodeId;
+  readonly place: PlaceId;
+  readonly data: boolean;
+  readonly agent: { readonly host: string; readonly port: number };
+  readonly gateway: { readonly host: string; readonly port: number } | null;
+  readonly postgres: { readonly host: string; readonly port: number } | null;
+}

@@ -1,0 +1,104 @@
+import type { NodeId, PlaceId } from '../base/ids.ts';
+import type { Knobs } from '../base/knobs.ts';
+import type { PeerAddresses } from './agent.ts';
+
+/** Passwords and tokens of one deployment: a JSON file with mode 0600, made once, never in argv, logs, status or reports. */
+export interface Secrets {
+  readonly adminPassword: string;
+  readonly replicationPassword: string;
+  readonly appPassword: string;
+  readonly agentToken: string;
+  readonly gatewayToken: string;
+  readonly storeToken: string;
+}
+
+/** What `database/postgres` needs to own one node. Roles: farshore_admin (superuser), farshore_replication, app. Database: app. */
+export interface PostgresConfig {
+  readonly group: string;
+  readonly node: NodeId;
+  /** Every node of the group; the HBA and replication slots are made for them. */
+  readonly members: readonly NodeId[];
+  readonly dataDir: string;
+  /** Short path (sockets must stay under 108 bytes), readable by the user PostgreSQL runs as, 0700. */
+  readonly runDir: string;
+  /** Replication listener, and the number in the socket's name. */
+  readonly host: string;
+  readonly port: number;
+  readonly binDir: string;
+  readonly libDir: string | null;
+  readonly logPath: string;
+  readonly keeperSocketPath: string;
+  readonly runAs: { readonly uid: number; readonly gid: number } | null;
+  readonly secretsPath: string;
+}
+
+/** How traffic and promotion are decided, from the deployment file. */
+export interface GroupPolicy {
+  readonly deployment: string;
+  readonly group: string;
+  readonly mode: 'sync' | 'semi-sync';
+  readonly confirm: number;
+  readonly whenAlone: 'block' | 'serve-with-rpo-suspended';
+  /** Data nodes in order of preference; the first makes the first database. */
+  readonly dataNodes: readonly NodeId[];
+  /** Those of them that may become primary (residency). */
+  readonly promotable: readonly NodeId[];
+  /** Every agent, data or not: each is an observer of the others. */
+  readonly observers: readonly NodeId[];
+  readonly regions: readonly { readonly id: PlaceId; readonly role: 'active' | 'passive'; readonly weight: number }[];
+}
+
+/** The file the agent is started with: `farshore agent FILE`. */
+export interface AgentConfig {
+  readonly node: NodeId;
+  readonly place: PlaceId;
+  readonly policy: GroupPolicy;
+  readonly knobs: Knobs;
+  readonly api: { readonly host: string; readonly port: number };
+  readonly secretsPath: string;
+  /** As reached from this place. */
+  readonly storeUrls: readonly string[];
+  /** Absent on a site. */
+  readonly database: (PostgresConfig & { readonly gatewayControlPath: string }) | null;
+  readonly peers: readonly PeerAddresses[];
+}
+
+/** The file an edge is started with: `farshore edge FILE`. */
+export interface EdgeConfig {
+  readonly place: PlaceId;
+  readonly deployment: string;
+  readonly group: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly storeUrls: readonly string[];
+  readonly secretsPath: string;
+  readonly healthPath: string;
+  /** Where each region's application is reached from here, and the RTT the link has in milliseconds. */
+  readonly upstreams: readonly {
+    readonly region: PlaceId;
+    readonly host: string;
+    readonly port: number;
+    readonly rttMs: number;
+  }[];
+}
+
+/** One relay process: connections that processes in `from` open towards `to`. `farshore link FILE`. */
+export interface LinkConfig {
+  readonly from: PlaceId;
+  readonly to: PlaceId;
+  readonly controlSocketPath: string;
+  /** One-way delays in milliseconds, each direction of the bytes. */
+  readonly delayMs: number;
+  readonly returnDelayMs: number;
+  readonly routes: readonly {
+    readonly name: string;
+    readonly listen: { readonly host: string; readonly port: number };
+    readonly target: { readonly host: string; readonly port: number };
+  }[];
+}
+
+/** The embedded store: `farshore store FILE`. */
+export interface StoreConfig {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly dataDir: string;
+  readonly secretsPath: string;
+}

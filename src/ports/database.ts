@@ -1,0 +1,101 @@
+import type { NodeId } from '../base/ids.ts';
+import type { Lsn } from '../base/lsn.ts';
+import type { Outcome } from '../base/result.ts';
+
+/** The list that PostgreSQL waits for: W of `names`. `w: 0` means nobody. Names carry the epoch (P10.2), so an old reign's standbys never match. */
+export interface SyncList {
+  readonly epoch: number;
+  readonly w: number;
+  readonly names: readonly NodeId[];
+}
+
+/** A standby as the primary's `pg_stat_replication` shows it. */
+export interface StandbySeen {
+  readonly node: NodeId;
+  /** The epoch in its application_name. */
+  readonly epoch: number;
+  readonly state: 'startup' | 'catchup' | 'streaming' | 'backup' | 'stopping';
+  readonly flushLsn: Lsn | null;
+  readonly replayLsn: Lsn | null;
+  readonly syncState: 'async' | 'potential' | 'sync' | 'quorum';
+}
+
+/** One consistent look at the local PostgreSQL. */
+export interface DatabaseStatus {
+  /** `stopped`: no process; `starting`: process, but no connection yet; `standby`/`primary`: answers queries. */
+  readonly state: 'empty' | 'stopped' | 'starting' | 'standby' | 'primary';
+  readonly systemId: string | null;
+  readonly timeline: number | null;
+  /** The newest epoch stored in the database; null when it can't be read or was never written. */
+  readonly storedEpoch: number | null;
+  /** Primary: end of WAL flushed. Standby: end of WAL received and flushed, or replayed when nothing was received since the start. */
+  readonly endLsn: Lsn | null;
+  readonly replayLsn: Lsn | null;
+  /** Standby: whom it is told to follow (null when isolated), and whether a WAL receiver runs. */
+  readonly upstream: { readonly node: NodeId; readonly epoch: number } | null;
+  readonly receiving: boolean;
+  /** Standby: true when it has replayed all the WAL that it holds itself. Only then is `endLsn` its end (P8.2). */
+  readonly localWalReplayed: boolean;
+  /** Primary: the list as configured, and who streams. */
+  readonly syncList: SyncList | null;
+  readonly standbys: readonly StandbySeen[];
+  /** Age of the newest heartbeat row replayed or committed here, by this machine's clock; null = unknown. */
+  readonly heartbeatAgeMs: number | null;
+  readonly heartbeatSeq: number | null;
+  readonly atMs: number;
+}
+
+export interface Progress {
+  (text: string, doneBytes?: number, totalBytes?: number): void;
+}
+
+/** Where a standby gets its WAL from, as seen from here (through the link). */
+export interface Upstream {
+  readonly node: NodeId;
+  readonly epoch: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Position {
+  readonly timeline: number;
+  readonly lsn: Lsn;
+  readonly systemId: string;
+  readonly storedEpoch: number | null;
+}
+
+export interface RegionDatabase {
+  status(): Promise<DatabaseStatus>;
+  /** Makes a new cluster in an empty data directory and leaves it stopped. Refused when the directory is not empty. */
+  init(progress: Progress): Promise<Outcome<{ readonly systemId: string }>>;
+  /** Starts PostgreSQL as an isolated standby (P8.1): signal file first, no connection to a primary. Also when it runs already. */
+  startIsolated(): Promise<Outcome<void>>;
+  /** Starts a just-initialised cluster as a primary, roles and schema made, epoch stored. Only for the very first node. */
+  startFirst(epoch: number, list: SyncList): Promise<Outcome<{ readonly systemId: string }>>;
+  /** Ends every process of the data directory and proves it (P3.1 `killed`). `fast` lets the standbys get the last WAL. */
+  stop(how: 'fast' | 'kill'): Promise<Outcome<{ readonly evidence: string }>>;
+  /** Copies the upstream into an empty data directory, as an isolated standby, not started. An interrupted copy is cleaned and begun again. */
+  clone(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>>;
+  /** Points a running standby at an upstream, without restart. */
+  follow(upstream: Upstream): Promise<Outcome<void>>;
+  /** Cuts the standby from its upstream, waits until no WAL receiver is left, and reads the position. */
+  detach(): Promise<Outcome<Position>>;
+  /** Compares the end of the local WAL with the fork in the upstream's history (P8.2). */
+  compareWith(
+    upstream: Upstream,
+  ): Promise<Outcome<{ readonly verdict: 'same-branch' | 'diverged' | 'foreign'; readonly why: string }>>;
+  /** Moves a diverged data directory aside, whole, so that it can be read later (I7), and leaves an empty one. */
+  setAside(label: string): Promise<Outcome<{ readonly keptAt: string }>>;
+  /** Promotes a standby, checks timeline and recovery state, then stores the epoch in the database. */
+  promote(epoch: number): Promise<Outcome<Position>>;
+  /** Writes the sync list and asks for a reload. Works on a standby too (for the reign that begins). Not a barrier. */
+  setSyncList(list: SyncList): Promise<Outcome<void>>;
+  /**
+   * The barrier (P4.1b): proves that every backend and walsender uses `list`, then that every name in it flushed past
+   * the end of WAL read after that. `unknown` when not proven within `timeoutMs`.
+   */
+  settleSyncList(list: SyncList, timeoutMs: number): Promise<Outcome<void>>;
+  /** Commits one heartbeat row the way an application would (waits for the list). Bounded by `timeoutMs`. */
+  heartbeat(timeoutMs: number): Promise<Outcome<{ readonly seq: number }>>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,70 @@
+import type { NodeId, PlaceId } from '../base/ids.ts';
+
+/**
+ * What the agent tells its gateway (P7.1), over the gateway's control socket: a Unix socket, one JSON object a line.
+ * The gateway keeps the last table when the agent is gone; `deadlineMs` (CLOCK_MONOTONIC) bounds what it may answer.
+ */
+export interface GatewayTable {
+  readonly epoch: number;
+  /** Local PostgreSQL: `primary` may be written to when `open`. */
+  readonly local: 'primary' | 'standby' | 'closed';
+  readonly open: boolean;
+  /** Past this the gateway writes nothing more to a client (P2.3); null = no deadline. */
+  readonly deadlineMs: number | null;
+  /** The primary of `epoch`, and the gateway that leads to it as seen from here; null while unknown. */
+  readonly primary: {
+    readonly node: NodeId;
+    readonly region: PlaceId;
+    readonly host: string;
+    readonly port: number;
+  } | null;
+  /** May `ro` be served here, and if not, where (nearest first) and why. */
+  readonly readOnly: {
+    readonly local: boolean;
+    readonly why: string;
+    readonly elsewhere: readonly { readonly node: NodeId; readonly host: string; readonly port: number }[];
+  };
+}
+
+export type GatewayRequest =
+  | { readonly id: number; readonly do: 'table'; readonly table: GatewayTable }
+  | { readonly id: number; readonly do: 'status' };
+
+export interface GatewayStatus {
+  readonly pid: number;
+  readonly epoch: number;
+  readonly table: GatewayTable | null;
+  readonly connections: { readonly rw: number; readonly ro: number; readonly peer: number; readonly waiting: number };
+  readonly counters: {
+    readonly accepted: number;
+    readonly refused: number;
+    /** Connections closed because the epoch or the deadline passed. */
+    readonly fenced: number;
+    /** Commits that were in flight then: SQLSTATE 08007. */
+    readonly inFlightUnknown: number;
+    /** Cancelled waits for synchronous replication turned into an error (P7.3). */
+    readonly cancelledSyncWaits: number;
+  };
+}
+
+export type GatewayReply =
+  | { readonly id: number; readonly ok: true; readonly status: GatewayStatus }
+  | { readonly id: number; readonly ok: false; readonly code: string; readonly why: string };
+
+/** The file the gateway is started with: `node dist/database/gateway/main.js FILE`. */
+export interface GatewayConfig {
+  readonly node: NodeId;
+  readonly controlSocketPath: string;
+  /** PostgreSQL's Unix socket: `${socketDir}/.s.PGSQL.${port}`. */
+  readonly postgres: { readonly socketDir: string; readonly port: number };
+  readonly rw: { readonly host: string; readonly port: number };
+  readonly ro: { readonly host: string; readonly port: number };
+  /** For gateways of other regions, reached over links. */
+  readonly peer: { readonly host: string; readonly port: number };
+  /** File that holds the token gateways show each other; never in argv or logs. */
+  readonly tokenPath: string;
+  /** Certificate for clients that ask for TLS; null = TLS is answered with "not offered", allowed on loopback only. */
+  readonly tls: { readonly certPath: string; readonly keyPath: string } | null;
+  /** How long a new connection waits for a primary before 57P03. */
+  readonly waitForPrimaryMs: number;
+}

@@ -1,0 +1,73 @@
+import type { NodeId, PlaceId } from '../base/ids.ts';
+import type { Reason } from '../base/reason.ts';
+
+/** A value with who saw it and how old it is. Status assembled from values of unknown age is a lie. */
+export interface Aged<T> {
+  readonly value: T;
+  readonly ageMs: number;
+  readonly observer: string;
+}
+
+/** `GET /status` of an agent. */
+export interface NodeStatus {
+  readonly node: NodeId;
+  readonly place: PlaceId;
+  readonly pid: number;
+  readonly role: 'primary' | 'standby' | 'none' | 'observer';
+  readonly sync: 'solo' | 'confirms' | 'async' | 'primary' | 'none';
+  readonly epoch: number | null;
+  readonly storedEpoch: number | null;
+  readonly timeline: number | null;
+  readonly lsn: string | null;
+  readonly lagBytes: number | null;
+  readonly heartbeatAgeMs: number | null;
+  readonly open: boolean;
+  readonly health: { readonly ok: boolean; readonly why: Reason };
+  readonly state: string;
+  readonly why: Reason;
+  readonly keeperPid: number | null;
+  readonly postgresPid: number | null;
+  readonly gatewayPid: number | null;
+  readonly gateway: {
+    readonly fenced: number;
+    readonly inFlightUnknown: number;
+    readonly cancelledSyncWaits: number;
+    readonly connections: number;
+  } | null;
+  readonly observedAtWallMs: number;
+  readonly ageMs: number;
+}
+
+/** `farshore status --json`. Versioned: a field may be added within a version, never changed or removed. */
+export interface WorldStatus {
+  readonly schema: 'farshore.status/v1';
+  readonly deployment: string;
+  readonly state: 'ready' | 'starting' | 'degraded' | 'down';
+  readonly why: Reason;
+  readonly epoch: Aged<number> | null;
+  readonly primary: Aged<{ readonly node: NodeId; readonly region: PlaceId }> | null;
+  /** `kept` | `suspended` (a primary acknowledges alone) | `none` (async). */
+  readonly rpoZero: { readonly state: 'kept' | 'suspended' | 'none'; readonly why: Reason };
+  readonly record: Aged<{ readonly version: number; readonly w: number; readonly names: readonly NodeId[] }> | null;
+  readonly regions: readonly {
+    readonly id: PlaceId;
+    readonly state: 'up' | 'down' | 'held';
+    readonly nodes: readonly Aged<NodeStatus>[];
+    readonly pids: Readonly<Record<string, number | null>>;
+    readonly addresses: Readonly<Record<string, string>>;
+  }[];
+  readonly sites: readonly {
+    readonly id: PlaceId;
+    readonly state: 'up' | 'down';
+    readonly pids: Readonly<Record<string, number | null>>;
+    readonly addresses: Readonly<Record<string, string>>;
+  }[];
+  readonly links: readonly {
+    readonly from: PlaceId;
+    readonly to: PlaceId;
+    readonly state: 'up' | 'cut' | 'slow';
+    readonly targetRttMs: number;
+    readonly measuredRttMs: number | null;
+    readonly pid: number | null;
+  }[];
+}

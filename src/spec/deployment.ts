@@ -1,0 +1,59 @@
+import type { PlaceId } from '../base/ids.ts';
+import type { Knobs } from '../base/knobs.ts';
+
+/** A deployment file after parsing: every default filled in, every rule checked. Nothing below `spec/` reads YAML. */
+export interface Deployment {
+  readonly name: string;
+  readonly model: 'active-passive' | 'active-active' | 'global';
+  readonly tier: 'critical' | 'high';
+  readonly objectives: { readonly rtoMs: number; readonly rpoMs: number };
+  /** In order of preference: the first is the first primary, later ones are preferred earlier first. */
+  readonly regions: readonly RegionSpec[];
+  readonly sites: readonly SiteSpec[];
+  readonly residency: readonly ResidencyRule[];
+  readonly replication: ReplicationSpec;
+  readonly leaseTtlMs: number;
+  /** Timings that the file sets; the rest are the knobs' defaults. */
+  readonly timings: Partial<Knobs>;
+  readonly application: ApplicationSpec | null;
+}
+
+export interface RegionSpec {
+  readonly id: PlaceId;
+  readonly role: 'active' | 'passive';
+  readonly weight: number;
+  readonly control: 'owned';
+  /** Names of the region's PostgreSQL servers: `n1`. */
+  readonly nodes: readonly string[];
+  /** May its nodes become primary: false when a residency rule forbids writing there. */
+  readonly promotable: boolean;
+}
+
+/** A place that holds no data: a member of the store, an observer, or both. */
+export interface SiteSpec {
+  readonly id: PlaceId;
+  readonly store: boolean;
+  readonly witness: boolean;
+}
+
+export interface ResidencyRule {
+  readonly name: string;
+  /** A bloc or country of facts/residency: `EU`, `EEA`, `DE`. */
+  readonly jurisdiction: string;
+  readonly data: 'all';
+}
+
+export interface ReplicationSpec {
+  readonly mode: 'sync' | 'semi-sync';
+  /** Semi-sync: how many standbys of other regions confirm. Sync: all of them, and this is their number. */
+  readonly confirm: number;
+  readonly whenAlone: 'block' | 'serve-with-rpo-suspended';
+  /** What the file declares for the time a primary acknowledges alone (P11.2); null when it never does. */
+  readonly rpoWhileDegradedMs: number | null;
+}
+
+export interface ApplicationSpec {
+  /** Started once per region: argv. Gets PORT, DATABASE_URL (rw), DATABASE_URL_RO, FARSHORE_REGION in its environment. */
+  readonly command: readonly string[];
+  readonly healthPath: string;
+}
