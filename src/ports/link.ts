@@ -1,0 +1,45 @@
+import type { PlaceId } from '../base/ids.ts';
+
+/** The state a link is told to be in. `extraDelayMs` is added to each direction: a slow link. */
+export interface LinkFault {
+  readonly state: 'up' | 'cut';
+  readonly extraDelayMs: number;
+}
+
+/**
+ * The relay's control socket: a Unix socket, one JSON object a line, every request answered by its `id`.
+ * A fault carries a lease: without a refresh within `expiresInMs` the link is up again, so a killed drill never leaves it cut.
+ */
+export type LinkRequest =
+  | { readonly id: number; readonly do: 'status' }
+  /** The whole desired state. Without `expiresInMs` it stays; only `up` without delay may do that. */
+  | {
+      readonly id: number;
+      readonly do: 'set';
+      readonly state: 'up' | 'cut';
+      readonly extraDelayMs: number;
+      readonly expiresInMs?: number;
+    }
+  /** `place` died: what it had not put on the wire yet dies with it, and its peers see a reset one delay later. */
+  | { readonly id: number; readonly do: 'drop-egress'; readonly place: PlaceId };
+
+export interface LinkStatus {
+  readonly pid: number;
+  readonly from: PlaceId;
+  readonly to: PlaceId;
+  readonly state: 'up' | 'cut' | 'slow';
+  /** Round trip that the link is told to have, faults excluded. */
+  readonly targetRttMs: number;
+  /** Median of the last round trips of one byte through sockets and both directions; null before the first. */
+  readonly measuredRttMs: number | null;
+  readonly measuredAgeMs: number | null;
+  readonly connections: number;
+  readonly bytes: { readonly forward: number; readonly back: number };
+  readonly inFlightBytes: { readonly forward: number; readonly back: number };
+  readonly droppedBytes: number;
+  readonly faultExpiresInMs: number | null;
+}
+
+export type LinkReply =
+  | { readonly id: number; readonly ok: true; readonly status: LinkStatus }
+  | { readonly id: number; readonly ok: false; readonly code: string; readonly why: string };
