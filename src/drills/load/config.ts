@@ -1,0 +1,42 @@
+/** The file the load process is started with: `node dist/drills/load/main.js FILE`. */
+export interface LoadConfig {
+  readonly schema: 'farshore.load/v1';
+  readonly drill: string;
+  readonly ledgerPath: string;
+  /** Holds `appPassword`; read by the load process itself, so the password is in no argv and not in this file. */
+  readonly secretsPath: string;
+  /** It ends by itself after this, whatever happens to the process that started it. */
+  readonly maxDurationMs: number;
+  readonly cohorts: readonly CohortConfig[];
+}
+
+export type CohortConfig = SqlCohortConfig | HttpCohortConfig;
+
+/** Writers with sessions that stay open, through one region's `rw` gateway. */
+export interface SqlCohortConfig {
+  readonly kind: 'sql';
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  readonly table: string;
+  readonly ratePerSecond: number;
+  readonly deadlineMs: number;
+  readonly sessions: number;
+}
+
+/** Users of one region's edge: POST /orders and GET /orders/:id. */
+export interface HttpCohortConfig {
+  readonly kind: 'http';
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly writesPerSecond: number;
+  readonly readsPerSecond: number;
+  readonly deadlineMs: number;
+}
+
+/** How many requests may be waiting at once: twice what a total outage makes wait within one deadline. */
+export const inFlightBudget = (ratePerSecond: number, deadlineMs: number): number =>
+  Math.max(4, Math.ceil((ratePerSecond * deadlineMs * 2) / 1000));
