@@ -57,7 +57,10 @@ export class Relay {
     this.#back.setExtraDelay(extraDelayMs);
     if (state !== this.#state) {
       this.#state = state;
-      for (const line of [this.#forward, this.#back]) state === 'cut' ? line.cut() : line.heal();
+      for (const line of [this.#forward, this.#back]) {
+        if (state === 'cut') line.cut();
+        else line.heal();
+      }
     }
     if (expiresInMs === null) return;
     this.#expiresAtMs = performance.now() + expiresInMs;

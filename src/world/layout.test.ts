@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { placeId } from '../base/ids.ts';
+import type { Deployment } from '../spec/deployment.ts';
+import { planProcesses } from './configs.ts';
+import { addressOf, layOut, type LayoutOptions } from './layout.ts';
+
+const deployment = (regions: readonly string[], sites: readonly { id: string; witness: boolean }[]): Deployment => ({
+  name: 'shop',
+  model: 'global',
+  tier: 'high',
+  objectives: { rtoMs: 30_000, rpoMs: 0 },
+  regions: regions.map((id, i) => ({
+    id: placeId(id),
+    role: 'active',
+    weight: 1,
+    control: 'owned',
+    nodes: ['n1'],
+    promotable: i !== 2,
+  })),
+  sites: sites.map(({ id, witness }, i) => ({ id: placeId(id), store: i === 0, witness })),
+  residency: [],
+  replication: { mode: 'semi-sync', confirm: 1, whenAlone: 'block', rpoWhileDegradedMs: null },
+  leaseTtlMs: 4_000,
+  timings: { tickMs: 50 },
+  application: { command: ['node', 'app/main.mjs'], healthPath: '/healthz' },
+});
+const options = (basePort = 7_800): LayoutOptions => ({
+  id: '0123456789',
+  specPath: '/home/a user/shop/farshore.yaml',
+  stateDir: '/home/a user/shop/.farshore',
+  runDir: '/tmp/farshore-4294967294-0123456789',
+  dataRoot: '/home/a user/shop/.farshore/nodes',
+  runAs: null,
+  binDir: '/pg/bin',
+  libDir: '/pg/lib',
+  basePort,
+  rttScale: 1,
+  rttMs: (a, b) => a.length + b.length,
+});
+const program = { node: '/usr/bin/node', distDir: '/f/dist', path: '/usr/bin', home: '/home/a user' };
+
+const places = fc.uniqueArray(fc.stringMatching(/^(aws|azure|gcp):[a-z0-9-]{3,30}$/), { minLength: 2, maxLength: 6 });
+const worlds = fc.record({ ids: places, sites: fc.integer({ min: 1, max: 2 }), witness: fc.boolean() }).map((it) => {
+  const sites = Math.min(it.sites, it.ids.length - 1);
+  const [siteIds, regionIds] = [it.ids.slice(0, sites), it.ids.slice(sites)];
+  return deployment(
+    regionIds,
+    siteIds.map((id, i) => ({ id, witness: it.witness || i > 0 })),
+  );
+});
+
+/** Every `listen`-like port in the config files: what the processes will really open. */
+function listened(files: readonly { readonly content: unknown }[]): readonly number[] {
+  return files.flatMap(({ content }) => {
+    const it = content as Record<string, { port: number } | undefined> & { routes?: unknown; database?: unknown };
+    const own = ['listen', 'api', 'rw', 'ro', 'peer'].flatMap((name) => it[name]?.port ?? []);
+    const routes = (it.routes ?? []) as { name: string; listen: { port: number }; target: { port: number } }[];
+    const far = routes.flatMap((route) => (route.name === 'ping' ? [route.target.port] : []));
+    const database = it.database as { port: number } | null | undefined;
+    return [...own, ...routes.map((route) => route.listen.port), ...far, ...(database ? [database.port] : [])];
+  });
+}
+
+describe('layout', () => {
+  it('opens no port twice, and none outside its block', () => {
+    fc.assert(
+      fc.property(worlds, (world) => {
+        const { layout, files } = planProcesses(layOut(world, options()), world, program);
+        const apps = layout.places.flatMap((place) => place.ports.app ?? []);
+        const ports = [...listened(files), ...apps];
+        expect(new Set(ports).size).toBe(ports.length);
+        expect(ports.length).toBe(layout.portCount);
+        for (const port of ports) {
+          expect(port).toBeGreaterThanOrEqual(layout.basePort);
+          expect(port).toBeLessThan(layout.basePort + layout.portCount);
+        }
+      }),
+    );
+  });
+
+  it('has one link for every directed pair of places', () => {
+    fc.assert(
+      fc.property(worlds, (world) => {
+        const { links, places: all } = layOut(world, options());
+        expect(links.length).toBe(all.length * (all.length - 1));
+        expect(new Set(links.map(({ from, to }) => `${from} ${to}`)).size).toBe(links.length);
+      }),
+    );
+  });
+
+  it('keeps every socket path under 108 bytes, with PostgreSQL’s own name behind its folder', () => {
+    fc.assert(
+      fc.property(worlds, (world) => {
+        const plan = layOut(world, options(65_000));
+        const sockets = [
+          plan.supervisorSocketPath,
+          ...plan.links.map((link) => link.controlSocketPath),
+          ...plan.places.flatMap((place) => [
+            place.keeperSocketPath ?? '',
+            place.gatewaySocketPath ?? '',
+            `${place.postgresRunDir ?? ''}/.s.PGSQL.65535.lock`,
+          ]),
+        ];
+        for (const path of sockets) expect(Buffer.byteLength(path)).toBeLessThan(108);
+      }),
+    );
+  });
+
+  it('is the same for the same deployment, and moves as a whole with the base port', () => {
+    const world = deployment(
+      ['aws:eu-west-1', 'aws:us-east-1', 'aws:ap-northeast-1'],
+      [{ id: 'aws:ca-1', witness: true }],
+    );
+    expect(layOut(world, options())).toEqual(layOut(world, options()));
+    const moved = layOut(world, options(9_000));
+    for (const [i, place] of layOut(world, options()).places.entries()) {
+      const ports = Object.entries(place.ports).map(([name, port]) => [name, port + 1_200]);
+      expect(moved.places[i]?.ports).toEqual(Object.fromEntries(ports));
+    }
+  });
+
+  it('gives people the first ports, and processes of one place no link to themselves', () => {
+    const world = deployment(
+      ['aws:eu-west-1', 'aws:us-east-1', 'aws:ap-northeast-1'],
+      [{ id: 'aws:ca-1', witness: true }],
+    );
+    const plan = layOut(world, options());
+    expect(plan.places.map((place) => place.ports.edge)).toEqual([7_800, 7_801, 7_802, undefined]);
+    const here = placeId('aws:eu-west-1');
+    expect(addressOf(plan, here, here, 'app')?.port).toBe(plan.places[0]?.ports.app);
+    expect(addressOf(plan, here, placeId('aws:us-east-1'), 'app')?.port).toBe(plan.links[0]?.near.app);
+    expect(addressOf(plan, here, placeId('aws:ca-1'), 'postgres')).toBe(null);
+  });
+
+  it('tells each agent about all others, over links only', () => {
+    const world = deployment(
+      ['aws:eu-west-1', 'aws:us-east-1', 'aws:ap-northeast-1'],
+      [{ id: 'aws:ca-1', witness: true }],
+    );
+    const { layout, files } = planProcesses(layOut(world, options()), world, program);
+    const agents = files.filter(({ path }) => path.endsWith('-agent.json'));
+    expect(agents.length).toBe(4);
+    const near = new Set(layout.links.flatMap((link) => Object.values(link.near)));
+    for (const { content } of agents) {
+      if (!('peers' in content)) throw new Error('not an agent');
+      expect(content.peers.length).toBe(3);
+      for (const peer of content.peers) expect(near.has(peer.agent.port)).toBe(true);
+      expect(content.knobs).toMatchObject({ leaseTtlMs: 4_000, tickMs: 50 });
+      expect(content.policy.promotable).toEqual(['aws:eu-west-1/n1', 'aws:us-east-1/n1']);
+      expect(content.policy.observers.length).toBe(4);
+    }
+  });
+
+  it('holds no secret', () => {
+    const world = deployment(['aws:eu-west-1', 'aws:us-east-1'], [{ id: 'aws:ca-1', witness: true }]);
+    const { layout } = planProcesses(layOut(world, options()), world, program);
+    expect(JSON.stringify(layout)).not.toMatch(/postgres:\/\/[^@"]*:/);
+  });
+});

@@ -1,0 +1,54 @@
+import type { PlaceId } from '../../base/ids.ts';
+import type { ProcessKind } from '../layout.ts';
+
+/** The supervisor's control socket: a Unix socket, one JSON object a line, every request answered by its `id`. */
+export type SupervisorRequest =
+  | { readonly id: number; readonly do: 'list' }
+  /**
+   * From now on the processes of `place` are not restarted; none is killed by this. Without a refresh within `expiresInMs`
+   * the hold ends and they come back, so that a killed drill never leaves a region dead (I13).
+   */
+  | {
+      readonly id: number;
+      readonly do: 'hold';
+      readonly place: PlaceId;
+      readonly holder: string;
+      readonly expiresInMs: number;
+    }
+  /** Ends a hold: what does not run is started. */
+  | { readonly id: number; readonly do: 'release'; readonly place: PlaceId }
+  /** The world goes down when this connection closes: a foreground `up` that is killed leaves nothing behind. */
+  | { readonly id: number; readonly do: 'attach' }
+  /** Stops everything in order. Answered when all processes but the supervisor are gone. */
+  | { readonly id: number; readonly do: 'shutdown' };
+
+export interface ProcessState {
+  readonly name: string;
+  readonly place: PlaceId | null;
+  readonly kind: ProcessKind;
+  readonly state: 'running' | 'waiting-to-restart' | 'held' | 'stopped';
+  readonly pid: number | null;
+  readonly startTicks: number | null;
+  readonly restarts: number;
+  /** How it ended last: `exit 1`, `SIGKILL`. */
+  readonly lastExit: string | null;
+  readonly sinceMs: number;
+}
+
+export interface Hold {
+  readonly place: PlaceId;
+  readonly holder: string;
+  readonly expiresInMs: number;
+}
+
+export interface SupervisorStatus {
+  readonly pid: number;
+  readonly upMs: number;
+  readonly stopping: boolean;
+  readonly processes: readonly ProcessState[];
+  readonly holds: readonly Hold[];
+}
+
+export type SupervisorReply =
+  | { readonly id: number; readonly ok: true; readonly status: SupervisorStatus }
+  | { readonly id: number; readonly ok: false; readonly code: string; readonly why: string };
