@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { edit, parse, THREE, TWO } from '../../test/unit/spec-cases.ts';
+
+describe('deployments', () => {
+  test('defaults are filled in', () => {
+    const parsed = parse(THREE);
+    expect(parsed).toMatchObject({
+      ok: true,
+      value: {
+        notes: [],
+        deployment: {
+          objectives: { rtoMs: 300_000, rpoMs: 30_000 },
+          regions: [
+            { id: 'aws:us-east-1', role: 'active', weight: 1, control: 'owned', nodes: ['n1'], promotable: true },
+            { role: 'active' },
+            { role: 'active' },
+          ],
+          sites: [{ id: 'aws:us-east-2', store: true, witness: true }],
+          residency: [],
+          replication: { mode: 'semi-sync', confirm: 1, whenAlone: 'block', rpoWhileDegradedMs: null },
+          leaseTtlMs: 3_000,
+          timings: {},
+          application: null,
+        },
+      },
+    });
+  });
+
+  test('what the file says is kept, and the active region comes first', () => {
+    const swapped = edit(
+      TWO,
+      ['role: active', 'role: PASSIVE'],
+      ['role: passive', 'role: active'],
+      ['PASSIVE', 'passive'],
+    );
+    const parsed = parse(swapped);
+    expect(parsed).toMatchObject({
+      ok: true,
+      value: {
+        deployment: {
+          regions: [{ id: 'aws:eu-west-1' }, { id: 'aws:eu-central-1' }],
+          replication: { mode: 'sync', confirm: 1, rpoWhileDegradedMs: 86_400_000 },
+          timings: { evictAfterMs: 2_000 },
+          application: { command: ['node', 'app/server.mjs'], healthPath: '/healthz' },
+        },
+      },
+    });
+  });
+
+  test('semi-sync with one standby becomes sync', () => {
+    const parsed = parse(edit(TWO, ['mode: sync', 'mode: semi-sync']));
+    expect(parsed.ok && parsed.value.deployment.replication).toMatchObject({ mode: 'sync', confirm: 1 });
+  });
+
+  const folder = new URL('../../examples/', import.meta.url);
+  const examples = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  test('there are three examples', () => expect(examples).toHaveLength(3));
+  test.each(examples)('examples/%s is valid', (name) => {
+    expect(parse(readFileSync(new URL(name, folder), 'utf8'))).toMatchObject({ ok: true });
+  });
+});

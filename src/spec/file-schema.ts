@@ -1,0 +1,192 @@
+import { z } from 'zod';
+import { KNOBS, type KnobName } from '../base/knobs.ts';
+import { DURATION, formatDuration, parseDuration } from './duration.ts';
+
+/** Which schemas are durations: their mistakes are told apart from those of other texts. */
+export const durations = z.registry<{ readonly duration: true }>();
+
+const DAY_MS = 86_400_000;
+
+/** A duration as written, within bounds in milliseconds. Reading it gives the text; `parseDuration` gives the number. */
+function duration(minMs: number, maxMs: number, description: string) {
+  const inBounds = (text: string) => {
+    const ms = parseDuration(text);
+    return ms !== null && ms >= minMs && ms <= maxMs;
+  };
+  const bounds = `between ${formatDuration(minMs)} and ${formatDuration(maxMs)}`;
+  return z
+    .string()
+    .regex(DURATION, { abort: true })
+    .refine(inBounds, { error: bounds })
+    .describe(`${description} A duration ${bounds}, with its unit: 500ms, 30s, 5m, 24h, 7d.`)
+    .register(durations, { duration: true });
+}
+
+/** The knobs that a file may set, under their names without the unit. The lease has its own place: `database.lease`. */
+export const TIMINGS = (Object.keys(KNOBS) as KnobName[])
+  .filter((knob) => knob !== 'leaseTtlMs')
+  .map((knob) => ({ key: knob.replace(/Ms$/, ''), knob }));
+
+/** For editors. A knob without a sentence here shows its default and bounds. */
+const TIMING_WORDS: Partial<Record<KnobName, string>> = {
+  tickMs: 'How often an agent looks and decides, besides at every event.',
+  pulseEveryMs: 'How often an agent tells the others that it lives.',
+  heartbeatEveryMs: 'How often the primary commits a row of its own.',
+  brokenAfterMs: 'A connection to the primary that broke and cannot be opened again for this long: it is suspected.',
+  silentAfterMs: 'A primary that is silent for this long is suspected. Shorter pauses are tolerated.',
+  wedgedAfterMs: 'A primary that answers but commits nothing for this long is suspected. Longer than evictAfter.',
+  evictAfterMs: 'A standby that does not confirm for this long no longer has to.',
+  takeoverPatienceMs: 'How long a takeover may take before another one begins.',
+};
+
+const timings = z.strictObject(
+  Object.fromEntries(
+    TIMINGS.map(({ key, knob }) => {
+      const { min, max, value } = KNOBS[knob];
+      const words = [TIMING_WORDS[knob], `Default ${formatDuration(value)}.`].filter((each) => each !== undefined);
+      return [key, duration(min, max, words.join(' ')).optional()];
+    }),
+  ),
+);
+
+const region = z.strictObject({
+  id: z.string().describe('A region of the catalogue: `aws:eu-west-1`, `azure:westeurope`, `gcp:us-east4`.'),
+  role: z
+    .enum(['active', 'passive'])
+    .optional()
+    .describe(
+      'Active regions serve users. Default: in active-passive the first region is active and the others are passive; in the other models all are active.',
+    ),
+  weight: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe('Share of the users, relative to the other regions. Default 1.'),
+  control: z
+    .enum(['owned', 'attached', 'managed', 'observe'])
+    .optional()
+    .describe('Who runs PostgreSQL there. `owned` (default): Farshore. The others are not built yet.'),
+  nodes: z
+    .int()
+    .min(1)
+    .max(9)
+    .optional()
+    .describe('PostgreSQL servers in this region. Default 1; more are not built yet.'),
+});
+
+const site = z.strictObject({
+  id: z.string().describe('A region of the catalogue that holds no data of this deployment.'),
+  store: z.boolean().optional().describe('Does it hold the coordination store? Default false; exactly one site does.'),
+  witness: z.boolean().optional().describe('Does it observe the primary and vote? Default true.'),
+});
+
+const residencyRule = z.strictObject({
+  name: z.string().min(1).describe('For people: it appears in errors, status and reports.'),
+  jurisdiction: z.string().describe('A bloc (`EU`, `EEA`) or the two letters of a country: `DE`.'),
+  data: z.enum(['all']).describe('Which data the rule is about: `all`.'),
+});
+
+const replication = z.strictObject({
+  mode: z
+    .enum(['sync', 'semi-sync', 'async'])
+    .describe(
+      'Who confirms a write before it is acknowledged. `sync`: every other region. `semi-sync`: as many as `confirm` says. `async` (nobody) is not built yet.',
+    ),
+  confirm: z.int().min(1).max(99).optional().describe('semi-sync: how many other regions confirm a write. Default 1.'),
+  whenAlone: z
+    .enum(['block', 'serve-with-rpo-suspended'])
+    .describe(
+      'When no other region can confirm. `block`: writes wait, nothing can be lost. `serve-with-rpo-suspended`: writes go on in one place, and its loss loses them.',
+    ),
+  rpoWhileDegraded: duration(
+    0,
+    365 * DAY_MS,
+    'The loss accepted while the primary is alone. Must be declared for `serve-with-rpo-suspended` with `rpo: 0s`.',
+  ).optional(),
+  guard: z
+    .enum(['block', 'none'])
+    .optional()
+    .describe('async: `block` stops writes when the lag would exceed the RPO. Not built yet.'),
+});
+
+const database = z.strictObject({
+  replication,
+  lease: duration(
+    KNOBS.leaseTtlMs.min,
+    KNOBS.leaseTtlMs.max,
+    `The right to act as primary, in the coordination store. Default ${formatDuration(KNOBS.leaseTtlMs.value)}; not longer than the RTO.`,
+  ).optional(),
+});
+
+const application = z.strictObject({
+  command: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe(
+      'Started once per region, as a list of words, in the folder of this file. Gets PORT, DATABASE_URL, DATABASE_URL_RO and FARSHORE_REGION.',
+    ),
+  health: z
+    .string()
+    .regex(/^\/[!-~]*$/, { error: 'a path that starts with a slash, without blanks: /healthz' })
+    .optional()
+    .describe('The path that answers 200 while the application can serve. Default /healthz.'),
+});
+
+/** The deployment file as written. Strict: an unknown key is an error. Defaults and meaning come after it. */
+export const deploymentFile = z.strictObject({
+  farshore: z.enum(['v1']).describe('The version of this format.'),
+  name: z
+    .string()
+    .regex(/^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/, {
+      error: '1 to 32 small letters, digits and hyphens, starting with a letter: shop-eu',
+    })
+    .describe('Names the deployment in the store, in status and in reports.'),
+  model: z
+    .enum(['active-passive', 'active-active', 'global'])
+    .describe('active-passive: one region serves. active-active: two or more serve. global: three or more serve.'),
+  tier: z
+    .enum(['critical', 'high', 'medium', 'low'])
+    .optional()
+    .describe(
+      'Named objectives. critical (default): RTO below 1 minute, RPO 0. high: below 15 minutes and 1 minute. medium and low are not built yet.',
+    ),
+  objectives: z
+    .strictObject({
+      rto: duration(1_000, 30 * DAY_MS, 'Time until the application serves again. Default: from the tier.').optional(),
+      rpo: duration(
+        0,
+        30 * DAY_MS,
+        'Acknowledged writes that may be lost, in time. 0s: none. Default: from the tier.',
+      ).optional(),
+    })
+    .optional()
+    .describe('What is promised to users, and measured by drills.'),
+  regions: z
+    .array(region)
+    .min(2)
+    .max(16)
+    .describe('Places that hold the data and run the application, in order of preference.'),
+  sites: z
+    .array(site)
+    .max(9)
+    .optional()
+    .describe('Places that hold no data: the coordination store and the witnesses live there.'),
+  residency: z.array(residencyRule).max(16).optional().describe('Where the data must stay, whatever fails.'),
+  database: database.describe('How PostgreSQL is replicated between the regions.'),
+  timings: timings
+    .optional()
+    .describe('Timings of detection and failover. Leave them alone unless a drill says otherwise.'),
+  application: application.optional().describe('The application that runs in every region.'),
+});
+
+/** JSON Schema (draft-07, for editors) of the deployment file, generated from the code. */
+export function deploymentJsonSchema(): Record<string, unknown> {
+  const { $schema, ...rest } = z.toJSONSchema(deploymentFile, { target: 'draft-07', io: 'input' });
+  return {
+    $schema,
+    $id: 'farshore.schema.json',
+    title: 'Farshore deployment, v1',
+    ...rest,
+  };
+}

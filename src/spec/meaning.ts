@@ -1,0 +1,71 @@
+import type { PlaceId } from '../base/ids.ts';
+import { defaultKnobs, type Knobs } from '../base/knobs.ts';
+import type { Facts } from '../facts/facts.ts';
+import { rttMs, type Rtt } from '../facts/rtt.ts';
+import type { Deployment } from './deployment.ts';
+import { formatDuration } from './duration.ts';
+
+/** Every knob of a deployment: what its file sets, and the defaults. */
+export const knobsOf = (deployment: Deployment): Knobs => ({
+  ...defaultKnobs(),
+  ...deployment.timings,
+  leaseTtlMs: deployment.leaseTtlMs,
+});
+
+/** What the file means, in a few lines: places, what an acknowledged write is, what a loss does, when the promise is void. */
+export function explainDeployment(deployment: Deployment, facts: Facts): readonly string[] {
+  const { name, model, tier, objectives, residency } = deployment;
+  const promise = `RTO ${formatDuration(objectives.rtoMs)}, RPO ${formatDuration(objectives.rpoMs)}`;
+  const rules = residency.map((rule) => `"${rule.name}" keeps all data in ${rule.jurisdiction}`);
+  return [
+    `${name}: ${model}, tier ${tier}: ${promise}`,
+    `places     ${placesLine(deployment)}`,
+    `a write    ${writeLine(deployment, facts)}`,
+    `void when  ${voidLine(deployment)}`,
+    ...(rules.length === 0 ? [] : [`residency  ${rules.join('; ')}`]),
+  ];
+}
+
+function placesLine({ regions, sites }: Deployment): string {
+  const [primary, ...others] = regions.map((region) => region.id);
+  const stores = sites.filter((site) => site.store).map((site) => site.id);
+  const witnesses = sites.filter((site) => site.witness).map((site) => site.id);
+  return [
+    `${primary} is the first primary, then ${others.join(', ')}`,
+    `store on ${stores.join(', ')}`,
+    ...(witnesses.length === 0 ? [] : [`witness on ${witnesses.join(', ')}`]),
+  ].join('; ');
+}
+
+function writeLine(deployment: Deployment, facts: Facts): string {
+  const wait = commitWait(deployment, facts);
+  if (wait === null) return 'is acknowledged by the primary alone';
+  const { confirm } = deployment.replication;
+  const others = deployment.regions.length - 1;
+  return (
+    `is acknowledged when ${confirm} of ${others} other region${others === 1 ? '' : 's'} ${confirm === 1 ? 'has' : 'have'} it: ` +
+    `+ ${wait.rtt.value} ms in ${deployment.regions[0]?.id} (round trip to ${wait.to}, ${wait.rtt.method === 'measured' ? 'measured' : 'estimated'})`
+  );
+}
+
+/** The round trip that a commit of the first primary waits for: to the slowest standby that must confirm. Null without standbys. */
+export function commitWait(deployment: Deployment, facts: Facts): { readonly to: PlaceId; readonly rtt: Rtt } | null {
+  const [primary, ...standbys] = deployment.regions;
+  if (primary === undefined) return null;
+  const byRtt = standbys
+    .map(({ id }) => ({ to: id, rtt: rttMs(facts, primary.id, id) }))
+    .toSorted((a, b) => a.rtt.value - b.rtt.value);
+  return byRtt[deployment.replication.confirm - 1] ?? null;
+}
+
+function voidLine(deployment: Deployment): string {
+  const { whenAlone, rpoWhileDegradedMs } = deployment.replication;
+  const evict = formatDuration(knobsOf(deployment).evictAfterMs);
+  const degraded =
+    rpoWhileDegradedMs === null ? 'nothing is promised' : `the RPO is ${formatDuration(rpoWhileDegradedMs)}`;
+  const alone =
+    whenAlone === 'block'
+      ? 'no other region can confirm: writes wait, the RTO is not met, nothing is lost'
+      : `no other region has confirmed for ${evict}: the primary serves alone, and ${degraded} until one is back`;
+  return `${alone}; or a session lowers synchronous_commit, or writes an UNLOGGED table`;
+}

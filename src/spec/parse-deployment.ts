@@ -1,0 +1,111 @@
+import { placeId } from '../base/ids.ts';
+import type { KnobName } from '../base/knobs.ts';
+import { assert, err, ok, type Result } from '../base/result.ts';
+import type { Facts } from '../facts/facts.ts';
+import { byPosition, type Diagnostic } from './diagnostic.ts';
+import type { Deployment, RegionSpec } from './deployment.ts';
+import { draftOf, type Draft, type RegionDraft } from './draft.ts';
+import { toDiagnostic, type Field } from './finding.ts';
+import { notBuilt } from './rules/not-built.ts';
+import { places } from './rules/places.ts';
+import { replication } from './rules/replication.ts';
+import { residency } from './rules/residency.ts';
+import { timing } from './rules/timing.ts';
+import { checkShape } from './shape.ts';
+import { openSource } from './source.ts';
+
+export interface ParsedDeployment {
+  readonly deployment: Deployment;
+  /** True things worth saying about a valid file: when its promise is void, settings without effect. */
+  readonly notes: readonly Diagnostic[];
+}
+
+/**
+ * Read a deployment file: every default filled in, every rule checked. `fileName` is only for the diagnostics.
+ * On failure: the first syntax error, or every error of shape and of meaning, in the order of the file.
+ */
+export function parseDeployment(
+  text: string,
+  fileName: string,
+  facts: Facts,
+): Result<ParsedDeployment, readonly Diagnostic[]> {
+  const opened = openSource(text);
+  if (!opened.ok) {
+    const { message, mark } = opened.error;
+    return err([{ severity: 'error', code: 'E1001', file: fileName, message, marks: [mark], help: [] }]);
+  }
+  const source = opened.value;
+  const draft = draftOf(source.value);
+  const findings = [
+    ...checkShape(source.value),
+    ...notBuilt(draft),
+    ...places(draft, facts),
+    ...replication(draft),
+    ...timing(draft),
+    ...residency(draft, facts),
+  ];
+  const diagnostics = findings.map((finding) => toDiagnostic(finding, source, fileName)).toSorted(byPosition);
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  return errors.length > 0 ? err(diagnostics) : ok({ deployment: build(draft), notes: diagnostics });
+}
+
+/** Only for a draft without errors: every part is there. */
+function build(draft: Draft): Deployment {
+  const regions = sure(draft.regions, 'regions').map(buildRegion);
+  const tier = value(draft.tier, 'tier');
+  const mode = value(draft.mode, 'mode');
+  assert(tier === 'critical' || tier === 'high', 'a tier that is built');
+  assert(mode === 'sync' || mode === 'semi-sync', 'a mode that is built');
+  const standbys = regions.length - 1;
+  const confirm = mode === 'sync' ? standbys : (value(draft.confirm, 'confirm') ?? 1);
+  return {
+    name: value(draft.name, 'name'),
+    model: value(draft.model, 'model'),
+    tier,
+    objectives: { rtoMs: value(draft.rtoMs, 'rto'), rpoMs: value(draft.rpoMs, 'rpo') },
+    regions: regions.toSorted((a, b) => Number(a.role === 'passive') - Number(b.role === 'passive')),
+    sites: sure(draft.sites, 'sites').map((site) => ({
+      id: placeId(value(site.id, 'id')),
+      store: value(site.store, 'store'),
+      witness: value(site.witness, 'witness'),
+    })),
+    residency: sure(draft.residency, 'residency').map((rule) => ({
+      name: value(rule.name, 'name'),
+      jurisdiction: value(rule.jurisdiction, 'jurisdiction'),
+      data: 'all',
+    })),
+    replication: {
+      mode: confirm === standbys ? 'sync' : 'semi-sync',
+      confirm,
+      whenAlone: value(draft.whenAlone, 'whenAlone'),
+      rpoWhileDegradedMs: value(draft.rpoWhileDegradedMs, 'rpoWhileDegraded'),
+    },
+    leaseTtlMs: value(draft.leaseTtlMs, 'lease'),
+    timings: writtenTimings(draft),
+    application: draft.application,
+  };
+}
+
+const buildRegion = (region: RegionDraft): RegionSpec => ({
+  id: placeId(value(region.id, 'id')),
+  role: value(region.role, 'role'),
+  weight: value(region.weight, 'weight'),
+  control: 'owned',
+  nodes: Array.from({ length: value(region.nodes, 'nodes') }, (_, index) => `n${index + 1}`),
+  // A rule about all data already refused every region that it forbids.
+  promotable: true,
+});
+
+const writtenTimings = (draft: Draft): Deployment['timings'] =>
+  Object.fromEntries(
+    [...draft.timings]
+      .filter(([, field]) => field.written)
+      .map(([knob, field]): [KnobName, number] => [knob, field.value]),
+  );
+
+function sure<T>(part: T | null, name: string): T {
+  assert(part !== null, `a valid file has ${name}`);
+  return part;
+}
+
+const value = <T>(field: Field<T> | null, name: string): T => sure(field, name).value;
