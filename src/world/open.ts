@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { FarshoreError } from '../base/errors.ts';
+import type { NodeId, PlaceId } from '../base/ids.ts';
+import { done, type Outcome } from '../base/result.ts';
+import { connectStore } from '../coordination/etcd/client.ts';
+import type { Secrets } from '../ports/config.ts';
+import type { Coordination, KeyValue } from '../ports/coordination.ts';
+import { type EpochRecord, keysOf, type RouteTable, type SyncRecord } from '../ports/records.ts';
+import type { Aged, NodeStatus } from '../ports/status.ts';
+import { nodeClock } from '../telemetry/node-clock.ts';
+import { httpGet } from './http-get.ts';
+import { HOST, type PlaceLayout, type WorldLayout } from './layout.ts';
+import { type LinkClient, linkClient } from './link/client.ts';
+import { readLayout, readSecrets } from './state-dir.ts';
+import { type SupervisorClient, supervisorClient } from './supervisor/client.ts';
+
+const AGENT_TIMEOUT_MS = 1_500;
+const STORE_TIMEOUT_MS = 1_500;
+
+/** What one agent said, or why it said nothing. `last` is what it said before, with its age now. */
+export interface NodeAnswer {
+  readonly node: NodeId;
+  readonly place: PlaceId;
+  readonly answered: boolean;
+  readonly why: string;
+  readonly last: Aged<NodeStatus> | null;
+}
+
+/** The group's records as the store holds them now. */
+export interface GroupRecords {
+  readonly epoch: EpochRecord | null;
+  readonly sync: SyncRecord | null;
+  readonly routes: RouteTable | null;
+}
+
+/** A world as another process sees it: the CLI, a drill, a test. Holds no process and no lock. */
+export interface World {
+  readonly layout: WorldLayout;
+  readonly secrets: Secrets;
+  readonly supervisor: SupervisorClient;
+  /** Throws when there is no such pair. */
+  link(from: PlaceId, to: PlaceId): LinkClient;
+  /** Every agent's own word, asked over its own port: not through links. */
+  statuses(): Promise<readonly NodeAnswer[]>;
+  records(): Promise<Outcome<GroupRecords>>;
+  /** `GET /why` of every agent; null for those that do not answer. */
+  why(): Promise<readonly { readonly node: NodeId; readonly answer: unknown }[]>;
+  close(): Promise<void>;
+}
+
+/** Opens the world of a state directory, running or not. Throws FSH_NOT_RUNNING when there is none. */
+export function openWorld(stateDir: string): World {
+  const layout = existsSync(stateDir) ? readLayout(stateDir) : null;
+  const secrets = layout === null ? null : readSecrets(layout.secretsPath);
+  if (layout === null || secrets === null)
+    throw new FarshoreError('FSH_NOT_RUNNING', `there is no world in ${resolve(stateDir)}`);
+  const agents = layout.places.filter((place) => place.node !== null);
+  const seen = new Map<NodeId, { readonly status: NodeStatus; readonly atMs: number }>();
+  let store: Coordination | null = null;
+  return {
+    layout,
+    secrets,
+    supervisor: supervisorClient(layout),
+    link: (from, to) => linkOf(layout, from, to),
+    statuses: () => Promise.all(agents.map((place) => askStatus(place, secrets.agentToken, seen))),
+    async records() {
+      store ??= connectStore({
+        urls: storeUrls(layout),
+        token: secrets.storeToken,
+        timeoutMs: STORE_TIMEOUT_MS,
+        clock: nodeClock,
+      });
+      return readRecords(store, layout);
+    },
+    why: () => Promise.all(agents.map((place) => askWhy(place, secrets.agentToken))),
+    close: async () => store?.close(),
+  };
+}
+
+const storeUrls = (layout: WorldLayout): readonly string[] =>
+  layout.places.flatMap((place) => (place.ports.store === undefined ? [] : [`http://${HOST}:${place.ports.store}`]));
+
+function linkOf(layout: WorldLayout, from: PlaceId, to: PlaceId): LinkClient {
+  const link = layout.links.find((it) => it.from === from && it.to === to);
+  if (link === undefined) throw new FarshoreError('FSH_USAGE', `there is no link from ${from} to ${to}`);
+  return linkClient(link.controlSocketPath);
+}
+
+async function askStatus(
+  place: PlaceLayout,
+  token: string,
+  seen: Map<NodeId, { readonly status: NodeStatus; readonly atMs: number }>,
+): Promise<NodeAnswer> {
+  const node = place.node as NodeId;
+  const answer = await httpGet(place.ports.api ?? 0, '/status', AGENT_TIMEOUT_MS, token);
+  const answered = answer.status === 200;
+  if (answered) seen.set(node, { status: JSON.parse(answer.body) as NodeStatus, atMs: performance.now() });
+  const before = seen.get(node);
+  const last =
+    before === undefined
+      ? null
+      : { value: before.status, ageMs: before.status.ageMs + performance.now() - before.atMs, observer: node };
+  const why = answered ? 'answers' : answer.status === 0 ? answer.body : `answers ${answer.status}`;
+  return { node, place: place.id, answered, why, last };
+}
+
+async function askWhy(place: PlaceLayout, token: string): Promise<{ readonly node: NodeId; readonly answer: unknown }> {
+  const answer = await httpGet(place.ports.api ?? 0, '/why', AGENT_TIMEOUT_MS, token);
+  const parsed: unknown = answer.status === 200 ? JSON.parse(answer.body) : null;
+  return { node: place.node as NodeId, answer: parsed };
+}
+
+async function readRecords(store: Coordination, layout: WorldLayout): Promise<Outcome<GroupRecords>> {
+  const keys = keysOf(layout.deployment, layout.group);
+  const outcome = await store.txn([], [{ get: keys.epoch }, { get: keys.sync }, { get: keys.routes }]);
+  if (outcome.kind !== 'done') return outcome;
+  const [epoch, sync, routes] = outcome.value.responses.map((found) => found[0]);
+  return done({
+    epoch: parse<EpochRecord>(epoch),
+    sync: parse<SyncRecord>(sync),
+    routes: parse<RouteTable>(routes),
+  });
+}
+
+const parse = <T>(kv: KeyValue | undefined): T | null => (kv === undefined ? null : (JSON.parse(kv.value) as T));
