@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { messageOf } from '../../base/errors.ts';
+import { type Outcome, done, refused } from '../../base/result.ts';
+import type { KeeperConfig, KeeperStatus } from '../../ports/keeper.ts';
+import { killProcesses, processesOf, signal } from './processes.ts';
+
+/** How long SIGKILL may take. Only a process in uninterruptible I/O needs more than milliseconds. */
+const KILL_TIMEOUT_MS = 30_000;
+/** Node fires a timer for a longer delay at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** CLOCK_MONOTONIC in milliseconds: the same for every process of this machine. */
+export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+/** PostgreSQL's parent: starts it, kills it on order or past the deadline, and says when it ended. */
+export class Supervisor {
+  readonly #config: KeeperConfig;
+  readonly #onUnaskedExit: () => void;
+  #postgres: { readonly child: ChildProcess; readonly pid: number; readonly startedAtMs: number } | null = null;
+  #lastExit: KeeperStatus['lastExit'] = null;
+  #stopAsked = false;
+  #epoch = 0;
+  #deadlineMs: number | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #busy: Promise<unknown> = Promise.resolve();
+  /** Counts the stops that were asked for: a start that was asked for earlier must not come after one. */
+  #stops = 0;
+
+  constructor(config: KeeperConfig, onUnaskedExit: () => void) {
+    this.#config = config;
+    this.#onUnaskedExit = onUnaskedExit;
+  }
+
+  status(): KeeperStatus {
+    const running = this.#postgres;
+    return {
+      pid: process.pid,
+      postgres: running === null ? null : { pid: running.pid, startedAtMs: running.startedAtMs },
+      lastExit: this.#lastExit,
+      epoch: this.#epoch,
+      deadlineMs: this.#deadlineMs,
+    };
+  }
+
+  /** Starts PostgreSQL. `done` when the process exists, not when it accepts connections. */
+  start(): Promise<Outcome<string>> {
+    const stops = this.#stops;
+    return this.#oneAtATime(async () => {
+      if (this.#postgres !== null) return refused('already-running', `PostgreSQL runs as pid ${this.#postgres.pid}`);
+      // Left over from a keeper that was killed: they must not share the data directory with a new postmaster.
+      const left = await killProcesses(this.#config.dataDir, [], KILL_TIMEOUT_MS);
+      if (!left.gone)
+        return refused('not-gone', `processes of an earlier start are still there: ${left.pids.join(' ')}`);
+      if (stops !== this.#stops) return refused('stopped-meanwhile', 'a stop was asked for after this start');
+      this.#stopAsked = false;
+      return this.#spawn();
+    });
+  }
+
+  /** Ends PostgreSQL and proves it: `done` with the evidence only when no process of the data directory is left. */
+  stop(how: 'fast' | 'kill', graceMs: number): Promise<Outcome<string>> {
+    this.#stops += 1;
+    if (how === 'kill') return this.#kill(true);
+    return this.#oneAtATime(async () => {
+      const running = this.#postgres;
+      this.#stopAsked = true;
+      if (running !== null) {
+        const seen = processesOf(this.#config.dataDir, [running.pid]).map((member) => member.pid);
+        signal(running.pid, 'SIGINT');
+        const inTime = await exitWithin(running.child, graceMs);
+        if (inTime && processesOf(this.#config.dataDir).length === 0) return done(`fast stop; gone: ${seen.join(' ')}`);
+      }
+      return this.#kill(true);
+    });
+  }
+
+  /** Past `deadlineMs` PostgreSQL is killed, whatever its agent does. null = never. */
+  setDeadline(epoch: number, deadlineMs: number | null): Outcome<string> {
+    if (epoch < this.#epoch) return refused('older-epoch', `this keeper serves epoch ${this.#epoch}, not ${epoch}`);
+    this.#epoch = epoch;
+    this.#deadlineMs = deadlineMs;
+    this.#arm();
+    return done(deadlineMs === null ? 'no deadline' : `deadline ${deadlineMs}`);
+  }
+
+  async #kill(asked: boolean): Promise<Outcome<string>> {
+    const running = this.#postgres;
+    this.#stopAsked = asked;
+    const report = await killProcesses(this.#config.dataDir, running === null ? [] : [running.pid], KILL_TIMEOUT_MS);
+    if (!report.gone) return refused('not-gone', `still there after ${KILL_TIMEOUT_MS} ms: ${report.pids.join(' ')}`);
+    // The exit event follows the death of the process; a `start` that comes next must not find the old child.
+    if (running !== null) await exitWithin(running.child, KILL_TIMEOUT_MS);
+    const took = report.tookMs.toFixed(0);
+    return done(`SIGKILL to ${report.pids.length} processes, all gone after ${took} ms: ${report.pids.join(' ')}`);
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    if (this.#deadlineMs === null) return;
+    const leftMs = this.#deadlineMs - monotonicMs();
+    this.#timer = setTimeout(() => this.#onTimer(), Math.min(Math.max(leftMs, 0), LONGEST_TIMER_MS));
+  }
+
+  #onTimer(): void {
+    if (this.#deadlineMs === null) return;
+    if (monotonicMs() < this.#deadlineMs) return this.#arm();
+    // Used up: what starts after this is an isolated standby (P8.1), and gets a deadline of its own when it is promoted.
+    this.#deadlineMs = null;
+    this.#stops += 1;
+    void this.#kill(false);
+  }
+
+  #spawn(): Promise<Outcome<string>> {
+    const log = openSync(this.#config.logPath, 'a', 0o640);
+    const { command, args } = postgresCommand(this.#config);
+    const child = spawn(command, args, { stdio: ['ignore', log, log], env: postgresEnv(this.#config), cwd: '/' });
+    closeSync(log);
+    // Known before anything else can run: a kill that comes next must find it, also while it is still `setpriv`.
+    if (child.pid !== undefined) this.#postgres = { child, pid: child.pid, startedAtMs: monotonicMs() };
+    child.once('exit', (code, by) => this.#onExit(child, code, by));
+    return new Promise((resolve) => {
+      child.once('error', (error) => resolve(refused('spawn-failed', `${command}: ${messageOf(error)}`)));
+      child.once('spawn', () => resolve(done(`pid ${child.pid}`)));
+    });
+  }
+
+  #onExit(child: ChildProcess, code: number | null, by: NodeJS.Signals | null): void {
+    if (this.#postgres?.child !== child) return;
+    this.#postgres = null;
+    this.#lastExit = { code, signal: by, atMs: monotonicMs(), asked: this.#stopAsked };
+    if (!this.#stopAsked) this.#onUnaskedExit();
+  }
+
+  #oneAtATime(work: () => Promise<Outcome<string>>): Promise<Outcome<string>> {
+    const result = this.#busy.then(work, work);
+    this.#busy = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/**
+ * A process that waits on a pipe and, when this keeper is gone, kills what is left of the data directory. The
+ * parent-death signal ends the postmaster at once, but a backend that is busy only notices the next time it waits:
+ * until then it could go on. It is a shell (1 MB) until it has work; then Node takes its place.
+ */
+export function startReaper(dataDir: string): ChildProcess {
+  const program = join(dirname(fileURLToPath(import.meta.url)), 'reap.js');
+  const script = 'trap "" INT TERM HUP; read -r _; exec "$0" "$1" "$2"';
+  return spawn('/bin/sh', ['-c', script, process.execPath, program, dataDir], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    cwd: '/',
+  });
+}
+
+/** `setpriv` sets the parent-death signal after it changed the user; the change would clear it. */
+function postgresCommand(config: KeeperConfig): { command: string; args: string[] } {
+  const user =
+    config.runAs === null ? [] : [`--reuid=${config.runAs.uid}`, `--regid=${config.runAs.gid}`, '--clear-groups'];
+  return {
+    command: 'setpriv',
+    args: ['--pdeathsig', 'KILL', ...user, '--', join(config.binDir, 'postgres'), '-D', config.dataDir],
+  };
+}
+
+function postgresEnv(config: KeeperConfig): NodeJS.ProcessEnv {
+  const library = config.libDir === null ? {} : { LD_LIBRARY_PATH: config.libDir };
+  return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...library, ...config.env };
+}
+
+function exitWithin(child: ChildProcess, timeoutMs: number): Promise<boolean> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), timeoutMs);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}

@@ -1,0 +1,139 @@
+import type pg from 'pg';
+import type { Connection, Submittable } from 'pg';
+import { FarshoreError } from '../../base/errors.ts';
+import { streamOf } from './connections.ts';
+
+export interface BackupSink {
+  /** Tar bytes of the main data directory. The next chunk comes after the promise resolved. */
+  data(chunk: Buffer): Promise<void>;
+  progress(doneBytes: number, totalBytes: number | null): void;
+}
+
+/** Waiting chunks above which the socket is paused, and below which it goes on. */
+const PAUSE_ABOVE_BYTES = 4 * 1024 * 1024;
+const RESUME_BELOW_BYTES = 1024 * 1024;
+
+/**
+ * Runs BASE_BACKUP on a replication connection and hands the tar stream to `sink` with backpressure. The WAL needed to
+ * make the copy consistent is in it. PostgreSQL 15 or newer. Rejects when the server or the sink fails.
+ */
+export async function baseBackup(client: pg.Client, label: string, sink: BackupSink): Promise<void> {
+  const sql = `BASE_BACKUP (LABEL '${label}', CHECKPOINT 'fast', WAL true, WAIT true, PROGRESS true, MANIFEST 'no')`;
+  const stream = new BackupStream(sql, sink, {
+    pause: () => streamOf(client).pause(),
+    resume: () => streamOf(client).resume(),
+    hangUp: (error) => streamOf(client).destroy(error),
+  });
+  // A connection that is lost while nothing is read from it would otherwise not be noticed.
+  client.once('end', () => stream.fail(new FarshoreError('FSH_FAILED', 'the connection ended during the copy')));
+  client.query(stream);
+  await stream.finished;
+}
+
+interface Flow {
+  pause(): void;
+  resume(): void;
+  hangUp(error: Error): void;
+}
+
+/** Fields as node-postgres hands them over; not in its types. */
+interface DataRow {
+  readonly fields: readonly (Buffer | string | null)[];
+}
+
+/**
+ * A query for node-postgres that takes COPY OUT. One CopyData message starts with a byte that says what follows:
+ * `n` a new archive (name, location), `d` tar bytes, `m` a manifest, `p` progress.
+ */
+class BackupStream implements Submittable {
+  readonly finished: Promise<void>;
+  readonly #sql: string;
+  readonly #sink: BackupSink;
+  readonly #flow: Flow;
+  #resolve: () => void = () => undefined;
+  #reject: (error: Error) => void = () => undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #waitingBytes = 0;
+  #doneBytes = 0;
+  #totalBytes: number | null = null;
+  #resultSets = 0;
+  #failed = false;
+
+  constructor(sql: string, sink: BackupSink, flow: Flow) {
+    this.#sql = sql;
+    this.#sink = sink;
+    this.#flow = flow;
+    this.finished = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.finished.catch(() => undefined);
+  }
+
+  submit(connection: Connection): void {
+    connection.query(this.#sql);
+  }
+
+  handleRowDescription(): void {
+    this.#resultSets += 1;
+  }
+
+  /** The second result set lists tablespaces as (oid, location, size in kilobytes); the main one has no location. */
+  handleDataRow(message: DataRow): void {
+    if (this.#resultSets !== 2) return;
+    const [, location, size] = message.fields;
+    if (location !== null && location !== undefined) {
+      this.fail(
+        new FarshoreError('FSH_FAILED', `the upstream has a tablespace at ${location.toString()}; not supported`),
+      );
+    } else if (size !== null && size !== undefined) {
+      this.#totalBytes = Number(size.toString()) * 1024;
+    }
+  }
+
+  handleCopyData(message: { readonly chunk: Buffer }): void {
+    if (this.#failed || message.chunk[0] !== 0x64) return;
+    // The parser uses its buffer again for what arrives next.
+    const chunk = Buffer.from(message.chunk.subarray(1));
+    this.#waitingBytes += chunk.length;
+    if (this.#waitingBytes > PAUSE_ABOVE_BYTES) this.#flow.pause();
+    this.#writing = this.#writing.then(() => this.#write(chunk));
+  }
+
+  handleCommandComplete(): void {}
+  handleEmptyQuery(): void {}
+  handlePortalSuspended(): void {}
+  handleCopyInResponse(): void {}
+
+  handleError(error: Error): void {
+    this.fail(error);
+  }
+
+  handleReadyForQuery(): void {
+    void this.#writing.then(() => {
+      if (!this.#failed) this.#resolve();
+    });
+  }
+
+  fail(error: Error): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#flow.hangUp(error);
+    // What is being written now must be over before the caller removes the folder.
+    void this.#writing.then(() => this.#reject(error));
+  }
+
+  async #write(chunk: Buffer): Promise<void> {
+    if (this.#failed) return;
+    try {
+      await this.#sink.data(chunk);
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    this.#doneBytes += chunk.length;
+    this.#waitingBytes -= chunk.length;
+    if (this.#waitingBytes < RESUME_BELOW_BYTES) this.#flow.resume();
+    this.#sink.progress(this.#doneBytes, this.#totalBytes);
+  }
+}

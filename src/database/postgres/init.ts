@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { FarshoreError } from '../../base/errors.ts';
+import type { PostgresConfig, Secrets } from '../../ports/config.ts';
+import type { Progress } from '../../ports/database.ts';
+import { beginMaking, makePrivate, writeWhole } from './files.ts';
+import { reachableFor } from './run-as.ts';
+import { majorOf, runTool, versionOf } from './run-tool.ts';
+import { writeSettings } from './settings.ts';
+
+/** In a cluster that `init` made and `startFirst` has not opened yet. Only such a one may start as a primary. */
+export const FRESH_MARKER = 'farshore-fresh';
+
+/** Makes a cluster in `config.dataDir` and leaves it stopped. Throws FarshoreError; an attempt that failed is kept beside. */
+export async function initCluster(config: PostgresConfig, secrets: Secrets, progress: Progress): Promise<void> {
+  const { dataDir, runAs } = config;
+  await prepareFolders(config);
+  const version = await versionOf(config, runAs);
+  const making = await beginMaking(dataDir, 'init', runAs, 'keep');
+  const passwordFile = join(config.runDir, `initdb-${randomBytes(6).toString('hex')}`);
+  try {
+    progress('making the cluster');
+    await writeFile(passwordFile, `${secrets.adminPassword}\n`, { mode: 0o600, flag: 'wx' });
+    if (runAs !== null) await chown(passwordFile, runAs.uid, runAs.gid);
+    await initdb(config, initdbArguments(making.data, passwordFile, version));
+    await writeSettings({ ...config, dataDir: making.data }, version, secrets);
+    await writeWhole(join(making.data, FRESH_MARKER), '', runAs);
+    progress('writing it to disk');
+    await syncDataDirectory(config, making.data);
+  } catch (error) {
+    const kept = await making.keepAside('failed').catch(() => 'nowhere');
+    if (error instanceof FarshoreError) throw new FarshoreError(error.code, `${error.message}; kept at ${kept}`, error);
+    throw error;
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
+  await making.finish();
+}
+
+/** Folders PostgreSQL's user must reach; made when missing. Throws FSH_NO_PERMISSION when they stay out of its reach. */
+export async function prepareFolders(config: PostgresConfig): Promise<void> {
+  const { dataDir, runDir, runAs } = config;
+  await makePrivate(runDir, runAs);
+  await mkdir(dirname(dataDir), { recursive: true, mode: 0o755 });
+  for (const folder of [dirname(dataDir), runDir, config.binDir]) {
+    if (reachableFor(folder, runAs)) continue;
+    throw new FarshoreError(
+      'FSH_NO_PERMISSION',
+      `user ${runAs?.uid} can't reach ${folder}: a folder above it is closed`,
+    );
+  }
+}
+
+/** Comparing text by code point is the same on every machine, whatever its C library: an index survives a failover. */
+function initdbArguments(data: string, passwordFile: string, version: string): string[] {
+  const locale =
+    majorOf(version) >= 17
+      ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C.UTF-8']
+      : ['--locale=C.UTF-8'];
+  const user = ['--username=farshore_admin', `--pwfile=${passwordFile}`, '--auth=scram-sha-256'];
+  return ['-D', data, ...user, '--encoding=UTF8', ...locale, '--data-checksums', '--no-instructions', '--no-sync'];
+}
+
+async function initdb(config: PostgresConfig, args: readonly string[]): Promise<void> {
+  const { ok, output } = await runTool(config, 'initdb', args, config.runAs);
+  if (ok) return;
+  const said = output.trim().split('\n').slice(-6).join(' ');
+  if (/No space left|Disk quota/i.test(output)) throw new FarshoreError('FSH_DISK_FULL', `initdb: ${said}`);
+  if (/Permission denied/i.test(output)) throw new FarshoreError('FSH_NO_PERMISSION', `initdb: ${said}`);
+  throw new FarshoreError('FSH_INITDB_FAILED', `initdb: ${said}`);
+}
+
+/** One pass of fsync over everything, after the many small writes. */
+export async function syncDataDirectory(config: PostgresConfig, data: string): Promise<void> {
+  const { ok, output } = await runTool(config, 'initdb', ['--sync-only', '-D', data], config.runAs);
+  if (!ok) throw new FarshoreError('FSH_FAILED', `could not write ${data} to disk: ${output.trim()}`);
+}
+
+/** Major version of the files in a data directory; null when there is no cluster. */
+export async function dataVersion(dataDir: string): Promise<number | null> {
+  const file = await readFile(join(dataDir, 'PG_VERSION'), 'utf8').catch(() => null);
+  return file === null ? null : Number.parseInt(file, 10);
+}

@@ -1,0 +1,49 @@
+import { type Outcome, done, refused, unknown } from '../../base/result.ts';
+import type { Position } from '../../ports/database.ts';
+import type { Local } from './connections.ts';
+import { identifyLocal } from './identify.ts';
+import { storeEpoch } from './roles.ts';
+
+const TIMEOUT_MS = 5_000;
+/** PostgreSQL waits this long for the promotion itself; the statement gets a little more. */
+const PROMOTE_SECONDS = 60;
+
+/**
+ * Promotes this standby and stores the epoch in it. Repeating it after an interruption finishes it: a primary whose
+ * timeline is newer than that of its newest stored epoch was promoted and not yet stored.
+ */
+export async function promote(local: Local, epoch: number): Promise<Outcome<Position>> {
+  const [row] = await local.work.query(BEFORE, TIMEOUT_MS);
+  const stored = typeof row?.['stored_epoch'] === 'number' ? row['stored_epoch'] : null;
+  const storedTimeline = typeof row?.['stored_timeline'] === 'number' ? row['stored_timeline'] : 0;
+  if (stored !== null && stored > epoch)
+    return refused('older-epoch', `the database holds epoch ${stored}, not ${epoch}`);
+  const before = await identifyLocal(local, TIMEOUT_MS);
+  if (row?.['recovery'] !== true) {
+    if (stored === epoch) return done({ ...before, storedEpoch: epoch });
+    if (before.timeline <= storedTimeline)
+      return refused('is-primary', `a primary of epoch ${stored} is stopped before it begins epoch ${epoch}`);
+    return finish(local, epoch);
+  }
+  if (stored === epoch) return refused('epoch-used', `epoch ${epoch} is stored already: another primary began it`);
+  const [result] = await local.work.query(
+    `SELECT pg_promote(true, ${PROMOTE_SECONDS}) AS promoted`,
+    (PROMOTE_SECONDS + 5) * 1_000,
+  );
+  if (result?.['promoted'] !== true) return unknown(`PostgreSQL did not end its recovery within ${PROMOTE_SECONDS} s`);
+  const [after] = await local.work.query(BEFORE, TIMEOUT_MS);
+  if (after?.['recovery'] !== false) return unknown('pg_promote answered, but PostgreSQL is still in recovery');
+  const now = await identifyLocal(local, TIMEOUT_MS);
+  if (now.timeline <= before.timeline)
+    return unknown(`PostgreSQL left recovery on timeline ${now.timeline}, not a new one after ${before.timeline}`);
+  return finish(local, epoch);
+}
+
+async function finish(local: Local, epoch: number): Promise<Outcome<Position>> {
+  await storeEpoch(local, epoch);
+  return done({ ...(await identifyLocal(local, TIMEOUT_MS)), storedEpoch: epoch });
+}
+
+const BEFORE = `
+SELECT pg_is_in_recovery() AS recovery, newest.n::float8 AS stored_epoch, newest.timeline AS stored_timeline
+FROM (SELECT 1) one LEFT JOIN (SELECT n, timeline FROM farshore.epoch ORDER BY n DESC LIMIT 1) newest ON true`;

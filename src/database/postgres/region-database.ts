@@ -1,0 +1,131 @@
+import { readFile } from 'node:fs/promises';
+import type { Clock } from '../../base/clock.ts';
+import { FarshoreError, messageOf } from '../../base/errors.ts';
+import { slug } from '../../base/ids.ts';
+import { type Outcome, assert, done, refused, unknown } from '../../base/result.ts';
+import type { PostgresConfig, Secrets } from '../../ports/config.ts';
+import type { RegionDatabase } from '../../ports/database.ts';
+import { connectKeeper } from '../keeper/client.ts';
+import { cloneCluster } from './clone.ts';
+import { compareWith } from './compare.ts';
+import { APP_DATABASE, type Local, Session, connectLocally } from './connections.ts';
+import { asFarshoreError, isEmpty, makePrivate, moveAside } from './files.ts';
+import { detach, follow } from './follow.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { initCluster } from './init.ts';
+import { applicationName } from './names.ts';
+import { promote } from './promote.ts';
+import { startFirst, startIsolated } from './start.ts';
+import { StatusReader } from './status.ts';
+import { setSyncList, settleSyncList } from './sync-list.ts';
+
+const CONNECT_TIMEOUT_MS = 2_000;
+/** A fast stop waits until standbys have the last WAL; one that is frozen holds it for `wal_sender_timeout` (2 s). */
+const FAST_STOP_GRACE_MS = 5_000;
+const STOP_TIMEOUT_MS = 60_000;
+
+/**
+ * One PostgreSQL that Farshore owns, through its keeper. Methods never reject for what the world does: an expected
+ * failure is `refused` (nothing was changed), a lost answer `unknown` (read the status before the next step).
+ */
+export function openPostgres(config: PostgresConfig, clock: Clock): RegionDatabase {
+  assertDistinctNames(config);
+  const local = openLocal(config, clock);
+  const reader = new StatusReader(local);
+  const heart = new Heartbeat(local);
+  return {
+    status: () => reader.read(),
+    init: (progress) =>
+      guarded(async () => {
+        await initCluster(config, await local.secrets(), progress);
+        return done({ systemId: await systemIdOf(config) });
+      }),
+    startIsolated: () => guarded(() => startIsolated(local)),
+    startFirst: (epoch, list) => guarded(() => startFirst(local, epoch, list)),
+    stop: (how) => guarded(() => stop(local, heart, how)),
+    clone: (from, progress, signal) =>
+      guarded(async () => {
+        await cloneCluster(config, await local.secrets(), from, progress, signal);
+        return done(undefined);
+      }),
+    follow: (upstream) => guarded(() => follow(local, upstream)),
+    detach: () => guarded(() => detach(local)),
+    compareWith: (upstream) => guarded(async () => compareWith(local, await reader.read(), upstream)),
+    setAside: (label) => guarded(() => setAside(local, label)),
+    promote: (epoch) => guarded(() => promote(local, epoch)),
+    setSyncList: (list) => guarded(() => setSyncList(local, list)),
+    settleSyncList: (list, until, timeoutMs) => guarded(() => settleSyncList(local, list, until, timeoutMs)),
+    heartbeat: (timeoutMs) => guarded(() => heart.beat(timeoutMs)),
+    async close() {
+      heart.close();
+      local.watch.close();
+      local.work.close();
+      local.keeper.close();
+    },
+  };
+}
+
+function openLocal(config: PostgresConfig, clock: Clock): Local {
+  let secrets: Promise<Secrets> | null = null;
+  const readSecrets = (): Promise<Secrets> => {
+    secrets ??= readFile(config.secretsPath, 'utf8').then((text) => JSON.parse(text) as Secrets);
+    // Not there yet at the first try: read it again at the next.
+    secrets.catch(() => {
+      secrets = null;
+    });
+    return secrets;
+  };
+  const open = async () =>
+    connectLocally(config, await readSecrets(), { database: APP_DATABASE, timeoutMs: CONNECT_TIMEOUT_MS });
+  return {
+    config,
+    clock,
+    keeper: connectKeeper(config.keeperSocketPath),
+    secrets: readSecrets,
+    watch: new Session(open, clock),
+    work: new Session(open, clock),
+  };
+}
+
+/** What was refused before anything was done has a code; whatever broke on the way may have happened. */
+async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  try {
+    return await work();
+  } catch (error) {
+    const known = asFarshoreError(error);
+    return known.code === 'FSH_FAILED' && !(error instanceof FarshoreError)
+      ? unknown(messageOf(error))
+      : refused(known.code, known.message);
+  }
+}
+
+async function stop(local: Local, heart: Heartbeat, how: 'fast' | 'kill'): Promise<Outcome<{ evidence: string }>> {
+  const reply = await local.keeper.call({ do: 'stop', how, graceMs: FAST_STOP_GRACE_MS }, STOP_TIMEOUT_MS);
+  heart.close();
+  local.watch.close();
+  local.work.close();
+  if (!reply.ok) return reply.code === 'not-gone' ? unknown(reply.why) : refused(reply.code, reply.why);
+  return done({ evidence: reply.evidence ?? '' });
+}
+
+async function setAside(local: Local, label: string): Promise<Outcome<{ keptAt: string }>> {
+  const { dataDir, runAs } = local.config;
+  const reply = await local.keeper.call({ do: 'status' });
+  if (!reply.ok || reply.status.postgres !== null) return refused('runs', 'stop PostgreSQL before its data is moved');
+  if (await isEmpty(dataDir)) return refused('empty', `nothing to keep in ${dataDir}`);
+  const keptAt = await moveAside(dataDir, `aside-${slug(label)}`);
+  await makePrivate(dataDir, runAs);
+  return done({ keptAt });
+}
+
+/** The control file begins with the system identifier; a cluster that does not run can't be asked. */
+async function systemIdOf(config: PostgresConfig): Promise<string> {
+  const control = await readFile(`${config.dataDir}/global/pg_control`);
+  return control.readBigUInt64LE(0).toString();
+}
+
+/** Two members with one name would confirm for each other. */
+function assertDistinctNames(config: PostgresConfig): void {
+  const names = config.members.map((node) => applicationName(config.group, node, 1));
+  assert(new Set(names).size === names.length, `members of ${config.group} have the same name: ${names.join(', ')}`);
+}

@@ -1,0 +1,67 @@
+import type pg from 'pg';
+import { APP_DATABASE, type Local, withFresh } from './connections.ts';
+import { scramVerifier } from './scram.ts';
+import { literal } from './settings.ts';
+
+const TIMEOUT_MS = 30_000;
+
+/**
+ * Roles, database and schema of a new group, once, on its first primary; clones inherit them. May be repeated.
+ * Nothing here waits for standbys: there are none yet.
+ */
+export async function makeRolesAndSchema(local: Local, epoch: number): Promise<void> {
+  const secrets = await local.secrets();
+  // New databases copy template1, functions' rights included.
+  for (const database of ['template1', 'postgres']) {
+    await withFresh(local, TIMEOUT_MS, (client) => client.query(NO_SIGNALS), { database });
+  }
+  await withFresh(
+    local,
+    TIMEOUT_MS,
+    async (client) => {
+      await client.query('SET synchronous_commit = local');
+      await makeRole(client, 'farshore_replication', 'REPLICATION', secrets.replicationPassword);
+      await makeRole(client, 'app', '', secrets.appPassword);
+      const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [APP_DATABASE]);
+      if (rowCount === 0) await client.query(`CREATE DATABASE ${APP_DATABASE} OWNER app`);
+    },
+    { database: 'postgres' },
+  );
+  await withFresh(local, TIMEOUT_MS, async (client) => {
+    await client.query(`BEGIN; SET LOCAL synchronous_commit = local; ${SCHEMA}; COMMIT`);
+  });
+  await storeEpoch(local, epoch);
+}
+
+/** Stores the epoch (I1) with the timeline it began on. Does not wait for standbys: they learn it by following. */
+export async function storeEpoch(local: Local, epoch: number): Promise<void> {
+  await withFresh(local, TIMEOUT_MS, async (client) => {
+    await client.query('SET synchronous_commit = local');
+    await client.query(STORE_EPOCH, [epoch, local.config.node]);
+  });
+}
+
+async function makeRole(client: pg.Client, role: string, attributes: string, password: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
+  if (rowCount === 0)
+    await client.query(`CREATE ROLE ${role} LOGIN ${attributes} PASSWORD ${literal(scramVerifier(password))}`);
+}
+
+/** Cancelling a wait for standbys turns an unconfirmed commit into a success (P7.3): not for applications. */
+const NO_SIGNALS = `
+REVOKE EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(int) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION pg_catalog.pg_terminate_backend(int, bigint) FROM PUBLIC`;
+
+const SCHEMA = `
+CREATE SCHEMA IF NOT EXISTS farshore;
+CREATE TABLE IF NOT EXISTS farshore.epoch (
+  n bigint PRIMARY KEY, node text NOT NULL, timeline int NOT NULL, at timestamptz NOT NULL);
+CREATE TABLE IF NOT EXISTS farshore.heartbeat (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one), seq bigint NOT NULL, node text NOT NULL, at timestamptz NOT NULL);
+GRANT USAGE ON SCHEMA farshore TO app;
+GRANT SELECT ON ALL TABLES IN SCHEMA farshore TO app`;
+
+const STORE_EPOCH = `
+INSERT INTO farshore.epoch (n, node, timeline, at)
+SELECT $1, $2, ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int, clock_timestamp()
+ON CONFLICT (n) DO NOTHING`;

@@ -1,0 +1,84 @@
+import { type Outcome, done, unknown } from '../../base/result.ts';
+import type { SyncList } from '../../ports/database.ts';
+import { type Local, poll, text, withFresh } from './connections.ts';
+import { settingInForce } from './follow.ts';
+import { applicationName, renderSyncList } from './names.ts';
+import { literal } from './settings.ts';
+
+const TIMEOUT_MS = 5_000;
+const POLL_MS = 10;
+
+/** Writes the list and asks for a reload. Works on a standby too. Not a barrier. */
+export async function setSyncList(local: Local, list: SyncList): Promise<Outcome<void>> {
+  const value = renderSyncList(local.config.group, list);
+  await local.work.query(`ALTER SYSTEM SET synchronous_standby_names = ${literal(value)}`, TIMEOUT_MS);
+  await local.work.query('SELECT pg_reload_conf()', TIMEOUT_MS);
+  return done(undefined);
+}
+
+/**
+ * The barrier (P4.1b). Who decides what about a waiting commit (syncrep.c, the same in PostgreSQL 15 to 18):
+ * - a backend decides *whether* it waits by a flag in shared memory, never by its own copy of the list. The
+ *   checkpointer sets the flag when it reads the settings again;
+ * - a walsender decides *when* the wait is over, by its own copy of the list and by the priority that every other
+ *   walsender computed from its own copy. A walsender that has not read the new list lets the old one's rule pass.
+ *
+ * So: (1) a fresh connection shows the list: the postmaster has read it and signalled everybody. (2) The checkpointer
+ * has set the flag. (3) No walsender from before is left. (4) A commit that passed the flag before (2), or that an old
+ * walsender released before (3), is in the WAL by now: it ends before a position read now, and when every name has
+ * flushed up to there it is confirmed under the new list too.
+ */
+export async function settleSyncList(
+  local: Local,
+  list: SyncList,
+  until: 'in-force' | 'flushed',
+  timeoutMs: number,
+): Promise<Outcome<void>> {
+  const deadlineMs = local.clock.nowMs() + timeoutMs;
+  const leftMs = (): number => Math.max(1, deadlineMs - local.clock.nowMs());
+  const value = renderSyncList(local.config.group, list);
+  const shown = await settingInForce(local, 'synchronous_standby_names', value, deadlineMs);
+  if (shown.kind !== 'done') return shown;
+  // One of our own, so that a frozen server never blocks other work behind it.
+  return withFresh(local, leftMs(), async (client) => {
+    const since = text((await client.query<{ now: string }>('SELECT clock_timestamp()::text AS now')).rows[0], 'now');
+    // The checkpointer looks at its signals before each checkpoint. The first may have begun just before the signal
+    // came; the second begins after the first ended.
+    await client.query('CHECKPOINT');
+    await client.query('CHECKPOINT');
+    const restarted = await poll(local.clock, deadlineMs, POLL_MS, async () =>
+      (await client.query(TERMINATE_OLDER, [since])).rowCount === 0 ? true : null,
+    );
+    if (restarted === null) return unknown('a walsender from before the change is still there');
+    if (until === 'in-force') return done(undefined);
+    const end = await flushedEnd(client);
+    const names = list.w === 0 ? [] : list.names.map((node) => applicationName(local.config.group, node, list.epoch));
+    let missing: string[] = names;
+    const confirmed = await poll(local.clock, deadlineMs, POLL_MS, async () => {
+      missing = (await client.query<{ name: string }>(NOT_FLUSHED, [names, end])).rows.map((row) => row.name);
+      return missing.length === 0 ? true : null;
+    });
+    return confirmed === null ? unknown(`not flushed up to ${end}: ${missing.join(', ')}`) : done(undefined);
+  }).catch((error: unknown) => unknown(`not settled: ${error instanceof Error ? error.message : String(error)}`));
+}
+
+/**
+ * Walsenders from before. One in `backup` releases nobody (its state is below streaming) and reads the settings before
+ * its next command; ending it would throw a copy away.
+ */
+const TERMINATE_OLDER = `
+SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a LEFT JOIN pg_stat_replication r ON r.pid = a.pid
+WHERE a.backend_type = 'walsender' AND a.backend_start <= $1::timestamptz AND r.state IS DISTINCT FROM 'backup'`;
+
+/** Standbys can only confirm what was flushed here: a commit of our own flushes up to the position that was read. */
+async function flushedEnd(client: { query(sql: string): Promise<{ rows: unknown[] }> }): Promise<string> {
+  await client.query('SET synchronous_commit = local');
+  const [row] = (await client.query('SELECT pg_current_wal_insert_lsn()::text AS lsn')).rows;
+  await client.query(`SELECT pg_logical_emit_message(true, 'farshore', 'barrier')`);
+  return text(row as { lsn: string }, 'lsn');
+}
+
+const NOT_FLUSHED = `
+SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (
+  SELECT FROM pg_stat_replication
+  WHERE application_name = name AND state = 'streaming' AND flush_lsn >= $2::pg_lsn)`;
