@@ -1,5 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { defaultKnobs } from '../base/knobs.ts';
+import { readFacts } from '../cli/read-facts.ts';
+import { commitWait, knobsOf } from './meaning.ts';
 import { edit, parse, THREE, TWO } from '../../test/unit/spec-cases.ts';
 
 describe('deployments', () => {
@@ -51,6 +54,24 @@ describe('deployments', () => {
   test('semi-sync with one standby becomes sync', () => {
     const parsed = parse(edit(TWO, ['mode: sync', 'mode: semi-sync']));
     expect(parsed.ok && parsed.value.deployment.replication).toMatchObject({ mode: 'sync', confirm: 1 });
+  });
+
+  test.each([
+    ['sync', 'aws:ap-northeast-1', 149],
+    ['semi-sync', 'aws:eu-west-1', 70],
+  ])('a commit under %s waits for %s: %d ms', (mode, to, ms) => {
+    const parsed = parse(edit(THREE, ['semi-sync', mode]));
+    if (!parsed.ok) throw new Error('invalid');
+    expect(commitWait(parsed.value.deployment, readFacts())).toMatchObject({
+      to,
+      rtt: { value: ms, method: 'measured' },
+    });
+  });
+
+  test('knobs: the defaults, and what the file sets', () => {
+    const parsed = parse(edit(TWO, ['evictAfter: 2s', 'evictAfter: 1s'], ['lease: 3s', 'lease: 5s']));
+    if (!parsed.ok) throw new Error('invalid');
+    expect(knobsOf(parsed.value.deployment)).toEqual({ ...defaultKnobs(), evictAfterMs: 1_000, leaseTtlMs: 5_000 });
   });
 
   const folder = new URL('../../examples/', import.meta.url);

@@ -224,6 +224,26 @@ describe('diagnostics', () => {
     );
   });
 
+  test.each([
+    {
+      title: 'a lease as long as the RTO',
+      text: edit(TWO, ['rto: 30s', 'rto: 10s'], ['lease: 3s', 'lease: 10s']),
+      expect: [],
+    },
+    { title: 'a detection as late as the RTO', text: edit(TWO, ['rto: 30s', 'rto: 6s']), expect: ['E2302 6:8'] },
+    { title: "an RTO of the tier's bound", text: edit(TWO, ['rto: 30s', 'rto: 1m']), expect: ['E2007 6:8 +4:7'] },
+    {
+      title: 'an rpo of lease + heartbeat with async',
+      text: edit(THREE, ['semi-sync', 'async'], ['regions', 'objectives: { rpo: 3200ms }\nregions']),
+      expect: ['E2901 9:24'],
+    },
+    {
+      title: 'two of three regions active in global',
+      text: edit(THREE, ['aws:eu-west-1', 'aws:eu-west-1, role: passive']),
+      expect: ['E2004 3:8 +5:61'],
+    },
+  ])('at the bound: $title', expectErrors);
+
   test('all errors of shape and meaning at once, in the order of the file', () => {
     const text = edit(
       TWO,
