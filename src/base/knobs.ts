@@ -19,6 +19,8 @@ export const KNOBS = {
   wedgedAfterMs: { value: 6_000, min: 500, max: 120_000, hostile: 500 },
   /** A member gone longer than this is evicted from the sync set (P4.4). */
   evictAfterMs: { value: 2_000, min: 200, max: 600_000, hostile: 200 },
+  /** A negative verdict is repeated this often, and forgotten by others after three times as long. */
+  verdictEveryMs: { value: 1_000, min: 100, max: 60_000, hostile: 100 },
   /** A driver of lower rank waits this long for each better one. */
   driverStaggerMs: { value: 200, min: 0, max: 10_000, hostile: 0 },
   /** A takeover whose driver is alive may take this long before another begins a new one. */

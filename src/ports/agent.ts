@@ -55,3 +55,11 @@ export interface PeerAddresses {
   readonly gateway: { readonly host: string; readonly port: number } | null;
   readonly postgres: { readonly host: string; readonly port: number } | null;
 }
+
+/** How an agent reaches the others. In production HTTP over links; in the simulator a virtual network. */
+export interface PeerNetwork {
+  /** Keeps a pulse stream open to `node`, opening it again when it breaks, until the returned function is called. */
+  listen(node: NodeId, handlers: { onPulse(pulse: Pulse): void; onBroken(why: string): void }): () => void;
+  /** Sends one order and waits for its reply, at most `timeoutMs`. `unknown` when none came: it may have been carried out. */
+  order(node: NodeId, order: Order, timeoutMs: number): Promise<OrderReply>;
+}

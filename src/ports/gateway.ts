@@ -1,4 +1,5 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
+import type { Outcome } from '../base/result.ts';
 
 /**
  * What the agent tells its gateway (P7.1), over the gateway's control socket: a Unix socket, one JSON object a line.
@@ -44,6 +45,8 @@ export interface GatewayStatus {
     readonly inFlightUnknown: number;
     /** Cancelled waits for synchronous replication turned into an error (P7.3). */
     readonly cancelledSyncWaits: number;
+    /** Cancel requests passed on that were not followed by 57014: nobody knows what they met (P7.3). */
+    readonly cancelsUnknown: number;
   };
 }
 
@@ -67,4 +70,11 @@ export interface GatewayConfig {
   readonly tls: { readonly certPath: string; readonly keyPath: string } | null;
   /** How long a new connection waits for a primary before 57P03. */
   readonly waitForPrimaryMs: number;
+}
+
+/** The agent's hand on its gateway. `unknown` when the gateway did not answer: it keeps its last table. */
+export interface GatewayControl {
+  table(table: GatewayTable): Promise<Outcome<GatewayStatus>>;
+  status(): Promise<Outcome<GatewayStatus>>;
+  close(): void;
 }

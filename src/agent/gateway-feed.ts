@@ -1,0 +1,110 @@
+import type { Clock } from '../base/clock.ts';
+import type { NodeId } from '../base/ids.ts';
+import { placeOf } from '../base/ids.ts';
+import { because, type Reason } from '../base/reason.ts';
+import { isHeard } from '../decide/failover/suspicion.ts';
+import type { Observation } from '../decide/failover/observation.ts';
+import type { AgentConfig } from '../ports/config.ts';
+import type { DatabaseStatus } from '../ports/database.ts';
+import type { GatewayControl, GatewayStatus, GatewayTable } from '../ports/gateway.ts';
+import type { RouteTable } from '../ports/records.ts';
+import type { DataNode } from './data-node.ts';
+
+/** A replica whose newest replayed heartbeat is older than this serves no `ro`: unknown counts as stale. */
+const READ_ONLY_AGE_MS_MAX = 2_000;
+/** The table is sent again this often even when nothing changed: a gateway that restarted has none. */
+const REPEAT_MS = 500;
+
+/** Tells the gateway what it may do, at every change and regularly. */
+export class GatewayFeed {
+  readonly #config: AgentConfig;
+  readonly #gateway: GatewayControl;
+  readonly #clock: Clock;
+  #sent = '';
+  #sentAtMs = 0;
+  #sending = false;
+  status: GatewayStatus | null = null;
+  why: Reason = because('not-yet', 'no table was sent yet');
+
+  constructor(config: AgentConfig, gateway: GatewayControl, clock: Clock) {
+    this.#config = config;
+    this.#gateway = gateway;
+    this.#clock = clock;
+  }
+
+  feed(o: Observation, local: DatabaseStatus, data: DataNode, routes: RouteTable | null): void {
+    if (isAdopting(o, local, data)) return;
+    const table = this.tableOf(o, local, data, routes);
+    const { deadlineMs: _, ...lasting } = table;
+    const text = JSON.stringify(lasting);
+    const nowMs = this.#clock.nowMs();
+    // A deadline moves all the time; it is sent with every heartbeat's worth of it.
+    const dueMs = table.deadlineMs === null ? REPEAT_MS : 200;
+    if (this.#sending || (text === this.#sent && nowMs - this.#sentAtMs < dueMs)) return;
+    this.#sending = true;
+    void this.#gateway.table(table).then((answer) => {
+      this.#sending = false;
+      this.#sentAtMs = this.#clock.nowMs();
+      if (answer.kind === 'done') {
+        this.#sent = text;
+        this.status = answer.value;
+        this.why = because('sent', `the gateway has the table of epoch ${table.epoch}`);
+      } else this.why = because(answer.kind, `the gateway did not take the table: ${answer.why}`);
+    });
+  }
+
+  tableOf(o: Observation, local: DatabaseStatus, data: DataNode, routes: RouteTable | null): GatewayTable {
+    const epoch = o.store.epoch?.value.n ?? 0;
+    const open = data.open && local.state === 'primary' && data.reign?.epoch === epoch;
+    return {
+      epoch,
+      local: local.state === 'primary' || local.state === 'standby' ? local.state : 'closed',
+      open,
+      deadlineMs: open ? deadlineOf(data, o) : null,
+      primary: primaryOf(o, this.#config, routes),
+      readOnly: this.#readOnly(o, local, open),
+    };
+  }
+
+  #readOnly(o: Observation, local: DatabaseStatus, open: boolean): GatewayTable['readOnly'] {
+    const age = local.heartbeatAgeMs;
+    const fresh = local.state === 'standby' && age !== null && age <= READ_ONLY_AGE_MS_MAX;
+    const why = open
+      ? 'the primary itself'
+      : fresh
+        ? `replayed ${Math.round(age)} ms ago`
+        : `not fresh enough (${age === null ? 'unknown age' : `${Math.round(age)} ms`})`;
+    const elsewhere = this.#config.peers.flatMap((peer) =>
+      peer.gateway !== null && isHeard(o, peer.node) ? [{ node: peer.node, ...peer.gateway }] : [],
+    );
+    return { local: open || fresh, why: open || fresh ? 'fresh' : why, elsewhere };
+  }
+}
+
+/**
+ * RPO-0 modes: the lease's end does not end a primary, its quorum does. It may answer until its lease ends, or one TTL past
+ * the last heartbeat that its set confirmed, whichever is later (P2.3).
+ */
+function deadlineOf(data: DataNode, o: Observation): number {
+  return Math.max(data.lease.deadlineMs ?? 0, data.heartbeat.lastOkAtMs + o.knobs.leaseTtlMs);
+}
+
+/**
+ * A restarted agent that finds its node promoted under the present epoch: the gateway keeps the table of the agent before
+ * it, within its deadline, so that no client notices (P10.1).
+ */
+const isAdopting = (o: Observation, local: DatabaseStatus, data: DataNode): boolean =>
+  local.state === 'primary' &&
+  !data.open &&
+  local.storedEpoch === o.store.epoch?.value.n &&
+  o.store.sync?.value.primary === o.me;
+
+/** Where writes go: the primary that opened under the present epoch, as seen from here. */
+function primaryOf(o: Observation, config: AgentConfig, routes: RouteTable | null): GatewayTable['primary'] {
+  const epoch = o.store.epoch?.value.n;
+  if (routes?.primary === undefined || routes.primary === null || routes.epoch !== epoch) return null;
+  const node: NodeId = routes.primary.node;
+  if (node === config.node) return null;
+  const gateway = config.peers.find((peer) => peer.node === node)?.gateway;
+  return gateway === undefined || gateway === null ? null : { node, region: placeOf(node), ...gateway };
+}

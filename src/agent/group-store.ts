@@ -1,0 +1,182 @@
+import type { Clock } from '../base/clock.ts';
+import type { NodeId } from '../base/ids.ts';
+import { done, type Outcome, refused } from '../base/result.ts';
+import type { Knobs } from '../base/knobs.ts';
+import type { StoreView, Versioned } from '../decide/failover/observation.ts';
+import type { Compare, Coordination, KeyValue, Op, TxnResult, WatchEvent } from '../ports/coordination.ts';
+import type {
+  EpochRecord,
+  FenceRecord,
+  Keys,
+  OperationRecord,
+  PositionRecord,
+  RouteTable,
+  SeenRecord,
+  SyncRecord,
+} from '../ports/records.ts';
+
+/** The records that a guarded step must read anew, in one transaction. */
+export interface ReignNow {
+  readonly epoch: Versioned<EpochRecord> | null;
+  readonly sync: Versioned<SyncRecord> | null;
+}
+
+/**
+ * The group's records as this node last heard them, kept by a watch. Decisions look at this copy; every write compares
+ * mod revisions, so an old copy can lose time, never a write.
+ */
+export class GroupStore {
+  readonly #store: Coordination;
+  readonly #keys: Keys;
+  readonly #clock: Clock;
+  readonly #knobs: Knobs;
+  readonly #onChange: () => void;
+  readonly #records = new Map<string, KeyValue>();
+  readonly #seenAtMs = new Map<NodeId, number>();
+  #state: StoreView['state'] = 'unread';
+  #epochSeenAtMs = 0;
+  #epochRevision = -1;
+  #stopWatch: (() => void) | null = null;
+  #closed = false;
+
+  constructor(store: Coordination, keys: Keys, clock: Clock, knobs: Knobs, onChange: () => void) {
+    this.#store = store;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#knobs = knobs;
+    this.#onChange = onChange;
+  }
+
+  /** Reads everything, then watches; again after every end of the watch, until `close`. */
+  start(): void {
+    void this.#readAndWatch();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopWatch?.();
+  }
+
+  async #readAndWatch(): Promise<void> {
+    for (let tries = 0; !this.#closed; tries++) {
+      if (tries > 0) await this.#clock.sleep(Math.min(50 * 2 ** Math.min(tries, 4), 500));
+      const read = await this.#store.txn([], [{ getPrefix: this.#keys.prefix }]);
+      if (read.kind !== 'done' || this.#closed) continue;
+      this.#replaceAll(read.value);
+      this.#watchFrom(read.value.revision + 1);
+      return;
+    }
+  }
+
+  #watchFrom(revision: number): void {
+    let over = false;
+    this.#stopWatch = this.#store.watch(this.#keys.prefix, revision, {
+      onEvents: (events) => this.#apply(events),
+      onEnd: () => {
+        if (over || this.#closed) return;
+        over = true;
+        this.#state = 'stale';
+        this.#onChange();
+        void this.#readAndWatch();
+      },
+    });
+  }
+
+  #replaceAll(result: TxnResult): void {
+    const found = result.responses[0] ?? [];
+    this.#records.clear();
+    for (const kv of found) this.#put(kv);
+    this.#state = 'current';
+    this.#noteEpoch();
+    this.#onChange();
+  }
+
+  #apply(events: readonly WatchEvent[]): void {
+    for (const event of events) {
+      if (event.kind === 'put') this.#put(event.kv);
+      else this.#records.delete(event.key);
+    }
+    this.#state = 'current';
+    this.#noteEpoch();
+    this.#onChange();
+  }
+
+  #put(kv: KeyValue): void {
+    this.#records.set(kv.key, kv);
+    const observer = kv.key.startsWith(this.#keys.seen('' as NodeId))
+      ? (JSON.parse(kv.value) as SeenRecord).observer
+      : null;
+    if (observer !== null) this.#seenAtMs.set(observer, this.#clock.nowMs());
+  }
+
+  #noteEpoch(): void {
+    const revision = this.#records.get(this.#keys.epoch)?.modRevision ?? 0;
+    if (revision === this.#epochRevision) return;
+    this.#epochRevision = revision;
+    this.#epochSeenAtMs = this.#clock.nowMs();
+  }
+
+  #read<T>(key: string): Versioned<T> | null {
+    const kv = this.#records.get(key);
+    return kv === undefined ? null : { value: JSON.parse(kv.value) as T, modRevision: kv.modRevision };
+  }
+
+  get routes(): RouteTable | null {
+    return this.#read<RouteTable>(this.#keys.routes)?.value ?? null;
+  }
+
+  view(): StoreView {
+    const epoch = this.#read<EpochRecord>(this.#keys.epoch);
+    const operation = epoch === null ? null : this.#read<OperationRecord>(this.#keys.journal(epoch.value.operation));
+    return {
+      state: this.#state,
+      epoch,
+      sync: this.#read<SyncRecord>(this.#keys.sync),
+      position: this.#read<PositionRecord>(this.#keys.position)?.value ?? null,
+      fence: epoch === null ? null : (this.#read<FenceRecord>(this.#keys.fence(epoch.value.n))?.value ?? null),
+      operation: operation?.value ?? null,
+      routesEpoch: this.routes?.epoch ?? 0,
+      seen: this.#freshVerdicts(),
+      epochSeenAtMs: this.#epochSeenAtMs,
+    };
+  }
+
+  #freshVerdicts(): StoreView['seen'] {
+    const oldestMs = this.#clock.nowMs() - 3 * this.#knobs.verdictEveryMs;
+    const fresh: (SeenRecord & { readonly heardAtMs: number })[] = [];
+    for (const [observer, heardAtMs] of this.#seenAtMs) {
+      const record = this.#read<SeenRecord>(this.#keys.seen(observer))?.value;
+      if (record !== undefined && (heardAtMs >= oldestMs || record.verdict === 'commits'))
+        fresh.push({ ...record, heardAtMs });
+    }
+    return fresh;
+  }
+
+  /** A linearizable read of epoch and sync record: what a step must look at right before it acts. */
+  async readReign(): Promise<Outcome<ReignNow>> {
+    const read = await this.#store.txn([], [{ get: this.#keys.epoch }, { get: this.#keys.sync }]);
+    if (read.kind !== 'done') return read;
+    return done({
+      epoch: parsed<EpochRecord>(read.value.responses[0]),
+      sync: parsed<SyncRecord>(read.value.responses[1]),
+    });
+  }
+
+  /** A control write: compares what it must, and is refused when something changed. */
+  async write(compare: readonly Compare[], puts: readonly Op[], what: string): Promise<Outcome<TxnResult>> {
+    const wrote = await this.#store.txn(compare, puts);
+    if (wrote.kind !== 'done') return wrote;
+    return wrote.value.succeeded ? wrote : refused('record-changed', `${what}: a record changed in between`);
+  }
+
+  get keys(): Keys {
+    return this.#keys;
+  }
+}
+
+function parsed<T>(found: readonly KeyValue[] | undefined): Versioned<T> | null {
+  const kv = found?.[0];
+  return kv === undefined ? null : { value: JSON.parse(kv.value) as T, modRevision: kv.modRevision };
+}
+
+export const put = (key: string, value: unknown): Op => ({ put: key, value: JSON.stringify(value) });

@@ -1,0 +1,140 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import { lsnBytes } from '../base/lsn.ts';
+import type { Order } from '../ports/agent.ts';
+import type { AgentConfig } from '../ports/config.ts';
+import type { Agent } from './agent.ts';
+import { metricsOf } from './metrics.ts';
+import { statusOf } from './status.ts';
+
+const ORDER_BYTES_MAX = 64 * 1024;
+
+/**
+ * The agent's HTTP API (src/ports/agent.ts). Health endpoints are open, as load balancers need them; everything else
+ * needs the deployment's token. Listens on loopback only: anything else needs TLS, which this server does not have (I15).
+ */
+export function startAgentApi(
+  agent: Agent,
+  config: AgentConfig,
+  token: string,
+  keeperPids: () => Promise<KeeperPids>,
+  clock: Clock,
+): Promise<Server> {
+  const server = createServer((request, response) => {
+    void route({ agent, config, token, keeperPids, clock }, request, response).catch((error: unknown) => {
+      if (!response.headersSent) send(response, 500, { code: 'FSH_FAILED', message: messageOf(error) });
+      else response.destroy();
+    });
+  });
+  server.keepAliveTimeout = 60_000;
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.api.port, config.api.host, () => resolve(server));
+  });
+}
+
+export interface KeeperPids {
+  readonly keeperPid: number | null;
+  readonly postgresPid: number | null;
+}
+
+interface Door {
+  readonly agent: Agent;
+  readonly config: AgentConfig;
+  readonly token: string;
+  readonly keeperPids: () => Promise<KeeperPids>;
+  readonly clock: Clock;
+}
+
+async function route(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://agent');
+  const health = healthStatus(door.agent, url);
+  if (health !== null) return send(response, health.ok ? 200 : 503, health);
+  if (url.pathname === '/metrics') {
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' });
+    response.end(metricsOf(door.agent));
+    return;
+  }
+  if (!isAllowed(request, door.token))
+    return send(response, 401, { code: 'unauthorised', message: 'a bearer token is needed' });
+  switch (`${request.method} ${url.pathname}`) {
+    case 'GET /pulse':
+      return streamPulses(door, request, response);
+    case 'POST /orders':
+      return send(response, 200, await door.agent.obey(JSON.parse(await bodyOf(request)) as Order));
+    case 'GET /status':
+      return send(response, 200, statusOf(door.agent, door.config, await door.keeperPids(), door.clock));
+    case 'GET /why':
+      return send(response, 200, { node: door.config.node, decisions: door.agent.decisions });
+    default:
+      return send(response, 404, {
+        code: 'not-found',
+        message: `${request.method} ${url.pathname} is not a call of this API`,
+      });
+  }
+}
+
+/** Patroni's paths, so that an existing load balancer configuration works. Null when the path is none of them. */
+function healthStatus(agent: Agent, url: URL): { readonly ok: boolean; readonly why: string } | null {
+  const { local, observation } = agent.state;
+  const open = agent.data?.open ?? false;
+  switch (url.pathname) {
+    case '/primary':
+      return { ok: open, why: open ? 'open as primary' : (agent.data?.roleWhy.text ?? 'no data here') };
+    case '/replica': {
+      const lagMax = Number(url.searchParams.get('lag') ?? Number.POSITIVE_INFINITY);
+      const lag =
+        local?.endLsn !== null && local?.replayLsn !== null && local !== null
+          ? lsnBytes(local.replayLsn, local.endLsn)
+          : null;
+      const ok = local?.state === 'standby' && local.receiving && lag !== null && lag <= lagMax;
+      return { ok, why: ok ? `standby, ${lag} bytes to replay` : 'no standby that streams within the lag asked for' };
+    }
+    case '/readiness': {
+      const ok =
+        local === null
+          ? observation?.store.state === 'current'
+          : open || (local.state === 'standby' && local.receiving);
+      return { ok, why: ok ? 'ready' : (agent.data?.roleWhy.text ?? 'the store was not read yet') };
+    }
+    case '/liveness':
+      return { ok: true, why: 'the loop turns' };
+    default:
+      return null;
+  }
+}
+
+function streamPulses(door: Door, request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+  request.socket.setNoDelay(true);
+  response.write(`${JSON.stringify(door.agent.pulse())}\n`);
+  const stop = door.agent.onPulse((pulse) => {
+    // A listener that does not read is behind a cut link: old pulses are worth nothing to it, so they are not queued.
+    if (response.writableLength < ORDER_BYTES_MAX) response.write(`${JSON.stringify(pulse)}\n`);
+  });
+  response.on('close', stop);
+}
+
+function isAllowed(request: IncomingMessage, token: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token}`));
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > ORDER_BYTES_MAX) throw new Error('the request is too large');
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}

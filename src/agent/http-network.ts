@@ -1,0 +1,138 @@
+import { Agent as HttpAgent, request, type ClientRequest } from 'node:http';
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+
+import type { Order, OrderReply, PeerAddresses, PeerNetwork, Pulse } from '../ports/agent.ts';
+
+/** How soon a broken pulse stream is opened again. */
+const REOPEN_MS = 40;
+/** A stream that is open and says nothing at all is given up after this and opened again; silence was judged long before. */
+const STREAM_IDLE_MS = 10_000;
+const PULSE_LINE_BYTES_MAX = 64 * 1024;
+
+/** Pulses and orders over HTTP, through the links. */
+export function httpNetwork(peers: readonly PeerAddresses[], token: string, clock: Clock): PeerNetwork {
+  const addresses = new Map(peers.map((peer) => [peer.node, peer.agent]));
+  const headers = { authorization: `Bearer ${token}` };
+  // Orders keep their connection, so that an order costs one round trip.
+  const keepAlive = new HttpAgent({ keepAlive: true, maxSockets: 4 });
+  return {
+    listen: (node, handlers) => {
+      const stream = new PulseStream(addresses.get(node), headers, clock, handlers);
+      stream.open();
+      return () => stream.close();
+    },
+    order: (node, order, timeoutMs) => sendOrder(addresses.get(node), headers, keepAlive, order, timeoutMs),
+  };
+}
+
+type Address = PeerAddresses['agent'] | undefined;
+interface Handlers {
+  onPulse(pulse: Pulse): void;
+  onBroken(why: string): void;
+}
+
+class PulseStream {
+  readonly #address: Address;
+  readonly #headers: Record<string, string>;
+  readonly #clock: Clock;
+  readonly #handlers: Handlers;
+  #request: ClientRequest | null = null;
+  #closed = false;
+
+  constructor(address: Address, headers: Record<string, string>, clock: Clock, handlers: Handlers) {
+    this.#address = address;
+    this.#headers = headers;
+    this.#clock = clock;
+    this.#handlers = handlers;
+  }
+
+  open(): void {
+    if (this.#closed || this.#address === undefined) return;
+    let over = false;
+    const broken = (why: string) => {
+      if (over) return;
+      over = true;
+      this.#request?.destroy();
+      this.#handlers.onBroken(why);
+      void this.#clock.sleep(REOPEN_MS).then(() => this.open());
+    };
+    const sent = request({
+      ...this.#address,
+      path: '/pulse',
+      headers: this.#headers,
+      agent: false,
+      timeout: STREAM_IDLE_MS,
+    });
+    this.#request = sent;
+    sent.on('timeout', () => broken('silent for too long'));
+    sent.on('error', (error) => broken(messageOf(error)));
+    sent.on('response', (response) => {
+      if (response.statusCode !== 200) return broken(`HTTP ${response.statusCode}`);
+      response.setEncoding('utf8');
+      response.on(
+        'data',
+        lines(
+          (line) => this.#handlers.onPulse(JSON.parse(line) as Pulse),
+          () => broken('a line is too long'),
+        ),
+      );
+      response.on('error', (error) => broken(messageOf(error)));
+      response.on('close', () => broken('the stream ended'));
+    });
+    sent.end();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#request?.destroy();
+  }
+}
+
+/** Splits a stream of text chunks into lines. */
+function lines(onLine: (line: string) => void, onTooLong: () => void): (chunk: string) => void {
+  let rest = '';
+  return (chunk) => {
+    const parts = (rest + chunk).split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) if (part !== '') onLine(part);
+    if (rest.length > PULSE_LINE_BYTES_MAX) onTooLong();
+  };
+}
+
+function sendOrder(
+  address: Address,
+  headers: Record<string, string>,
+  agent: HttpAgent,
+  order: Order,
+  timeoutMs: number,
+): Promise<OrderReply> {
+  if (address === undefined)
+    return Promise.resolve({ kind: 'refused', code: 'no-address', why: 'this node has no address here' });
+  const body = JSON.stringify(order);
+  return new Promise((resolve) => {
+    const unknown = (why: string) => resolve({ kind: 'unknown', why });
+    const sent = request(
+      {
+        ...address,
+        path: '/orders',
+        method: 'POST',
+        agent,
+        timeout: timeoutMs,
+        headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', (error) => unknown(messageOf(error)));
+        response.on('end', () => {
+          if (response.statusCode !== 200) return unknown(`HTTP ${response.statusCode}`);
+          resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')) as OrderReply);
+        });
+      },
+    );
+    sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    sent.on('error', (error) => unknown(messageOf(error)));
+    sent.end(body);
+  });
+}

@@ -1,0 +1,73 @@
+import type { Clock } from '../base/clock.ts';
+import type { NodeId } from '../base/ids.ts';
+import type { PeerView } from '../decide/failover/observation.ts';
+import type { PeerNetwork, Pulse } from '../ports/agent.ts';
+
+interface Heard {
+  pulse: Pulse | null;
+  heardAtMs: number;
+  brokenSinceMs: number | null;
+  roleSinceMs: number;
+}
+
+/** Listens to every peer's pulses and keeps what a decision needs of them. */
+export class Peers {
+  readonly #clock: Clock;
+  readonly #heard = new Map<NodeId, Heard>();
+  readonly #stops: (() => void)[] = [];
+
+  constructor(network: PeerNetwork, nodes: readonly NodeId[], clock: Clock, onChange: () => void) {
+    this.#clock = clock;
+    for (const node of nodes) {
+      const nowMs = clock.nowMs();
+      const heard: Heard = { pulse: null, heardAtMs: nowMs, brokenSinceMs: nowMs, roleSinceMs: nowMs };
+      this.#heard.set(node, heard);
+      this.#stops.push(
+        network.listen(node, {
+          onPulse: (pulse) => this.#onPulse(heard, pulse, onChange),
+          onBroken: () => {
+            if (heard.brokenSinceMs !== null) return;
+            heard.brokenSinceMs = clock.nowMs();
+            onChange();
+          },
+        }),
+      );
+    }
+  }
+
+  #onPulse(heard: Heard, pulse: Pulse, onChange: () => void): void {
+    const nowMs = this.#clock.nowMs();
+    const before = heard.pulse;
+    const sameRole = before?.role === pulse.role && heard.brokenSinceMs === null;
+    if (!sameRole) heard.roleSinceMs = nowMs;
+    const changed =
+      !sameRole ||
+      before?.open !== pulse.open ||
+      before?.storedEpoch !== pulse.storedEpoch ||
+      before?.detachable !== pulse.detachable;
+    heard.pulse = pulse;
+    heard.heardAtMs = nowMs;
+    heard.brokenSinceMs = null;
+    if (changed) onChange();
+  }
+
+  /** This process was paused: nobody else's silence during that time counts against them (P2.2). */
+  forgive(pausedMs: number): void {
+    for (const heard of this.#heard.values()) {
+      heard.heardAtMs += pausedMs;
+      if (heard.brokenSinceMs !== null) heard.brokenSinceMs += pausedMs;
+    }
+  }
+
+  view(): ReadonlyMap<NodeId, PeerView> {
+    return new Map([...this.#heard].map(([node, heard]) => [node, { node, ...heard }]));
+  }
+
+  pulse(node: NodeId): Pulse | null {
+    return this.#heard.get(node)?.pulse ?? null;
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+  }
+}

@@ -1,0 +1,47 @@
+import type { NodeId } from '../base/ids.ts';
+import type { Pulse } from '../ports/agent.ts';
+import type { DatabaseStatus } from '../ports/database.ts';
+import type { DataNode } from './data-node.ts';
+
+/** A commit that waits longer than this is waiting for standbys. */
+const WAITS_AFTER_MS = 300;
+
+/** What this node says of itself to whoever listens. */
+export function pulseOf(
+  node: NodeId,
+  epoch: number,
+  local: DatabaseStatus | null,
+  data: DataNode | null,
+  nowMs: number,
+): Pulse {
+  if (data === null || local === null) {
+    return { ...NOBODY, node, epoch, role: data === null ? 'observer' : 'none' };
+  }
+  const waitingSinceMs = data.heartbeat.waitingSinceMs;
+  return {
+    node,
+    epoch,
+    role: local.state === 'primary' || local.state === 'standby' ? local.state : 'none',
+    open: data.open,
+    committed: data.heartbeat.committed,
+    commitAgeMs: data.open ? data.heartbeat.ageMs() : 0,
+    waitsForSync: data.open && waitingSinceMs !== null && nowMs - waitingSinceMs > WAITS_AFTER_MS,
+    timeline: local.timeline,
+    endLsn: local.endLsn,
+    storedEpoch: local.state === 'primary' ? (data.reign?.epoch ?? local.storedEpoch) : local.storedEpoch,
+    systemId: local.systemId,
+    detachable: local.state === 'standby',
+  };
+}
+
+const NOBODY = {
+  open: false,
+  committed: 0,
+  commitAgeMs: 0,
+  waitsForSync: false,
+  timeline: null,
+  endLsn: null,
+  storedEpoch: null,
+  systemId: null,
+  detachable: false,
+} as const;

@@ -1,0 +1,114 @@
+import { placeOf, type NodeId } from '../base/ids.ts';
+import type { Lsn } from '../base/lsn.ts';
+import { done, type Outcome, refused } from '../base/result.ts';
+import type { Versioned } from '../decide/failover/observation.ts';
+import type { Order } from '../ports/agent.ts';
+import type { GroupPolicy } from '../ports/config.ts';
+import type { Position, RegionDatabase } from '../ports/database.ts';
+import type { EpochRecord, OperationRecord, RouteTable, SyncRecord } from '../ports/records.ts';
+import { type GroupStore, put } from './group-store.ts';
+import type { Permit } from './order-desk.ts';
+
+/** A reign of this node: the epoch under which its database was promoted, and where that began in the WAL. */
+export interface Reign {
+  readonly epoch: number;
+  readonly epochModRevision: number;
+  readonly beganAtLsn: Lsn;
+}
+
+/**
+ * P5 on the target: list of the new reign, epoch again, promote, check, epoch again. The gateway is opened by the caller,
+ * under the same permit. Anything that does not match the store ends it; a database that was promoted for nothing is
+ * demoted by the next look at the role.
+ */
+export async function promoteSelf(
+  me: NodeId,
+  database: RegionDatabase,
+  group: GroupStore,
+  order: Extract<Order, { do: 'promote' }>,
+  permit: Permit,
+): Promise<Outcome<Position>> {
+  const before = await whyNotMine(me, group, order);
+  if (before !== null) return before;
+  const status = await database.status();
+  if (status.state !== 'standby') return refused('not-standby', `PostgreSQL is ${status.state}`);
+  if (status.upstream !== null) {
+    const detached = await database.detach();
+    if (detached.kind !== 'done') return detached;
+  }
+  const listed = await database.setSyncList({ epoch: order.epoch, w: order.w, names: order.names });
+  if (listed.kind !== 'done') return listed;
+  const again = await whyNotMine(me, group, order);
+  if (again !== null) return again;
+  if (!permit.valid()) return refused('overtaken', 'newer work was accepted before the promotion');
+  const promoted = await database.promote(order.epoch);
+  if (promoted.kind !== 'done') return promoted;
+  return (await whyNotMine(me, group, order)) ?? promoted;
+}
+
+/** Reads the store: does the epoch still stand as the driver wrote it, and does the record name this node alone? */
+async function whyNotMine(me: NodeId, group: GroupStore, order: Order): Promise<Outcome<never> | null> {
+  const now = await group.readReign();
+  if (now.kind !== 'done') return now;
+  const { epoch, sync } = now.value;
+  if (epoch?.modRevision !== order.epochModRevision)
+    return refused('overtaken', `the store is at epoch ${epoch?.value.n ?? 0}, the order is of epoch ${order.epoch}`);
+  if (sync?.value.epoch !== order.epoch || sync.value.primary !== me || sync.value.w !== 0)
+    return refused('not-recorded', 'the sync record does not name this node as the new primary');
+  return null;
+}
+
+/** Writes the route table of a reign that has just opened. Compares the epoch, so a reign that is over writes nothing. */
+export async function publishRoutes(
+  group: GroupStore,
+  policy: GroupPolicy,
+  me: NodeId,
+  reign: Reign,
+  why: string,
+): Promise<Outcome<void>> {
+  const before = group.routes;
+  const routes: RouteTable = {
+    generation: (before?.generation ?? 0) + 1,
+    epoch: reign.epoch,
+    primary: { node: me, region: placeOf(me) },
+    regions: policy.regions.map((region) => ({ ...region, state: 'serving' as const })),
+    reason: { code: 'primary-opened', text: why },
+  };
+  const { keys } = group;
+  const wrote = await group.write(
+    [{ key: keys.epoch, modRevision: reign.epochModRevision }],
+    [put(keys.routes, routes)],
+    'the route table',
+  );
+  return wrote.kind === 'done' ? done(undefined) : wrote;
+}
+
+/** The very first database: records first, so that a crash in between resumes instead of finding data without an epoch (I1). */
+export async function writeFirstRecords(
+  group: GroupStore,
+  me: NodeId,
+  systemId: string,
+): Promise<Outcome<Versioned<EpochRecord>>> {
+  const { keys } = group;
+  const epoch: EpochRecord = { n: 1, holder: me, systemId, operation: 'bootstrap-1' };
+  const sync: SyncRecord = { version: 1, epoch: 1, primary: me, w: 0, names: [] };
+  const wrote = await group.write(
+    [
+      { key: keys.epoch, modRevision: 0 },
+      { key: keys.sync, modRevision: 0 },
+    ],
+    [put(keys.journal('bootstrap-1'), bootstrapJournal(me, 'running')), put(keys.epoch, epoch), put(keys.sync, sync)],
+    'the first epoch',
+  );
+  return wrote.kind === 'done' ? done({ value: epoch, modRevision: wrote.value.revision }) : wrote;
+}
+
+export const bootstrapJournal = (me: NodeId, state: OperationRecord['state']): OperationRecord => ({
+  id: 'bootstrap-1',
+  kind: 'bootstrap',
+  epoch: 1,
+  actor: me,
+  reason: { code: 'bootstrap', text: 'no epoch was ever written: this node makes the first database' },
+  state,
+  steps: [],
+});

@@ -1,0 +1,125 @@
+import type { Clock } from '../base/clock.ts';
+import type { NodeId } from '../base/ids.ts';
+import { compareLsn } from '../base/lsn.ts';
+import { done, type Outcome, refused, unknown } from '../base/result.ts';
+import { reignList } from '../decide/failover/positioning.ts';
+import type { Order } from '../ports/agent.ts';
+import type { AgentConfig } from '../ports/config.ts';
+import type { Position, RegionDatabase, Upstream } from '../ports/database.ts';
+import type { FenceRecord } from '../ports/records.ts';
+import type { Log } from '../telemetry/log.ts';
+import { upstreamOf } from './context.ts';
+import type { GroupStore } from './group-store.ts';
+import type { Permit } from './order-desk.ts';
+
+/** What a standby's agent does to its PostgreSQL. Every function is called under a permit of the order desk. */
+export class StandbyDuty {
+  readonly #config: AgentConfig;
+  readonly #database: RegionDatabase;
+  readonly #group: GroupStore;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** Where this node was when a takeover detached it: it may skip the comparison with the fork if that was not beyond it. */
+  #detached: { readonly epoch: number; readonly position: Position } | null = null;
+
+  constructor(config: AgentConfig, database: RegionDatabase, group: GroupStore, clock: Clock, log: Log) {
+    this.#config = config;
+    this.#database = database;
+    this.#group = group;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Obeys a detach order: the store is asked first whether the order's epoch still stands (P5). */
+  async detach(order: Order, permit: Permit): Promise<Outcome<Position>> {
+    const now = await this.#group.readReign();
+    if (now.kind !== 'done') return now;
+    const epoch = now.value.epoch;
+    if (epoch?.modRevision !== order.epochModRevision)
+      return refused('overtaken', `the store is at epoch ${epoch?.value.n ?? 0}, the order is of epoch ${order.epoch}`);
+    const status = await this.#database.status();
+    if (status.state !== 'standby') return refused('not-standby', `PostgreSQL is ${status.state}`);
+    if (!permit.valid()) return refused('overtaken', 'newer work was accepted before the detach');
+    const detached = await this.#database.detach();
+    if (detached.kind === 'done') this.#detached = { epoch: order.epoch, position: detached.value };
+    return detached;
+  }
+
+  /** P8.2: follows the primary when the local WAL is on its branch; sets a diverged directory aside, whole, to be cloned (I7). */
+  async join(primary: NodeId, epoch: number, permit: Permit): Promise<Outcome<void>> {
+    const upstream = upstreamOf(this.#config, primary, epoch);
+    if (upstream === null) return refused('no-address', `${primary} has no address here`);
+    if (!this.#readBeforeTheFork(primary, epoch)) {
+      const compared = await this.#compare(upstream, permit);
+      if (compared.kind !== 'done') return compared;
+      if (compared.value === 'diverged') return this.#setAside(epoch);
+    }
+    if (!permit.valid()) return refused('overtaken', 'newer work was accepted before following');
+    const followed = await this.#database.follow(upstream);
+    if (followed.kind !== 'done') return followed;
+    this.#detached = null;
+    // A standby keeps a list of its own possible reign, so that PostgreSQL's shared "somebody must confirm" is already set
+    // when it is promoted: a backend that starts right after would otherwise not wait.
+    const own = reignList(this.#config.policy, this.#config.node);
+    return this.#database.setSyncList({ epoch, w: own.w, names: own.names });
+  }
+
+  /** The takeover itself read this member and the target: both followed the same primary, so not being ahead is enough. */
+  #readBeforeTheFork(primary: NodeId, epoch: number): boolean {
+    const fence: FenceRecord | null = this.#group.view().fence;
+    const target = fence?.evidence.find((e) => e.node === primary);
+    const mine = this.#detached;
+    if (mine === null || mine.epoch !== epoch || target === undefined) return false;
+    return mine.position.timeline === target.timeline && compareLsn(mine.position.lsn, target.lsn) <= 0;
+  }
+
+  async #compare(upstream: Upstream, permit: Permit): Promise<Outcome<'same-branch' | 'diverged'>> {
+    const isolated = await this.#database.detach();
+    if (isolated.kind !== 'done') return isolated;
+    if (!(await this.#replayedItsOwn(permit)))
+      return unknown('the local WAL is still being replayed: its end is not known yet');
+    const compared = await this.#database.compareWith(upstream);
+    if (compared.kind !== 'done') return compared;
+    if (compared.value.verdict === 'foreign') return refused('data-foreign', compared.value.why);
+    if (compared.value.verdict === 'diverged') this.#log.warn('diverged', compared.value.why);
+    return done(compared.value.verdict);
+  }
+
+  async #replayedItsOwn(permit: Permit): Promise<boolean> {
+    const untilMs = this.#clock.nowMs() + 5_000;
+    while (permit.valid() && this.#clock.nowMs() < untilMs) {
+      const status = await this.#database.status();
+      if (status.localWalReplayed) return true;
+      await this.#clock.sleep(20);
+    }
+    return false;
+  }
+
+  async #setAside(epoch: number): Promise<Outcome<void>> {
+    const stopped = await this.#database.stop('kill');
+    if (stopped.kind !== 'done') return stopped;
+    const kept = await this.#database.setAside(`diverged-before-epoch-${epoch}`);
+    if (kept.kind !== 'done') return kept;
+    this.#log.warn(
+      'set-aside',
+      `this node had writes that were never acknowledged as the mode promises; they are kept at ${kept.value.keptAt}`,
+    );
+    return done(undefined);
+  }
+
+  async clone(from: NodeId, epoch: number, permit: Permit, progress: (text: string) => void): Promise<Outcome<void>> {
+    const upstream = upstreamOf(this.#config, from, epoch);
+    if (upstream === null) return refused('no-address', `${from} has no address here`);
+    const copied = await this.#database.clone(upstream, (text) => progress(text), permit.signal);
+    if (copied.kind !== 'done') return copied;
+    if (!permit.valid()) return refused('overtaken', 'newer work was accepted during the copy');
+    return this.#database.startIsolated();
+  }
+
+  /** This node's reign is over: everything is killed first, then it starts as an isolated standby (P8.1). */
+  async demote(): Promise<Outcome<void>> {
+    const stopped = await this.#database.stop('kill');
+    if (stopped.kind !== 'done') return stopped;
+    return this.#database.startIsolated();
+  }
+}

@@ -1,0 +1,165 @@
+import type { NodeId } from '../base/ids.ts';
+import { done, type Outcome, refused } from '../base/result.ts';
+import type { MembershipView, SyncChange } from '../decide/failover/membership.ts';
+import { confirmersFor } from '../decide/failover/positioning.ts';
+import { type Confirmers, sameConfirmers } from '../decide/failover/quorum.ts';
+import type { Knobs } from '../base/knobs.ts';
+import type { GroupPolicy } from '../ports/config.ts';
+import type { DatabaseStatus, RegionDatabase } from '../ports/database.ts';
+import type { SyncRecord } from '../ports/records.ts';
+import type { Versioned } from '../decide/failover/observation.ts';
+import { type GroupStore, put } from './group-store.ts';
+import type { Reign } from './reign.ts';
+
+/** The primary's agent's memory of who confirms, and the carrying out of one change (P4). */
+export class SyncSet {
+  readonly #database: RegionDatabase;
+  readonly #group: GroupStore;
+  readonly #knobs: Knobs;
+  #olderLists: readonly Confirmers[] | null = null;
+  readonly #goneSinceMs = new Map<NodeId, number>();
+
+  constructor(database: RegionDatabase, group: GroupStore, knobs: Knobs) {
+    this.#database = database;
+    this.#group = group;
+    this.#knobs = knobs;
+  }
+
+  /** A reign that began under this agent: its list was set while nobody was connected, so no older one is in force. */
+  beganHere(): void {
+    this.#olderLists = [];
+    this.#goneSinceMs.clear();
+  }
+
+  /** A reign found after a restart of the agent: which lists are in force is not known (P4.1c). */
+  found(): void {
+    this.#olderLists = null;
+    this.#goneSinceMs.clear();
+  }
+
+  /** Notes who streams, and gives what the decision looks at; null while PostgreSQL's list can't be read. */
+  look(
+    policy: GroupPolicy,
+    me: NodeId,
+    reign: Reign,
+    record: SyncRecord,
+    status: DatabaseStatus,
+    nowMs: number,
+  ): MembershipView | null {
+    if (status.syncList === null || status.endLsn === null) return null;
+    for (const node of confirmersFor(policy, me)) {
+      const streams = status.standbys.some(
+        (s) => s.node === node && s.epoch === reign.epoch && s.state === 'streaming',
+      );
+      if (streams) this.#goneSinceMs.delete(node);
+      else if (!this.#goneSinceMs.has(node)) this.#goneSinceMs.set(node, nowMs);
+    }
+    return {
+      policy,
+      knobs: this.#knobs,
+      primary: me,
+      epoch: reign.epoch,
+      record,
+      configured: status.syncList,
+      olderLists: this.#olderLists,
+      standbys: status.standbys,
+      endLsn: status.endLsn,
+      reignLsn: reign.beganAtLsn,
+      nowMs,
+      goneSinceMs: this.#goneSinceMs,
+    };
+  }
+
+  async carryOut(
+    change: SyncChange,
+    me: NodeId,
+    reign: Reign,
+    record: Versioned<SyncRecord>,
+    configured: Confirmers,
+  ): Promise<Outcome<void>> {
+    switch (change.path) {
+      case 'learn':
+        return this.#barrier(reign, configured, 'in-force');
+      case 'store-first':
+        return this.#storeFirst(change.to, me, reign, record, configured);
+      case 'postgres-first':
+        return this.#postgresFirst(change.to, me, reign, record, configured);
+    }
+  }
+
+  async #storeFirst(
+    to: Confirmers,
+    me: NodeId,
+    reign: Reign,
+    record: Versioned<SyncRecord>,
+    configured: Confirmers,
+  ): Promise<Outcome<void>> {
+    const wrote = await this.#writeRecord(to, me, reign, record.value.version, record.modRevision);
+    if (wrote.kind !== 'done') return wrote;
+    return this.#setList(to, reign, configured);
+  }
+
+  /** The version is raised first, so that a late request of an earlier try can never land (P4.2). */
+  async #postgresFirst(
+    to: Confirmers,
+    me: NodeId,
+    reign: Reign,
+    record: Versioned<SyncRecord>,
+    configured: Confirmers,
+  ): Promise<Outcome<void>> {
+    const raised = await this.#writeRecord(record.value, me, reign, record.value.version, record.modRevision);
+    if (raised.kind !== 'done') return raised;
+    const listed = await this.#setList(to, reign, configured);
+    if (listed.kind !== 'done') return listed;
+    const settled = await this.#barrier(reign, to, 'flushed');
+    if (settled.kind !== 'done') return settled;
+    const wrote = await this.#writeRecord(to, me, reign, record.value.version + 1, raised.value);
+    return wrote.kind === 'done' ? done(undefined) : wrote;
+  }
+
+  async #setList(to: Confirmers, reign: Reign, configured: Confirmers): Promise<Outcome<void>> {
+    if (!sameConfirmers(to, configured))
+      this.#olderLists = this.#olderLists === null ? null : [...this.#olderLists, configured];
+    return this.#database.setSyncList({ epoch: reign.epoch, w: to.w, names: to.names });
+  }
+
+  async #barrier(reign: Reign, list: Confirmers, until: 'in-force' | 'flushed'): Promise<Outcome<void>> {
+    const settled = await this.#database.settleSyncList(
+      { epoch: reign.epoch, w: list.w, names: list.names },
+      until,
+      this.#knobs.barrierTimeoutMs,
+    );
+    if (settled.kind === 'done') this.#olderLists = [];
+    return settled;
+  }
+
+  /** Compares epoch and record; returns the record's new mod revision. */
+  async #writeRecord(
+    to: Confirmers,
+    me: NodeId,
+    reign: Reign,
+    version: number,
+    modRevision: number,
+  ): Promise<Outcome<number>> {
+    const { keys } = this.#group;
+    const next: SyncRecord = { version: version + 1, epoch: reign.epoch, primary: me, w: to.w, names: to.names };
+    const wrote = await this.#group.write(
+      [
+        { key: keys.epoch, modRevision: reign.epochModRevision },
+        { key: keys.sync, modRevision },
+      ],
+      [put(keys.sync, next)],
+      'the sync record',
+    );
+    if (wrote.kind === 'done') return done(wrote.value.revision);
+    if (wrote.kind === 'refused') return wrote;
+    const now = await this.#group.readReign();
+    const stands =
+      now.kind === 'done' &&
+      now.value.sync?.value.version === next.version &&
+      now.value.epoch?.modRevision === reign.epochModRevision;
+    return stands && now.value.sync !== null
+      ? done(now.value.sync.modRevision)
+      : refused('record-unknown', 'the record could not be written; it is tried again');
+  }
+}

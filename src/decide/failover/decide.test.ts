@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import { decideFailover, TRANSITIONS } from './decide.ts';
+import type { ActionResult, Observation } from './observation.ts';
+import { type FailoverState, STEADY, type Step } from './state.ts';
+import {
+  A,
+  against,
+  B,
+  C,
+  NOW,
+  observation,
+  peer,
+  position,
+  pulse,
+  record,
+  standby,
+  W,
+  withBroken,
+} from './testing.ts';
+
+const lost = (over: Partial<Observation> = {}, store: Partial<Observation['store']> = {}) =>
+  withBroken(observation(over, { seen: [against(B), against(W)], ...store }), A, 500);
+const suspecting = (sinceMs = NOW - 5_000): FailoverState => ({
+  kind: 'suspecting',
+  epoch: 4,
+  sinceMs,
+  beginning: null,
+  retryAtMs: 0,
+});
+const afterEpoch = {
+  epoch: { value: { n: 5, holder: B, systemId: '7', operation: 'op' }, modRevision: 60 },
+  epochSeenAtMs: NOW,
+};
+const takeover = {
+  epoch: 5,
+  epochModRevision: 60,
+  operation: 'op',
+  startedAtMs: NOW,
+  record: { value: record(), modRevision: 50 },
+};
+const fencing = (over: Partial<Extract<FailoverState, { kind: 'fencing' }>> = {}): FailoverState => ({
+  ...takeover,
+  kind: 'fencing',
+  asked: new Map(),
+  positions: new Map(),
+  ...over,
+});
+const detached = (node: typeof A, lsn: string): ActionResult => ({
+  of: 'detach',
+  epoch: 5,
+  node,
+  kind: 'done',
+  position: position(lsn),
+});
+const does = (step: Step) => step.actions.map((action) => action.do);
+
+describe('a takeover from loss to promotion', () => {
+  it('suspects, then begins once a majority cannot see the primary commit', () => {
+    const first = decideFailover(STEADY, lost({}, { seen: [] }));
+    expect(first.state.kind).toBe('suspecting');
+    expect(first.actions).toMatchObject([{ do: 'publish-verdict', verdict: 'cannot-see-commit', epoch: 4 }]);
+    const begun = decideFailover(first.state, lost());
+    expect(begun.actions).toMatchObject([
+      { do: 'begin-takeover', epoch: 5, epochModRevision: 40, record: { modRevision: 50 } },
+    ]);
+    const written = decideFailover(
+      begun.state,
+      lost({ results: [{ of: 'begin-takeover', kind: 'done', epoch: 5, epochModRevision: 60, operation: 'op' }] }),
+    );
+    expect(written.state).toMatchObject({ kind: 'fencing', epoch: 5, epochModRevision: 60 });
+  });
+
+  it('detaches the recorded set, and proves the position before anything is promoted (F8, F11)', () => {
+    const asks = decideFailover(fencing(), lost({}, afterEpoch));
+    expect(asks.actions.map((a) => a.do === 'detach' && a.node)).toEqual([B, C]);
+    const one = decideFailover(asks.state, lost({ results: [detached(B, '0/500')] }, afterEpoch));
+    expect(one.state.kind).toBe('fencing');
+    const both = decideFailover(one.state, lost({ results: [detached(C, '0/600')] }, afterEpoch));
+    expect(both.state).toMatchObject({ kind: 'positioning', target: C });
+    expect(both.actions).toMatchObject([
+      { do: 'record-takeover', target: C, fence: { kind: 'quorum-detached', evidence: [{ node: B }, { node: C }] } },
+    ]);
+    const recorded = decideFailover(
+      both.state,
+      lost({ results: [{ of: 'record-takeover', epoch: 5, kind: 'done', why: '' }] }, afterEpoch),
+    );
+    expect(recorded.actions).toMatchObject([{ do: 'promote', target: C, w: 1, names: [A, B], restarted: false }]);
+    const serves = decideFailover(
+      recorded.state,
+      lost({ results: [{ of: 'promote', epoch: 5, kind: 'done', why: '' }] }, afterEpoch),
+    );
+    expect(serves.state).toEqual(STEADY);
+    expect(does(serves)).toEqual(['close-operation']);
+  });
+
+  it('promotes with nobody to confirm only where the file says that a primary alone may serve', () => {
+    const policy = { ...observation().policy, whenAlone: 'serve-with-rpo-suspended' as const };
+    const state: FailoverState = { ...takeover, kind: 'positioning', target: B, position: position('0/500') };
+    const step = decideFailover(
+      state,
+      lost({ policy, results: [{ of: 'record-takeover', epoch: 5, kind: 'done', why: '' }] }, afterEpoch),
+    );
+    expect(step.actions).toMatchObject([{ do: 'promote', w: 0, names: [] }]);
+  });
+});
+
+describe('what holds a takeover back', () => {
+  it('no majority', () =>
+    expect(does(decideFailover(suspecting(), lost({}, { seen: [against(B)] })))).not.toContain('begin-takeover'));
+
+  it('not enough members in reach for P3.2 (F5)', () => {
+    const step = decideFailover(suspecting(), withBroken(lost(), C, 500));
+    expect(step.why.code).toBe('no-position-quorum-in-reach');
+  });
+
+  it('a store that is not current, and a site (F6)', () => {
+    expect(decideFailover(suspecting(), lost({}, { state: 'stale' })).why.code).toBe('store-not-current');
+    expect(decideFailover(suspecting(), lost({ me: W, local: null })).why.code).toBe('observer-only');
+  });
+
+  it('a better placed node that is heard, for its stagger (F7)', () => {
+    const o = lost({ me: C, local: standby() });
+    expect(decideFailover(suspecting(NOW), o).why.code).toBe('others-first');
+    expect(does(decideFailover(suspecting(NOW - o.knobs.driverStaggerMs), o))).toContain('begin-takeover');
+  });
+
+  it('ends when the primary is seen again, before anything was written (F4)', () => {
+    expect(decideFailover(suspecting(), observation()).state).toEqual(STEADY);
+  });
+
+  it('ends in every later state when a newer epoch overtook it (F13)', () => {
+    const newer = { epoch: { value: { n: 6, holder: C, systemId: '7', operation: 'other' }, modRevision: 70 } };
+    const states: FailoverState[] = [
+      fencing(),
+      { ...takeover, kind: 'positioning', target: B, position: position('0/1') },
+      { ...takeover, kind: 'promoting', target: B, position: position('0/1'), askedAtMs: NOW },
+    ];
+    for (const state of states)
+      expect(decideFailover(state, lost({}, newer))).toMatchObject({
+        state: STEADY,
+        actions: [],
+        why: { code: 'overtaken' },
+      });
+  });
+
+  it('gives up without a quorum, and says so in the journal (F10)', () => {
+    const o = lost({ nowMs: NOW + observation().knobs.takeoverPatienceMs + 1 }, afterEpoch);
+    const step = decideFailover(fencing(), o);
+    expect(step.actions).toMatchObject([
+      { do: 'close-operation', state: 'refused', why: { code: 'no-position-quorum' } },
+    ]);
+  });
+});
+
+describe('the first restart after everything stopped (P8.1)', () => {
+  it('the recorded primary, now an isolated standby, proves its position alone', () => {
+    const o = observation({ me: A, local: standby({ upstream: null, receiving: false }) });
+    const step = decideFailover(decideFailover(STEADY, o).state, o);
+    expect(does(step)).toContain('begin-takeover');
+    const own = { ...o, store: { ...o.store, ...afterEpoch }, results: [detached(A, '0/400')] };
+    expect(decideFailover(fencing(), own)).toMatchObject({
+      state: { kind: 'positioning', target: A },
+      actions: [{ fence: { kind: 'self' } }],
+    });
+  });
+});
+
+describe('every step', () => {
+  it('goes where the table of transitions says, and has a reason', () => {
+    const states: FailoverState[] = [
+      STEADY,
+      suspecting(),
+      fencing(),
+      { ...takeover, kind: 'positioning', target: B, position: position('0/1') },
+      { ...takeover, kind: 'promoting', target: B, position: position('0/1'), askedAtMs: NOW },
+    ];
+    const results: ActionResult[][] = [
+      [],
+      [detached(B, '0/5'), detached(C, '0/5')],
+      [{ of: 'record-takeover', epoch: 5, kind: 'refused', why: 'told by the test' }],
+      [{ of: 'promote', epoch: 5, kind: 'unknown', why: 'told by the test' }],
+      [{ of: 'begin-takeover', kind: 'unknown', why: 'told by the test' }],
+    ];
+    const worlds = [
+      observation(),
+      lost(),
+      lost({}, afterEpoch),
+      observation({}, { epoch: null, sync: null }),
+      observation({ me: W, local: null }),
+      lost({ nowMs: NOW + 60_000 }),
+    ];
+    let looked = 0;
+    for (const state of states)
+      for (const world of worlds)
+        for (const some of results) {
+          const step = decideFailover(state, { ...world, results: some });
+          expect(TRANSITIONS[state.kind] as readonly string[]).toContain(step.state.kind);
+          expect(step.why.text.length).toBeGreaterThan(5);
+          looked += 1;
+        }
+    expect(looked).toBe(states.length * worlds.length * results.length);
+  });
+
+  it('reads the end back from the target when the answer was lost (F12)', () => {
+    const state: FailoverState = {
+      ...takeover,
+      kind: 'promoting',
+      target: C,
+      position: position('0/1'),
+      askedAtMs: NOW,
+    };
+    const o = lost({}, afterEpoch);
+    const serving = {
+      ...o,
+      peers: new Map([...o.peers, [C, peer(C, { pulse: pulse(C, { role: 'primary', open: true, storedEpoch: 5 }) })]]),
+    };
+    expect(does(decideFailover(state, serving))).toEqual(['close-operation']);
+  });
+});

@@ -1,0 +1,92 @@
+import type { NodeId } from '../../base/ids.ts';
+import { because } from '../../base/reason.ts';
+import type { Position } from '../../ports/database.ts';
+import type { FenceRecord } from '../../ports/records.ts';
+import type { Observation } from './observation.ts';
+import { choose, hasPositionQuorum } from './quorum.ts';
+import { type Action, type FailoverState, overtaken, stay, STEADY, type Step } from './state.ts';
+import { isHeard } from './suspicion.ts';
+
+type Fencing = Extract<FailoverState, { kind: 'fencing' }>;
+
+/** The epoch is written. The recorded set is detached and read until it is a position quorum (P3.1, P3.2). */
+export function decideFencing(state: Fencing, o: Observation): Step {
+  if (overtaken(state, o))
+    return stay(STEADY, because('overtaken', `epoch ${state.epoch} was overtaken by ${o.store.epoch?.value.n}`));
+  const positions = withNewPositions(state, o);
+  const next: Fencing = { ...state, positions };
+  if (hasPositionQuorum(state.record.value, new Set(positions.keys()))) return toPositioning(next, o);
+  if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) return giveUp(next, o);
+  return askTheRest(next, o);
+}
+
+function withNewPositions(state: Fencing, o: Observation): ReadonlyMap<NodeId, Position> {
+  const positions = new Map(state.positions);
+  for (const result of o.results) {
+    if (result.of === 'detach' && result.kind === 'done' && result.epoch === state.epoch)
+      positions.set(result.node, result.position);
+  }
+  return positions;
+}
+
+/** Everybody in the record who is heard and was not read yet is asked, again and again until the takeover's time is over. */
+function askTheRest(state: Fencing, o: Observation): Step {
+  const record = state.record.value;
+  const answered = new Set(o.results.filter((r) => r.of === 'detach').map((r) => r.node));
+  const asked = new Map(
+    [...state.asked].filter(([node, atMs]) => !answered.has(node) || o.nowMs - atMs < o.knobs.brokenAfterMs),
+  );
+  const actions: Action[] = [];
+  for (const node of [...record.names, record.primary]) {
+    if (state.positions.has(node) || asked.has(node) || !isHeard(o, node)) continue;
+    if (node === o.me && o.local?.state !== 'standby') continue;
+    asked.set(node, o.nowMs);
+    actions.push({ do: 'detach', takeover: state, node });
+  }
+  const why = because(
+    'detaching',
+    `${state.positions.size} members are read; ${[...asked.keys()].join(', ') || 'nobody'} was asked to detach`,
+  );
+  return { state: { ...state, asked }, actions, why };
+}
+
+function toPositioning(state: Fencing, o: Observation): Step {
+  const choice = choose(state.record.value, state.positions, o.store.position, o.policy.promotable);
+  if (choice.kind === 'refused') {
+    const why = because(choice.code, choice.why);
+    return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'refused', why }], why };
+  }
+  const fence = fenceOf(state, o, choice.target);
+  return {
+    state: { ...takeoverOf(state), kind: 'positioning', target: choice.target, position: choice.position },
+    actions: [{ do: 'record-takeover', takeover: state, target: choice.target, fence }],
+    why: because('position-proved', choice.why),
+  };
+}
+
+function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {
+  const evidence = [...state.positions].map(([node, position]) => ({
+    node,
+    timeline: position.timeline,
+    lsn: position.lsn,
+    what: 'detached: no WAL receiver left, then read',
+  }));
+  const kind = target === state.record.value.primary ? 'self' : 'quorum-detached';
+  return { epoch: state.epoch, kind, by: o.me, atWallMs: 0, evidence };
+}
+
+function giveUp(state: Fencing, o: Observation): Step {
+  const why = because(
+    'no-position-quorum',
+    `after ${Math.round(o.nowMs - state.startedAtMs)} ms only ${[...state.positions.keys()].join(', ') || 'nobody'} was detached and read`,
+  );
+  return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'refused', why }], why };
+}
+
+export const takeoverOf = (state: Fencing) => ({
+  epoch: state.epoch,
+  epochModRevision: state.epochModRevision,
+  operation: state.operation,
+  startedAtMs: state.startedAtMs,
+  record: state.record,
+});

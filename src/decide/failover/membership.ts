@@ -1,0 +1,120 @@
+import type { NodeId } from '../../base/ids.ts';
+import { compareLsn, lsnBytes, type Lsn } from '../../base/lsn.ts';
+import { because, type Reason } from '../../base/reason.ts';
+import type { Knobs } from '../../base/knobs.ts';
+import type { GroupPolicy } from '../../ports/config.ts';
+import type { StandbySeen } from '../../ports/database.ts';
+import { confirmersFor, wanted } from './positioning.ts';
+import { type Confirmers, covers, sameConfirmers } from './quorum.ts';
+
+/** What the primary's agent knows when it decides who must confirm (P4). */
+export interface MembershipView {
+  readonly policy: GroupPolicy;
+  readonly knobs: Knobs;
+  readonly primary: NodeId;
+  readonly epoch: number;
+  readonly record: Confirmers;
+  /** The list as PostgreSQL's configuration has it. */
+  readonly configured: Confirmers;
+  /** Lists that some process may still use besides `configured`; null = not known (the agent restarted), P4.1c. */
+  readonly olderLists: readonly Confirmers[] | null;
+  readonly standbys: readonly StandbySeen[];
+  readonly endLsn: Lsn;
+  /** End of WAL when this reign began: a standby at or past it has passed the fork (P4.3). */
+  readonly reignLsn: Lsn;
+  readonly nowMs: number;
+  /** Since when each confirmer is not streaming here. */
+  readonly goneSinceMs: ReadonlyMap<NodeId, number>;
+}
+
+/**
+ * `store-first`: the record is written, then PostgreSQL's list. `postgres-first`: the record's version is raised, then the
+ * list, the barrier, and the record. `learn`: the barrier alone, to know again which lists are in force.
+ */
+export type SyncChange =
+  | { readonly path: 'store-first' | 'postgres-first'; readonly to: Confirmers; readonly why: Reason }
+  | { readonly path: 'learn'; readonly why: Reason };
+
+export type MembershipDecision = { readonly change: SyncChange | null; readonly why: Reason };
+
+/** How far behind a standby may be and still enter: it must confirm soon, or it would stall every commit. */
+const ENTER_LAG_BYTES_MAX = 16 * 1024 * 1024;
+
+/** One change at a time, one name at a time: every step then has an order that keeps the rule of P4.1. */
+export function decideMembership(v: MembershipView): MembershipDecision {
+  const eviction = firstGone(v);
+  if (eviction !== null) {
+    const names = v.record.names.filter((name) => name !== eviction.name);
+    const blocked = names.length === 0 && v.policy.whenAlone === 'block';
+    if (!blocked)
+      return propose(
+        v,
+        names,
+        because('evict', `${eviction.name} has not confirmed for ${Math.round(eviction.goneMs)} ms`),
+      );
+    return nothing(
+      'alone-and-blocked',
+      `${eviction.name} is gone and nobody else may confirm: commits wait (whenAlone: block)`,
+    );
+  }
+  const entering = firstReady(v);
+  if (entering !== null)
+    return propose(
+      v,
+      [...v.record.names, entering],
+      because('enter', `${entering} streams past the fork and keeps up`),
+    );
+  const stray = v.configured.names.find((name) => !v.record.names.includes(name));
+  if (stray !== undefined && v.record.w > 0) {
+    return propose(
+      v,
+      v.record.names,
+      because('withdraw', `${stray} is in PostgreSQL's list and never reached the record (P4.4)`),
+    );
+  }
+  return nothing('settled', describe(v.record, v.primary));
+}
+
+/** Orders the two writes so that the record covers every list in force before, between and after (P4.1). */
+function propose(v: MembershipView, names: readonly NodeId[], why: Reason): MembershipDecision {
+  const to = wanted(v.policy, names);
+  const inForce = [v.configured, v.record, ...(v.olderLists ?? [])];
+  if (inForce.every((list) => covers(to, list))) {
+    // Lists that are not known can't be judged: learn them first, unless the new record covers whatever they are.
+    if (v.olderLists === null && to.w > 0) return { change: { path: 'learn', why }, why };
+    if (sameConfirmers(to, v.record) && sameConfirmers(to, v.configured))
+      return nothing('settled', describe(v.record, v.primary));
+    return { change: { path: 'store-first', to, why }, why };
+  }
+  if (covers(v.record, to)) return { change: { path: 'postgres-first', to, why }, why };
+  return nothing(
+    'no-safe-order',
+    `${why.text}, but neither order of the two writes keeps the record above every list in force`,
+  );
+}
+
+function firstGone(v: MembershipView): { readonly name: NodeId; readonly goneMs: number } | null {
+  for (const name of v.record.names) {
+    const sinceMs = v.goneSinceMs.get(name);
+    if (sinceMs !== undefined && v.nowMs - sinceMs >= v.knobs.evictAfterMs) return { name, goneMs: v.nowMs - sinceMs };
+  }
+  return null;
+}
+
+function firstReady(v: MembershipView): NodeId | null {
+  const allowed = confirmersFor(v.policy, v.primary);
+  const ready = v.standbys.find((s) => allowed.includes(s.node) && !v.record.names.includes(s.node) && isReady(v, s));
+  return ready?.node ?? null;
+}
+
+const isReady = (v: MembershipView, s: StandbySeen): boolean =>
+  s.state === 'streaming' &&
+  s.epoch === v.epoch &&
+  s.flushLsn !== null &&
+  compareLsn(s.flushLsn, v.reignLsn) >= 0 &&
+  lsnBytes(s.flushLsn, v.endLsn) <= ENTER_LAG_BYTES_MAX;
+
+const nothing = (code: string, text: string): MembershipDecision => ({ change: null, why: because(code, text) });
+
+export const describe = (record: Confirmers, primary: NodeId): string =>
+  record.w === 0 ? `solo: ${primary} acknowledges alone` : `${record.w} of ${record.names.join(', ')} confirm`;

@@ -1,0 +1,100 @@
+import type { NodeId } from '../../base/ids.ts';
+import type { Knobs } from '../../base/knobs.ts';
+import type { Pulse } from '../../ports/agent.ts';
+import type { GroupPolicy } from '../../ports/config.ts';
+import type { DatabaseStatus, Position } from '../../ports/database.ts';
+import type {
+  EpochRecord,
+  FenceRecord,
+  OperationRecord,
+  PositionRecord,
+  SeenRecord,
+  SyncRecord,
+} from '../../ports/records.ts';
+
+/** A record with the mod revision that a later write compares. */
+export interface Versioned<T> {
+  readonly value: T;
+  readonly modRevision: number;
+}
+
+/** The group's records as this node last heard them from the store. */
+export interface StoreView {
+  /** `unread`: nothing read since the start. `stale`: the watch is down. Only `current` allows a control write to be tried. */
+  readonly state: 'unread' | 'current' | 'stale';
+  readonly epoch: Versioned<EpochRecord> | null;
+  readonly sync: Versioned<SyncRecord> | null;
+  readonly position: PositionRecord | null;
+  /** Fence of the present epoch. */
+  readonly fence: FenceRecord | null;
+  /** Journal entry of the operation that made the present epoch. */
+  readonly operation: OperationRecord | null;
+  /** Epoch of the route table: it reaches the present epoch when its primary opened. 0 = none yet. */
+  readonly routesEpoch: number;
+  /** Verdicts of observers that are still fresh, own one included, with when they arrived here. */
+  readonly seen: readonly (SeenRecord & { readonly heardAtMs: number })[];
+  /** When the present epoch was first seen here. */
+  readonly epochSeenAtMs: number;
+}
+
+/** What this node hears from another agent's pulse stream. */
+export interface PeerView {
+  readonly node: NodeId;
+  readonly pulse: Pulse | null;
+  /** When the last pulse arrived; the agent's start when none did. */
+  readonly heardAtMs: number;
+  /** Since when the stream is broken (refused, reset, ended); null while it is open. */
+  readonly brokenSinceMs: number | null;
+  /** Since when the pulses say the present role, without a gap. */
+  readonly roleSinceMs: number;
+}
+
+/** What happened to an action that was asked for earlier. */
+export type ActionResult =
+  | {
+      readonly of: 'begin-takeover';
+      readonly kind: 'done';
+      readonly epoch: number;
+      readonly epochModRevision: number;
+      readonly operation: string;
+    }
+  | { readonly of: 'begin-takeover'; readonly kind: 'refused' | 'unknown'; readonly why: string }
+  | {
+      readonly of: 'detach';
+      readonly epoch: number;
+      readonly node: NodeId;
+      readonly kind: 'done';
+      readonly position: Position;
+    }
+  | {
+      readonly of: 'detach';
+      readonly epoch: number;
+      readonly node: NodeId;
+      readonly kind: 'refused' | 'unknown';
+      readonly why: string;
+    }
+  | {
+      readonly of: 'record-takeover';
+      readonly epoch: number;
+      readonly kind: 'done' | 'refused' | 'unknown';
+      readonly why: string;
+    }
+  | {
+      readonly of: 'promote';
+      readonly epoch: number;
+      readonly kind: 'done' | 'refused' | 'unknown';
+      readonly why: string;
+    };
+
+/** One consistent snapshot of everything that a failover decision looks at. */
+export interface Observation {
+  readonly me: NodeId;
+  readonly nowMs: number;
+  readonly policy: GroupPolicy;
+  readonly knobs: Knobs;
+  readonly store: StoreView;
+  /** Null on a site. */
+  readonly local: DatabaseStatus | null;
+  readonly peers: ReadonlyMap<NodeId, PeerView>;
+  readonly results: readonly ActionResult[];
+}

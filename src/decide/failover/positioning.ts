@@ -1,0 +1,60 @@
+import { placeOf, type NodeId } from '../../base/ids.ts';
+import { because } from '../../base/reason.ts';
+import type { GroupPolicy } from '../../ports/config.ts';
+import type { Observation } from './observation.ts';
+import type { Confirmers } from './quorum.ts';
+import { type Action, type FailoverState, overtaken, resultOf, stay, STEADY, type Step } from './state.ts';
+
+type Positioning = Extract<FailoverState, { kind: 'positioning' }>;
+
+/** The target is chosen. Fence and "solo: target" go into the store in one transaction that compares epoch and record. */
+export function decidePositioning(state: Positioning, o: Observation): Step {
+  if (overtaken(state, o))
+    return stay(STEADY, because('overtaken', `epoch ${state.epoch} was overtaken by ${o.store.epoch?.value.n}`));
+  const result = resultOf(o, 'record-takeover');
+  if (result === undefined || result.epoch !== state.epoch)
+    return stay(state, because('record-pending', 'waiting for the store to record the new primary'));
+  if (result.kind === 'done') {
+    return {
+      state: { ...state, kind: 'promoting', askedAtMs: o.nowMs },
+      actions: [promoteAction(state, o)],
+      why: because('recorded', `the record says solo: ${state.target}; it is promoted now`),
+    };
+  }
+  const why = because(`record-${result.kind}`, result.why);
+  return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: result.kind, why }], why };
+}
+
+type Target = Pick<
+  Extract<FailoverState, { kind: 'promoting' }>,
+  'epoch' | 'epochModRevision' | 'operation' | 'startedAtMs' | 'record' | 'target'
+>;
+
+export function promoteAction(state: Target, o: Observation): Action {
+  const list = reignList(o.policy, state.target);
+  return {
+    do: 'promote',
+    takeover: state,
+    target: state.target,
+    w: list.w,
+    names: list.names,
+    restarted: state.target === state.record.value.primary,
+  };
+}
+
+/**
+ * The list with which a reign begins: nobody when the file declares that a primary alone may serve, else everybody who may
+ * confirm. Confirmations count from other regions only: one from the same region would be lost with it.
+ */
+export function reignList(policy: GroupPolicy, primary: NodeId): Confirmers {
+  if (policy.whenAlone === 'serve-with-rpo-suspended') return { w: 0, names: [] };
+  return wanted(policy, confirmersFor(policy, primary));
+}
+
+export const confirmersFor = (policy: GroupPolicy, primary: NodeId): readonly NodeId[] =>
+  policy.dataNodes.filter((node) => placeOf(node) !== placeOf(primary));
+
+/** How many of these names must confirm in the declared mode. */
+export function wanted(policy: GroupPolicy, names: readonly NodeId[]): Confirmers {
+  return { w: policy.mode === 'sync' ? names.length : Math.min(policy.confirm, names.length), names };
+}

@@ -1,0 +1,41 @@
+import { because } from '../../base/reason.ts';
+import type { Observation } from './observation.ts';
+import { promoteAction } from './positioning.ts';
+import { type FailoverState, overtaken, resultOf, stay, STEADY, type Step } from './state.ts';
+
+type Promoting = Extract<FailoverState, { kind: 'promoting' }>;
+
+/** The target was ordered to promote itself. What it answers is checked against what its pulses say. */
+export function decidePromoting(state: Promoting, o: Observation): Step {
+  if (overtaken(state, o))
+    return stay(STEADY, because('overtaken', `epoch ${state.epoch} was overtaken by ${o.store.epoch?.value.n}`));
+  if (serves(state, o)) {
+    const why = because('promoted', `${state.target} serves under epoch ${state.epoch}`);
+    return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'done', why }], why };
+  }
+  const result = resultOf(o, 'promote');
+  if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) {
+    const why = because(
+      'promotion-unknown',
+      `${state.target} was ordered to promote itself and does not serve after ${Math.round(o.nowMs - state.startedAtMs)} ms`,
+    );
+    return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'unknown', why }], why };
+  }
+  const failed = result !== undefined && result.epoch === state.epoch && result.kind !== 'done';
+  if (failed && o.nowMs - state.askedAtMs > o.knobs.brokenAfterMs) {
+    return {
+      state: { ...state, askedAtMs: o.nowMs },
+      actions: [promoteAction(state, o)],
+      why: because('promote-again', result.why),
+    };
+  }
+  return stay(state, because('promoting', `waiting for ${state.target} to serve under epoch ${state.epoch}`));
+}
+
+/** Read back (P5): the target says itself, through its pulses or this agent's own database, that it is the open primary. */
+function serves(state: Promoting, o: Observation): boolean {
+  const result = resultOf(o, 'promote');
+  if (result?.kind === 'done' && result.epoch === state.epoch) return true;
+  const pulse = o.peers.get(state.target)?.pulse;
+  return pulse?.role === 'primary' && pulse.open && pulse.storedEpoch === state.epoch;
+}

@@ -1,0 +1,112 @@
+import type { NodeId } from '../../base/ids.ts';
+import { compareLsn } from '../../base/lsn.ts';
+import type { Position } from '../../ports/database.ts';
+import type { PositionRecord, SyncRecord } from '../../ports/records.ts';
+
+/** How many of which standbys must confirm. `w: 0` = nobody. */
+export interface Confirmers {
+  readonly w: number;
+  readonly names: readonly NodeId[];
+}
+
+/**
+ * P4.1: does the record cover the list: does every set of standbys that can confirm a write under `list` meet every set
+ * that P3.2 accepts under `record`? A solo record (w = 0) names the primary itself, which has everything.
+ */
+export function covers(record: Confirmers, list: Confirmers): boolean {
+  if (record.w === 0) return true;
+  const outside = list.names.filter((name) => !record.names.includes(name)).length;
+  return list.w - outside >= record.w;
+}
+
+export const sameConfirmers = (a: Confirmers, b: Confirmers): boolean =>
+  a.w === b.w && a.names.length === b.names.length && a.names.every((name) => b.names.includes(name));
+
+/** How many members must be detached and read: R + W > N (P3.2). Meaningless for a solo record. */
+export const positionQuorumSize = (record: Confirmers): number => record.names.length - record.w + 1;
+
+/**
+ * P3.2: do these members, detached and read, prove where the last acknowledged write is? The recorded primary itself,
+ * stopped and isolated, is a position quorum for promoting itself; under a solo record nobody else is.
+ */
+export function hasPositionQuorum(record: SyncRecord, read: ReadonlySet<NodeId>): boolean {
+  if (read.has(record.primary)) return true;
+  if (record.w === 0) return false;
+  return record.names.filter((name) => read.has(name)).length >= positionQuorumSize(record);
+}
+
+export type Choice =
+  | { readonly kind: 'chosen'; readonly target: NodeId; readonly position: Position; readonly why: string }
+  | {
+      readonly kind: 'refused';
+      readonly code: 'no-position-quorum' | 'behind-last-position' | 'no-permitted-candidate';
+      readonly why: string;
+    };
+
+/**
+ * Chooses the new primary among members that were detached and read: position first, then residency (`promotable`), then
+ * the order of preference (P5). A permitted member behind the furthest one is never chosen: that would lose writes (I6).
+ */
+export function choose(
+  record: SyncRecord,
+  positions: ReadonlyMap<NodeId, Position>,
+  last: PositionRecord | null,
+  promotable: readonly NodeId[],
+): Choice {
+  if (!hasPositionQuorum(record, new Set(positions.keys()))) {
+    return {
+      kind: 'refused',
+      code: 'no-position-quorum',
+      why: `only ${[...positions.keys()].join(', ') || 'nobody'} of the recorded set was detached and read`,
+    };
+  }
+  const named = [...positions].filter(([node]) => record.names.includes(node) || node === record.primary);
+  const complete = furthest(named, record);
+  const permitted = promotable.filter((node) => complete.some(([other]) => other === node));
+  const target = permitted[0];
+  if (target === undefined) {
+    return {
+      kind: 'refused',
+      code: 'no-permitted-candidate',
+      why: `${complete.map(([node]) => node).join(', ')} may not become primary (residency)`,
+    };
+  }
+  const position = positions.get(target);
+  if (position === undefined) return { kind: 'refused', code: 'no-permitted-candidate', why: `${target} was not read` };
+  if (last !== null && isBehind(position, last)) {
+    return {
+      kind: 'refused',
+      code: 'behind-last-position',
+      why: `${target} ends at ${position.lsn}, before the recorded position ${last.lsn}`,
+    };
+  }
+  return {
+    kind: 'chosen',
+    target,
+    position,
+    why: `${target} ends at ${position.lsn}, furthest of ${named.length} read`,
+  };
+}
+
+/** The members that certainly hold every acknowledged write: those at the furthest position, and the recorded primary. */
+function furthest(
+  named: readonly (readonly [NodeId, Position])[],
+  record: SyncRecord,
+): readonly (readonly [NodeId, Position])[] {
+  const standbys = named.filter(([node]) => node !== record.primary);
+  const quorum = record.w > 0 && standbys.length >= positionQuorumSize(record);
+  const best = standbys.reduce<Position | null>(
+    (most, [, position]) => (most === null || isFurther(position, most) ? position : most),
+    null,
+  );
+  return named.filter(
+    ([node, position]) => node === record.primary || (quorum && best !== null && !isFurther(best, position)),
+  );
+}
+
+const isFurther = (a: Position, b: Position): boolean =>
+  a.timeline > b.timeline || (a.timeline === b.timeline && compareLsn(a.lsn, b.lsn) > 0);
+
+/** P1.4: a record of an older timeline says nothing about a newer one. */
+const isBehind = (position: Position, last: PositionRecord): boolean =>
+  position.timeline < last.timeline || (position.timeline === last.timeline && compareLsn(position.lsn, last.lsn) < 0);

@@ -1,0 +1,109 @@
+import type { NodeId } from '../../base/ids.ts';
+import type { Reason } from '../../base/reason.ts';
+import type { Position } from '../../ports/database.ts';
+import type { FenceRecord, SyncRecord } from '../../ports/records.ts';
+import type { ActionResult, Observation, Versioned } from './observation.ts';
+
+/**
+ * Where this agent stands with a change of primary. A state holds only what is true in it.
+ *
+ *   steady ──cannot see──▶ suspecting ──majority, my turn, quorum in reach──▶ fencing ──quorum read──▶ positioning
+ *     ▲  ◀──sees again──────┘   ▲                                               │  │                        │
+ *     │                         └──────refused, overtaken, timed out────────────┘  └────────────────────────┤
+ *     └───────────────────────────── primary open ◀── promoting ◀── fence and record written ───────────────┘
+ */
+export type FailoverState =
+  | { readonly kind: 'steady' }
+  | {
+      readonly kind: 'suspecting';
+      readonly epoch: number;
+      readonly sinceMs: number;
+      readonly beginning: Versioned<SyncRecord> | null;
+      readonly retryAtMs: number;
+    }
+  | (Takeover & {
+      readonly kind: 'fencing';
+      readonly asked: ReadonlyMap<NodeId, number>;
+      readonly positions: ReadonlyMap<NodeId, Position>;
+    })
+  | (Takeover & { readonly kind: 'positioning'; readonly target: NodeId; readonly position: Position })
+  | (Takeover & {
+      readonly kind: 'promoting';
+      readonly target: NodeId;
+      readonly position: Position;
+      readonly askedAtMs: number;
+    });
+
+/** What a takeover carries from step to step: everything that its writes compare. */
+export interface Takeover {
+  readonly epoch: number;
+  readonly epochModRevision: number;
+  readonly operation: string;
+  readonly startedAtMs: number;
+  /** The sync record that the takeover compared; who it names decides who must be read. */
+  readonly record: Versioned<SyncRecord>;
+}
+
+export type StateKind = FailoverState['kind'];
+
+/** What the shell is asked to do. Every one that reaches another process comes back as an ActionResult. */
+export type Action =
+  | {
+      readonly do: 'publish-verdict';
+      readonly epoch: number;
+      readonly primary: NodeId;
+      readonly verdict: 'commits' | 'cannot-see-commit';
+      readonly code: string;
+    }
+  | {
+      readonly do: 'begin-takeover';
+      readonly epoch: number;
+      readonly record: Versioned<SyncRecord>;
+      readonly epochModRevision: number;
+      readonly reason: Reason;
+    }
+  | { readonly do: 'detach'; readonly takeover: Takeover; readonly node: NodeId }
+  | {
+      readonly do: 'record-takeover';
+      readonly takeover: Takeover;
+      readonly target: NodeId;
+      readonly fence: FenceRecord;
+    }
+  | {
+      readonly do: 'promote';
+      readonly takeover: Takeover;
+      readonly target: NodeId;
+      readonly w: number;
+      readonly names: readonly NodeId[];
+      readonly restarted: boolean;
+    }
+  | {
+      readonly do: 'close-operation';
+      readonly takeover: Takeover;
+      readonly state: 'done' | 'refused' | 'unknown';
+      readonly why: Reason;
+    };
+
+/** What one look came to: the next state, what to do, and why, also when nothing is done. */
+export interface Step {
+  readonly state: FailoverState;
+  readonly actions: readonly Action[];
+  readonly why: Reason;
+}
+
+export const stay = (state: FailoverState, why: Reason): Step => ({ state, actions: [], why });
+
+export const STEADY: FailoverState = { kind: 'steady' };
+
+/** Has a newer epoch, or another record, overtaken this takeover? Then nothing more of it may be done (P1.1). */
+export const overtaken = (takeover: Takeover, o: Observation): boolean =>
+  o.store.epoch !== null &&
+  (o.store.epoch.value.n > takeover.epoch || o.store.epoch.modRevision > takeover.epochModRevision);
+
+/** The result of one action among those that came back since the last look. */
+export function resultOf<K extends ActionResult['of']>(
+  o: Observation,
+  of: K,
+): Extract<ActionResult, { of: K }> | undefined {
+  return o.results.find((result): result is Extract<ActionResult, { of: K }> => result.of === of);
+}

@@ -1,0 +1,107 @@
+import type { NodeId } from '../../base/ids.ts';
+import { because, type Reason } from '../../base/reason.ts';
+import type { SyncRecord } from '../../ports/records.ts';
+import type { Observation, Versioned } from './observation.ts';
+import { hasPositionQuorum } from './quorum.ts';
+import { type FailoverState, resultOf, stay, STEADY, type Step } from './state.ts';
+import { backToSteady, publishVerdict } from './steady.ts';
+import { isHeard, ownVerdict, suspicion } from './suspicion.ts';
+
+type Suspecting = Extract<FailoverState, { kind: 'suspecting' }>;
+
+/** The primary is not seen to commit. Nothing was changed yet; a takeover begins with one transaction (P1.1). */
+export function decideSuspecting(state: Suspecting, o: Observation): Step {
+  const began = resultOf(o, 'begin-takeover');
+  if (began?.kind === 'done' && state.beginning !== null) return toFencing(began, state.beginning, o);
+  if (began !== undefined) {
+    const retry: Suspecting = { ...state, beginning: null, retryAtMs: o.nowMs + o.knobs.driverStaggerMs };
+    const what = began.kind === 'done' ? 'no record to compare' : began.why;
+    return stay(retry, because('takeover-not-begun', `the takeover was not begun (${began.kind}): ${what}`));
+  }
+  if (state.beginning !== null) return stay(state, because('takeover-begins', 'waiting for the store to answer'));
+  const { epoch } = o.store;
+  if (epoch === null || epoch.value.n !== state.epoch)
+    return backToSteady('epoch-changed', `epoch ${epoch?.value.n ?? 0} is newer than the suspicion`);
+
+  const verdict = ownVerdict(o);
+  const actions = publishVerdict(o, verdict);
+  const suspected = suspicion(o);
+  if (suspected.kind === 'none') {
+    if (verdict.kind !== 'cannot-see-commit') return { state: STEADY, actions, why: verdict.why };
+    return { state, actions, why: suspected.why };
+  }
+  const obstacle = whyNotBegin(state, o);
+  if (obstacle !== null) return { state, actions, why: obstacle };
+  return begin(state, o, suspected.why);
+}
+
+function begin(state: Suspecting, o: Observation, reason: Reason): Step {
+  const { epoch, sync } = o.store;
+  if (epoch === null || sync === null) return backToSteady('no-epoch', 'no primary was ever recorded');
+  return {
+    state: { ...state, beginning: sync },
+    actions: [
+      { do: 'begin-takeover', epoch: epoch.value.n + 1, record: sync, epochModRevision: epoch.modRevision, reason },
+    ],
+    why: reason,
+  };
+}
+
+/** Why this node does not begin the takeover now, although the primary is suspected. Null when it does. */
+function whyNotBegin(state: Suspecting, o: Observation): Reason | null {
+  if (o.local === null) return because('observer-only', 'a site observes and votes; it drives no takeover');
+  if (o.store.state !== 'current')
+    return because('store-not-current', 'the store is not reachable: nobody is promoted (P6)');
+  if (o.nowMs < state.retryAtMs) return because('retry-later', 'the last try was refused; it is tried again');
+  const reach = reachable(o);
+  if (!reach.enough) return because('no-position-quorum-in-reach', reach.text);
+  const rank = driverRank(o);
+  const waitMs = rank * o.knobs.driverStaggerMs - (o.nowMs - state.sinceMs);
+  return waitMs > 0
+    ? because('others-first', `${rank} better placed nodes are heard; this one waits ${Math.round(waitMs)} ms more`)
+    : null;
+}
+
+/** Enough members in reach for P3.2? A takeover refused after the epoch was written has already ended a healthy primary. */
+function reachable(o: Observation): { readonly enough: boolean; readonly text: string } {
+  const { sync } = o.store;
+  if (sync === null) return { enough: false, text: 'no sync record' };
+  const record = sync.value;
+  const detachable = [...record.names, record.primary].filter((node) => isDetachable(o, node));
+  const enough = hasPositionQuorum(record, new Set(detachable));
+  return {
+    enough,
+    text: `of the recorded set (${record.w} of ${record.names.join(', ') || `solo ${record.primary}`}) only ${detachable.join(', ') || 'nobody'} can be read`,
+  };
+}
+
+function isDetachable(o: Observation, node: NodeId): boolean {
+  if (node === o.me) return o.local?.state === 'standby';
+  return isHeard(o, node) && (o.peers.get(node)?.pulse?.detachable ?? false);
+}
+
+/** How many permitted nodes come before this one in the order of preference and are heard: they should drive. */
+function driverRank(o: Observation): number {
+  const order = [...o.policy.promotable, ...o.policy.dataNodes.filter((node) => !o.policy.promotable.includes(node))];
+  const mine = order.indexOf(o.me);
+  return order.slice(0, Math.max(mine, 0)).filter((node) => isDetachable(o, node)).length;
+}
+
+type Began = { readonly epoch: number; readonly epochModRevision: number; readonly operation: string };
+
+function toFencing(began: Began, record: Versioned<SyncRecord>, o: Observation): Step {
+  const { epoch, epochModRevision, operation } = began;
+  return stay(
+    {
+      kind: 'fencing',
+      epoch,
+      epochModRevision,
+      operation,
+      startedAtMs: o.nowMs,
+      record,
+      asked: new Map(),
+      positions: new Map(),
+    },
+    because('epoch-written', `epoch ${epoch} is written; the recorded set is detached now`),
+  );
+}

@@ -1,0 +1,147 @@
+import { placeOf, type NodeId } from '../../base/ids.ts';
+import { because, type Reason } from '../../base/reason.ts';
+import type { GroupPolicy } from '../../ports/config.ts';
+import type { Observation, PeerView } from './observation.ts';
+
+/** What one observer can say of the present primary. Only `cannot-see-commit` counts towards suspicion. */
+export type Verdict =
+  | { readonly kind: 'commits'; readonly why: Reason }
+  | { readonly kind: 'abstains'; readonly why: Reason }
+  | { readonly kind: 'cannot-see-commit'; readonly why: Reason };
+
+/**
+ * This node's own verdict (P3.4). A stream that breaks is noticed within `brokenAfterMs`; one that falls silent only
+ * after `silentAfterMs`, because a pause looks the same; commits that stop while pulses go on only after `wedgedAfterMs`,
+ * because a lost standby stops them too until it is evicted (P4.4).
+ */
+export function ownVerdict(o: Observation): Verdict {
+  const { epoch, sync } = o.store;
+  if (epoch === null || sync === null) return abstains('no-epoch', 'no primary was ever recorded');
+  if (sync.value.epoch < epoch.value.n)
+    return unfinishedTakeover(o, epoch.value.holder, `epoch ${epoch.value.n} has no primary yet`);
+  const primary = sync.value.primary;
+  if (primary === o.me) return abstains('is-me', 'this node is the recorded primary');
+  if (placeOf(primary) === placeOf(o.me))
+    return abstains('same-region', `${primary} is in this region: a loss of the region would take both`);
+  const peer = o.peers.get(primary);
+  if (peer === undefined) return abstains('no-stream', `${primary} is not among the peers`);
+  return peerVerdict(o, peer, epoch.value.n);
+}
+
+function peerVerdict(o: Observation, peer: PeerView, epoch: number): Verdict {
+  const { node, pulse } = peer;
+  const { knobs, nowMs } = o;
+  const silentMs = nowMs - peer.heardAtMs;
+  if (peer.brokenSinceMs !== null && nowMs - peer.brokenSinceMs >= knobs.brokenAfterMs) {
+    return cannotSee('broken', `${node} refuses or resets connections for ${ms(nowMs - peer.brokenSinceMs)}`);
+  }
+  if (silentMs >= knobs.silentAfterMs) return cannotSee('silent', `${node} has sent nothing for ${ms(silentMs)}`);
+  if (pulse === null || peer.brokenSinceMs !== null)
+    return abstains('not-yet', `${node} was not heard for ${ms(silentMs)}; too early to judge`);
+  if (pulse.role === 'primary' && pulse.open && pulse.epoch >= epoch) {
+    if (pulse.commitAgeMs + silentMs < knobs.wedgedAfterMs)
+      return commits(`${node} committed ${ms(pulse.commitAgeMs + silentMs)} ago`);
+    return cannotSee('wedged', `${node} answers, but has committed nothing for ${ms(pulse.commitAgeMs + silentMs)}`);
+  }
+  return notServing(o, peer, epoch);
+}
+
+/** The recorded primary answers, but does not serve: it may be on its way, or it restarted as an isolated standby (P8.1). */
+function notServing(o: Observation, peer: PeerView, epoch: number): Verdict {
+  const sinceMs = Math.min(o.nowMs - peer.roleSinceMs, o.nowMs - o.store.epochSeenAtMs);
+  const role = peer.pulse?.role ?? 'none';
+  const state =
+    role === 'primary'
+      ? `a primary with its gateway closed (epoch ${epoch})`
+      : role === 'standby'
+        ? 'an isolated standby'
+        : 'without PostgreSQL';
+  const limitMs =
+    !reignBegan(o) || role === 'primary'
+      ? patience(o)
+      : role === 'standby'
+        ? o.knobs.brokenAfterMs
+        : o.knobs.silentAfterMs;
+  if (sinceMs >= limitMs) return cannotSee('not-serving', `${peer.node} has been ${state} for ${ms(sinceMs)}`);
+  return abstains('not-yet', `${peer.node} is ${state} for ${ms(sinceMs)}; it has ${ms(limitMs)} to finish`);
+}
+
+/** Did the primary of the present epoch open once? Before that its target is a standby and that proves nothing. */
+const reignBegan = (o: Observation): boolean => o.store.routesEpoch === o.store.epoch?.value.n;
+
+/** A takeover that began and has no primary yet: wait for its driver as long as the driver is heard. */
+function unfinishedTakeover(o: Observation, driver: NodeId, what: string): Verdict {
+  const sinceMs = o.nowMs - o.store.epochSeenAtMs;
+  const patienceMs = patience(o);
+  if (sinceMs < patienceMs)
+    return abstains('takeover-runs', `${what}; ${driver} has ${ms(patienceMs - sinceMs)} left to finish`);
+  return cannotSee('takeover-unfinished', `${what} after ${ms(sinceMs)}`);
+}
+
+/** How long an unfinished takeover is left alone: less when the one who drives it is itself not heard. */
+function patience(o: Observation): number {
+  const driver = o.store.epoch?.value.holder;
+  if (driver === undefined || driver === o.me) return o.knobs.takeoverPatienceMs;
+  return isHeard(o, driver) ? o.knobs.takeoverPatienceMs : o.knobs.silentAfterMs;
+}
+
+/** Was this node heard lately, over an open stream? */
+export function isHeard(o: Observation, node: NodeId): boolean {
+  if (node === o.me) return true;
+  const peer = o.peers.get(node);
+  return (
+    peer !== undefined &&
+    peer.pulse !== null &&
+    peer.brokenSinceMs === null &&
+    o.nowMs - peer.heardAtMs < o.knobs.silentAfterMs
+  );
+}
+
+export type Suspicion =
+  | { readonly kind: 'none'; readonly why: Reason }
+  | { readonly kind: 'majority' | 'confirmed-killed'; readonly why: Reason };
+
+/**
+ * P3.4: a majority of the observers outside the suspect that cannot see it commit, or the suspect's own agent saying that
+ * its PostgreSQL is no primary any more (a confirmed `killed`: every start is as an isolated standby, P8.1).
+ */
+export function suspicion(o: Observation): Suspicion {
+  const { epoch, sync } = o.store;
+  if (epoch === null || sync === null)
+    return { kind: 'none', why: because('no-epoch', 'no primary was ever recorded') };
+  const confirmed = confirmedKilled(o);
+  if (confirmed !== null) return { kind: 'confirmed-killed', why: confirmed };
+  const outside = outsideObservers(o.policy, sync.value.primary);
+  const against = o.store.seen.filter(
+    (s) => s.epoch === epoch.value.n && s.verdict === 'cannot-see-commit' && outside.includes(s.observer),
+  );
+  const needed = Math.floor(outside.length / 2) + 1;
+  const text = `${against.length} of ${outside.length} observers cannot see ${sync.value.primary} commit; ${needed} are needed`;
+  return against.length >= needed
+    ? { kind: 'majority', why: because('majority-cannot-see', text) }
+    : { kind: 'none', why: because('no-majority', text) };
+}
+
+function confirmedKilled(o: Observation): Reason | null {
+  const { epoch, sync } = o.store;
+  if (epoch === null || sync === null || sync.value.epoch < epoch.value.n || !reignBegan(o)) return null;
+  const primary = sync.value.primary;
+  if (primary === o.me) {
+    return o.local?.state === 'standby'
+      ? because('self-standby', 'this node is the recorded primary and runs as an isolated standby')
+      : null;
+  }
+  const peer = o.peers.get(primary);
+  const isStandby =
+    isHeard(o, primary) && peer?.pulse?.role === 'standby' && o.nowMs - peer.roleSinceMs >= o.knobs.brokenAfterMs;
+  return isStandby ? because('primary-is-standby', `${primary} says that it runs as an isolated standby`) : null;
+}
+
+/** Observers that a loss of the primary's region does not take with it. */
+export const outsideObservers = (policy: GroupPolicy, primary: NodeId): readonly NodeId[] =>
+  policy.observers.filter((observer) => placeOf(observer) !== placeOf(primary));
+
+const ms = (value: number): string => `${Math.round(value)} ms`;
+const commits = (text: string): Verdict => ({ kind: 'commits', why: because('commits', text) });
+const abstains = (code: string, text: string): Verdict => ({ kind: 'abstains', why: because(code, text) });
+const cannotSee = (code: string, text: string): Verdict => ({ kind: 'cannot-see-commit', why: because(code, text) });
