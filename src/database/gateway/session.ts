@@ -1,0 +1,47 @@
+import type { Socket } from 'node:net';
+import { type CancelTarget, type GatewayContext, postgresPath, type Session } from './context.ts';
+import { Relay } from './relay.ts';
+import type { Authority, Binding } from './table.ts';
+
+/** Makes a relay of two sockets and enters it into the books until it ends. Both sockets must be paused. */
+export function openSession(
+  gateway: GatewayContext,
+  door: Session['door'],
+  binding: Binding,
+  sockets: { readonly client: Socket; readonly upstream: Socket; readonly cancelTarget: CancelTarget },
+): void {
+  const { authority, counters, sessions, cancelKeys } = gateway;
+  let key: string | null = null;
+  const relay = new Relay(sockets.client, sockets.upstream, {
+    whySilent: () => (authority.expired ? authority.whyOver(binding) : null),
+    shouldMove: () => authority.shouldMove(binding),
+    cancelKey: (value) => {
+      key = value;
+      cancelKeys.set(value, session);
+    },
+    cancelUnknown: () => {
+      counters.cancelsUnknown += 1;
+    },
+    ended: (how, unknown) => {
+      sessions.delete(session);
+      if (key !== null && cancelKeys.get(key) === session) cancelKeys.delete(key);
+      if (how === 'fenced') counters.fenced += 1;
+      if (how === 'cancelled-sync-wait') counters.cancelledSyncWaits += 1;
+      else if (unknown) counters.inFlightUnknown += 1;
+    },
+  });
+  const session: Session = { door, binding, relay, cancelTarget: sockets.cancelTarget };
+  sessions.add(session);
+  relay.start();
+}
+
+/** Ends every session that may not live on, and idle ones that should move. */
+export function sweepSessions(sessions: ReadonlySet<Session>, authority: Authority): void {
+  for (const session of sessions) {
+    const why = authority.whyOver(session.binding);
+    if (why !== null) session.relay.fence(why);
+    else if (authority.shouldMove(session.binding)) session.relay.move('this replica is too old by now');
+  }
+}
+
+export const localTarget = (gateway: GatewayContext): CancelTarget => ({ path: postgresPath(gateway.config) });

@@ -1,0 +1,149 @@
+import type { NodeId } from '../../base/ids.ts';
+import type { GatewayTable } from '../../ports/gateway.ts';
+
+/** What a connection was opened for, and under which epoch. It never moves to another (P7.2). */
+export interface Binding {
+  readonly want: 'rw' | 'ro';
+  readonly epoch: number;
+  /** `local`: this node's PostgreSQL; else the node whose gateway it goes through. */
+  readonly target: 'local' | NodeId;
+}
+
+export type Route =
+  | { readonly kind: 'local'; readonly epoch: number }
+  | {
+      readonly kind: 'peer';
+      readonly epoch: number;
+      readonly node: NodeId;
+      readonly host: string;
+      readonly port: number;
+    }
+  | { readonly kind: 'wait'; readonly why: string };
+
+/**
+ * What this gateway may do now: the last table of its agent, the highest epoch that anybody told it, and the deadline.
+ * Time comes in through `nowMs` (CLOCK_MONOTONIC).
+ */
+export class Authority {
+  readonly #node: NodeId;
+  readonly #nowMs: () => number;
+  #table: GatewayTable | null = null;
+  #highest = 0;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(node: NodeId, nowMs: () => number) {
+    this.#node = node;
+    this.#nowMs = nowMs;
+  }
+
+  get table(): GatewayTable | null {
+    return this.#table;
+  }
+
+  /** The highest epoch known: from the agent or from a peer. */
+  get epoch(): number {
+    return this.#highest;
+  }
+
+  /** Milliseconds until nothing more may be written to a client; null = no deadline. */
+  get leftMs(): number | null {
+    const deadlineMs = this.#table?.deadlineMs ?? null;
+    return deadlineMs === null ? null : deadlineMs - this.#nowMs();
+  }
+
+  /** Past the deadline. Asked before every write to a client. */
+  get expired(): boolean {
+    const leftMs = this.leftMs;
+    return leftMs !== null && leftMs <= 0;
+  }
+
+  /** Takes the agent's table. False when it is of an older epoch than the present one (a late message). */
+  apply(table: GatewayTable): boolean {
+    if (this.#table !== null && table.epoch < this.#table.epoch) return false;
+    this.#table = table;
+    this.#highest = Math.max(this.#highest, table.epoch);
+    this.#wake();
+    return true;
+  }
+
+  /** A peer knows of `epoch`. True when that is news: this node's own reign, if it had one, is over. */
+  learn(epoch: number): boolean {
+    if (epoch <= this.#highest) return false;
+    this.#highest = epoch;
+    this.#wake();
+    return true;
+  }
+
+  /** Calls back at the next change of what may be done, once. Returns a function that calls it off. */
+  onChange(callback: () => void): () => void {
+    this.#waiting.add(callback);
+    return () => this.#waiting.delete(callback);
+  }
+
+  /** Where a new connection leads. `attempt` counts the tries of one connection: `ro` goes through its candidates. */
+  route(want: 'rw' | 'ro', attempt: number): Route {
+    const table = this.#table;
+    if (table === null) return wait('the agent of this node has not said yet where the database is');
+    if (this.expired) return wait(`the lease of epoch ${table.epoch} has passed and was not renewed`);
+    const local = this.#whyNotLocal(want, table);
+    if (local === null) return { kind: 'local', epoch: table.epoch };
+    if (want === 'rw') {
+      const primary = table.primary;
+      if (primary === null || primary.node === this.#node) return wait(local);
+      return { kind: 'peer', epoch: this.#highest, node: primary.node, host: primary.host, port: primary.port };
+    }
+    const peer = table.readOnly.elsewhere[attempt % Math.max(1, table.readOnly.elsewhere.length)];
+    if (peer === undefined) return wait(local);
+    return { kind: 'peer', epoch: this.#highest, node: peer.node, host: peer.host, port: peer.port };
+  }
+
+  /** May a peer that knows `epoch` be led to the local PostgreSQL? Null when yes, else why not. */
+  whyNotForPeer(want: 'rw' | 'ro', epoch: number): string | null {
+    if (this.#table === null) return 'my agent has not said yet what I may serve';
+    if (epoch > this.#table.epoch) return `I am behind: epoch ${this.#table.epoch}, yours is ${epoch}`;
+    if (this.expired) return `my lease of epoch ${this.#table.epoch} has passed`;
+    return this.#whyNotLocal(want, this.#table);
+  }
+
+  /** May a connection bound like this live on? Null when yes, else why not. */
+  whyOver(binding: Binding): string | null {
+    const table = this.#table;
+    if (table === null) return null;
+    if (this.#highest > binding.epoch) return `the database is under epoch ${this.#highest} now`;
+    if (this.expired) return `the lease of epoch ${table.epoch} has passed`;
+    if (binding.target !== 'local') return this.#whyPeerOver(binding, table);
+    // A replica that became too old is left at the end of a transaction, not in the middle: see `shouldMove`.
+    if (binding.want === 'ro') return table.local === 'closed' ? 'the local database is closed' : null;
+    return this.#whyNotLocal('rw', table);
+  }
+
+  /** A read-only connection to a local replica that is too old by now: it ends when its transaction has ended. */
+  shouldMove(binding: Binding): boolean {
+    return binding.want === 'ro' && binding.target === 'local' && this.#table?.readOnly.local === false;
+  }
+
+  #whyPeerOver(binding: Binding, table: GatewayTable): string | null {
+    if (binding.want === 'ro' || table.epoch < binding.epoch || table.primary === null) return null;
+    return table.primary.node === binding.target ? null : `the primary is ${table.primary.node}`;
+  }
+
+  #whyNotLocal(want: 'rw' | 'ro', table: GatewayTable): string | null {
+    if (this.#highest > table.epoch) return `a new primary is being installed (epoch ${this.#highest})`;
+    if (want === 'ro') {
+      if (table.local === 'closed') return 'the local database is closed';
+      return table.readOnly.local ? null : table.readOnly.why;
+    }
+    if (table.local !== 'primary') {
+      return table.primary === null ? `no primary is known in epoch ${table.epoch}` : 'this node is not the primary';
+    }
+    return table.open ? null : `the primary of epoch ${table.epoch} is not open yet`;
+  }
+
+  #wake(): void {
+    const callbacks = [...this.#waiting];
+    this.#waiting.clear();
+    for (const callback of callbacks) callback();
+  }
+}
+
+const wait = (why: string): Route => ({ kind: 'wait', why });
