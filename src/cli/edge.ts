@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { FarshoreError } from '../base/errors.ts';
+import { connectStore } from '../coordination/etcd/client.ts';
+import { startEdge } from '../planes/edge/server.ts';
+import type { EdgeConfig, Secrets } from '../ports/config.ts';
+import { createLog } from '../telemetry/log.ts';
+import { nodeClock } from '../telemetry/node-clock.ts';
+
+/** A call to the store never holds up a request: users are served with the last table meanwhile. */
+const STORE_TIMEOUT_MS = 2_000;
+
+/**
+ * `farshore edge FILE`: serves until SIGTERM, then drains. Resolves to the exit code.
+ * @throws FarshoreError FSH_USAGE, FSH_PORT_IN_USE
+ */
+export async function edge(argv: readonly string[]): Promise<number> {
+  const file = argv[0];
+  if (file === undefined) throw new FarshoreError('FSH_USAGE', 'farshore edge needs the file that describes it');
+  const config = JSON.parse(await readFile(file, 'utf8')) as EdgeConfig;
+  const secrets = JSON.parse(await readFile(config.secretsPath, 'utf8')) as Secrets;
+  const log = createLog(`edge ${config.place}`);
+  const store = connectStore({
+    urls: config.storeUrls,
+    token: secrets.storeToken,
+    timeoutMs: STORE_TIMEOUT_MS,
+    clock: nodeClock,
+  });
+  const stop = terminated();
+  const running = await startEdge(config, store, nodeClock);
+  log.info('listening', `http://${config.listen.host}:${running.port}`, { port: running.port });
+  await stop;
+  log.info('draining', 'asked to stop');
+  await running.close();
+  await store.close();
+  return 0;
+}
+
+const terminated = (): Promise<void> =>
+  new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });

@@ -1,0 +1,28 @@
+/** Since the start of the process. */
+export interface Counters {
+  reads: number;
+  writes: number;
+  answered: number;
+  retries: number;
+  failedReads: number;
+  refusedWrites: number;
+  unknownWrites: number;
+  /** Answers that broke off after their beginning had reached the client. */
+  broken: number;
+  clientGone: number;
+  /** Retries that were not made because the budget was spent. */
+  budgetSpent: number;
+}
+
+export const newCounters = (): Counters => ({
+  reads: 0,
+  writes: 0,
+  answered: 0,
+  retries: 0,
+  failedReads: 0,
+  refusedWrites: 0,
+  unknownWrites: 0,
+  broken: 0,
+  clientGone: 0,
+  budgetSpent: 0,
+});

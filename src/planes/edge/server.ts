@@ -1,0 +1,208 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Clock } from '../../base/clock.ts';
+import { FarshoreError } from '../../base/errors.ts';
+import type { PlaceId } from '../../base/ids.ts';
+import { because } from '../../base/reason.ts';
+import type { EdgeConfig } from '../../ports/config.ts';
+import type { Coordination } from '../../ports/coordination.ts';
+import { keysOf } from '../../ports/records.ts';
+import { Changes } from './changes.ts';
+import { startChecks } from './checks.ts';
+import { Exchange } from './exchange.ts';
+import { Forwarder } from './forward.ts';
+import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
+import { type EdgeStatus, isLocal, STATUS_PATH } from './status.ts';
+import { Steering } from './steering.ts';
+import { TableWatch } from './table-watch.ts';
+import { Upstream } from './upstream.ts';
+
+/** The edge is given its coordination; how to reach the store is the business of whoever connects it. */
+type ServedConfig = Omit<EdgeConfig, 'storeUrls' | 'secretsPath'>;
+
+export interface Edge {
+  readonly port: number;
+  status(): EdgeStatus;
+  /** Takes no new connection, lets what is in flight end within `drainMs`, then cuts it. Leaves the coordination open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts an edge: accepts HTTP, obeys the route table, and looks at the regions itself. Serves with the last table when the
+ * store is gone.
+ * @throws FarshoreError FSH_PORT_IN_USE
+ */
+export async function startEdge(
+  config: ServedConfig,
+  coordination: Coordination,
+  clock: Clock,
+  limits: EdgeLimits = EDGE_LIMITS,
+): Promise<Edge> {
+  const edge = new RunningEdge(config, coordination, clock, limits);
+  await edge.listen();
+  return edge;
+}
+
+class RunningEdge implements Edge {
+  readonly #config: ServedConfig;
+  readonly #clock: Clock;
+  readonly #limits: EdgeLimits;
+  readonly #changes = new Changes();
+  readonly #upstreams: ReadonlyMap<PlaceId, Upstream>;
+  readonly #steering: Steering;
+  readonly #forwarder: Forwarder;
+  readonly #table: TableWatch;
+  readonly #server: Server;
+  readonly #stopChecks: readonly (() => void)[];
+  #draining = false;
+
+  constructor(config: ServedConfig, coordination: Coordination, clock: Clock, limits: EdgeLimits) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#upstreams = new Map(config.upstreams.map((address) => [address.region, new Upstream(address, limits)]));
+    const rtt = new Map(config.upstreams.map(({ region, rttMs }) => [region, rttMs]));
+    this.#steering = new Steering(clock, config.place, rtt, () => this.#onChange());
+    this.#forwarder = new Forwarder(clock, limits, this.#steering, this.#upstreams, this.#changes);
+    this.#table = new TableWatch({
+      coordination,
+      clock,
+      key: keysOf(config.deployment, config.group).routes,
+      rereadEveryMs: limits.rereadEveryMs,
+      retryStoreMs: limits.retryStoreMs,
+      onTable: (text) => this.#steering.offerTable(text),
+    });
+    this.#stopChecks = config.upstreams.map((address, index) => this.#startChecks(address, index));
+    this.#server = createServer((request, response) => this.#onRequest(request, response));
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  listen(): Promise<void> {
+    const { host, port } = this.#config.listen;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error) => {
+        void this.close();
+        const taken = 'code' in error && error.code === 'EADDRINUSE';
+        reject(taken ? new FarshoreError('FSH_PORT_IN_USE', `port ${port} on ${host} is taken`, error) : error);
+      });
+      this.#server.listen(port, host, () => resolve());
+    });
+  }
+
+  status(): EdgeStatus {
+    const nowMs = this.#clock.nowMs();
+    const { read, write } = this.#steering.routes;
+    const { refused, lastRefusal } = this.#steering.tableHistory;
+    const { trouble } = this.#table.store;
+    return {
+      schema: 'farshore.edge/v1',
+      place: this.#config.place,
+      pid: process.pid,
+      draining: this.#draining,
+      table: this.#tableStatus(nowMs),
+      store: { state: trouble === null ? 'reachable' : 'trouble', why: trouble },
+      refusedTables: { count: refused, last: lastRefusal },
+      routes: {
+        read: { candidates: read.candidates, why: read.why },
+        write: { candidates: write.candidates, why: write.why },
+      },
+      regions: [...this.#upstreams.values()].map((upstream) => this.#regionStatus(upstream, nowMs)),
+      waiting: this.#changes.waiting,
+      counters: { ...this.#forwarder.counters },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#draining = true;
+    this.#table.stop();
+    for (const stop of this.#stopChecks) stop();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const cut = setTimeout(() => this.#server.closeAllConnections(), this.#limits.drainMs);
+    await closed;
+    clearTimeout(cut);
+    await Promise.all([...this.#upstreams.values()].map((upstream) => upstream.destroy()));
+  }
+
+  #startChecks({ region, host, port, rttMs }: EdgeConfig['upstreams'][number], index: number): () => void {
+    const { checkEveryMs, checkTimeoutMs } = this.#limits;
+    return startChecks({
+      host,
+      port,
+      path: this.#config.healthPath,
+      everyMs: checkEveryMs,
+      timeoutMs: checkTimeoutMs + 2 * rttMs,
+      offsetMs: (index * checkEveryMs) / this.#config.upstreams.length,
+      clock: this.#clock,
+      onResult: (ok, code) => this.#steering.signal(region, ok, 'check', code),
+    });
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#draining) response.setHeader('connection', 'close');
+    if (request.url === STATUS_PATH && isLocal(request)) {
+      response.setHeader('content-type', 'application/json');
+      response.end(`${JSON.stringify(this.status())}\n`);
+      return;
+    }
+    void this.#forward(request, response);
+  }
+
+  async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let exchange: Exchange;
+    try {
+      exchange = await Exchange.of(request, response, this.#limits.holdBytes, this.#clock.nowMs());
+    } catch {
+      // The client left while it was sending its request. Nothing was forwarded, and nobody is there to be told.
+      this.#forwarder.counters.clientGone += 1;
+      response.destroy();
+      return;
+    }
+    await this.#forwarder.forward(exchange);
+  }
+
+  /** A new table or a new verdict: wake those that wait, and let go of a region that looks dead when there is a better one. */
+  #onChange(): void {
+    this.#changes.notify();
+    for (const kind of ['read', 'write'] as const) {
+      const [best] = this.#steering.routes[kind].candidates;
+      if (best === undefined) continue;
+      for (const [region, upstream] of this.#upstreams) {
+        const verdict = this.#steering.verdict(region);
+        if (region === best || verdict?.state !== 'unhealthy') continue;
+        upstream.giveUp(kind, `${region} looks unhealthy (${verdict.why.text}) and ${best} can take its requests`);
+      }
+    }
+  }
+
+  #tableStatus(nowMs: number): EdgeStatus['table'] {
+    const { table, tableHistory } = this.#steering;
+    if (table === null) return null;
+    const { confirmedAtMs } = this.#table.store;
+    return {
+      generation: table.generation,
+      epoch: table.epoch,
+      primary: table.primary,
+      reason: table.reason,
+      acceptedAgoMs: Math.round(nowMs - tableHistory.acceptedAtMs),
+      confirmedAgoMs: confirmedAtMs === null ? null : Math.round(nowMs - confirmedAtMs),
+    };
+  }
+
+  #regionStatus(upstream: Upstream, nowMs: number): EdgeStatus['regions'][number] {
+    const { region, rttMs } = upstream.address;
+    const verdict = this.#steering.verdict(region);
+    return {
+      id: region,
+      health: verdict?.state ?? 'unknown',
+      why: verdict?.why ?? because('unseen', 'nothing was seen of it yet'),
+      forMs: Math.round(nowMs - (verdict?.sinceMs ?? nowMs)),
+      rttMs,
+      inFlight: upstream.inFlight,
+      tries: upstream.tries,
+    };
+  }
+}

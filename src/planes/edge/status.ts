@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http';
+import type { PlaceId } from '../../base/ids.ts';
+import type { Reason } from '../../base/reason.ts';
+import type { RouteTable } from '../../ports/records.ts';
+import type { Counters } from './counters.ts';
+import type { SteeredRoute } from './steering.ts';
+
+export const STATUS_PATH = '/.farshore/edge';
+
+/** `GET /.farshore/edge`, for processes on this machine. */
+export interface EdgeStatus {
+  readonly schema: 'farshore.edge/v1';
+  readonly place: PlaceId;
+  readonly pid: number;
+  readonly draining: boolean;
+  readonly table:
+    | (Pick<RouteTable, 'generation' | 'epoch' | 'primary' | 'reason'> & {
+        readonly acceptedAgoMs: number;
+        /** Since the store last said that this is the newest; grows while the store is gone. */
+        readonly confirmedAgoMs: number | null;
+      })
+    | null;
+  readonly store: { readonly state: 'reachable' | 'trouble'; readonly why: string | null };
+  readonly refusedTables: { readonly count: number; readonly last: string | null };
+  readonly routes: Readonly<Record<'read' | 'write', Pick<SteeredRoute, 'candidates' | 'why'>>>;
+  readonly regions: readonly {
+    readonly id: PlaceId;
+    readonly health: 'unknown' | 'healthy' | 'unhealthy';
+    readonly why: Reason;
+    readonly forMs: number;
+    readonly rttMs: number;
+    readonly inFlight: number;
+    readonly tries: number;
+  }[];
+  readonly waiting: number;
+  readonly counters: Readonly<Counters>;
+}
+
+/** Asked by a process on this machine itself: a request that came through another proxy names whom it came from. */
+export function isLocal(request: IncomingMessage): boolean {
+  const address = request.socket.remoteAddress ?? '';
+  const loopback = address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.');
+  return loopback && request.headers['x-forwarded-for'] === undefined && request.headers.forwarded === undefined;
+}
