@@ -1,6 +1,7 @@
 import { compareLsn } from '../../base/lsn.ts';
 import { type Outcome, done, refused, unknown } from '../../base/result.ts';
 import type { Position, Upstream } from '../../ports/database.ts';
+import { signal } from '../keeper/processes.ts';
 import { type Local, poll, textOrNull, withFresh } from './connections.ts';
 import { renderConninfo } from './conninfo.ts';
 import { identifyLocal } from './identify.ts';
@@ -34,8 +35,10 @@ export async function detach(local: Local): Promise<Outcome<Position>> {
     const replay = textOrNull(row, 'replay_lsn');
     const passedCheck = hasReadSettings(textOrNull(row, 'startup_waits_for'), lastReplay, replay);
     lastReplay ??= replay;
-    if (row?.['receiver'] === null) return passedCheck ? row : null;
-    if (clock.nowMs() - since > TERMINATE_AFTER_MS) await local.work.query(TERMINATE_RECEIVER, TIMEOUT_MS);
+    const receiver = row?.['receiver'];
+    if (typeof receiver !== 'number') return passedCheck ? row : null;
+    // pg_terminate_backend refuses this kind of process.
+    if (clock.nowMs() - since > TERMINATE_AFTER_MS) signal(receiver, 'SIGTERM');
     return null;
   });
   if (detached === null)
@@ -47,8 +50,6 @@ const RECEIVER = `
 SELECT (SELECT pid FROM pg_stat_activity WHERE backend_type = 'walreceiver' LIMIT 1) AS receiver,
   (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup') AS startup_waits_for,
   pg_last_wal_replay_lsn()::text AS replay_lsn`;
-
-const TERMINATE_RECEIVER = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walreceiver'`;
 
 /**
  * Has the startup process read the new `primary_conninfo`, or will it before it can ask for a receiver again?

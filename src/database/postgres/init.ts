@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FarshoreError } from '../../base/errors.ts';
@@ -18,9 +17,11 @@ export async function initCluster(config: PostgresConfig, secrets: Secrets, prog
   await prepareFolders(config);
   const version = await versionOf(config, runAs);
   const making = await beginMaking(dataDir, 'init', runAs, 'keep');
-  const passwordFile = join(config.runDir, `initdb-${randomBytes(6).toString('hex')}`);
+  // One name for all attempts: what a killed one left is gone with the next.
+  const passwordFile = join(config.runDir, 'initdb-password');
   try {
     progress('making the cluster');
+    await rm(passwordFile, { force: true });
     await writeFile(passwordFile, `${secrets.adminPassword}\n`, { mode: 0o600, flag: 'wx' });
     if (runAs !== null) await chown(passwordFile, runAs.uid, runAs.gid);
     await initdb(config, initdbArguments(making.data, passwordFile, version));

@@ -35,13 +35,13 @@ export function explainFailedStart(log: string): { readonly code: Code; readonly
     return { code: 'FSH_PORT_IN_USE', why };
   if (/Permission denied|has wrong ownership|has invalid permissions/.test(said))
     return { code: 'FSH_NO_PERMISSION', why };
-  if (/incompatible with server/.test(said)) return { code: 'FSH_POSTGRES_MISSING', why };
   if (
     /PANIC:|could not locate a valid checkpoint|invalid checkpoint|incorrect checksum|invalid page|could not (open|read|access|find) /.test(
       said,
     )
   )
     return { code: 'FSH_DATA_CORRUPT', why };
+  // The major version was compared before the start, so a control file that says another one is damaged.
   if (/contains invalid data|not a valid|invalid data in file|database files are incompatible/.test(said))
     return { code: 'FSH_DATA_CORRUPT', why };
   return { code: 'FSH_FAILED', why: why === '' ? 'PostgreSQL ended without a word in its log' : why };

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +17,16 @@ import { connectTo } from './connections.ts';
 import { type LocatedBinaries, locateBinaries } from './locate-binaries.ts';
 import { openPostgres } from './region-database.ts';
 import { chooseRunAs } from './run-as.ts';
+
+const DEBIAN = '/usr/lib/postgresql';
+
+/** PostgreSQLs to test against: the npm package's, and every system one from 15. */
+export const postgresVersions: readonly { readonly label: string; readonly postgresBin?: string }[] = [
+  { label: 'npm' },
+  ...(existsSync(DEBIAN) ? readdirSync(DEBIAN) : [])
+    .filter((major) => Number(major) >= 15 && existsSync(`${DEBIAN}/${major}/bin/initdb`))
+    .map((major) => ({ label: major, postgresBin: `${DEBIAN}/${major}/bin` })),
+];
 
 /** The real clock, for tests that run real processes. */
 export const realClock: Clock = {
@@ -118,9 +129,9 @@ const SECRETS: Secrets = {
   adminPassword: "admin's:pass\\word",
   replicationPassword: 'replication:pass\\word',
   appPassword: 'app-password',
-  agentToken: 'agent',
-  gatewayToken: 'gateway',
-  storeToken: 'store',
+  agentToken: 'token-of-the-agent',
+  gatewayToken: 'token-of-the-gateway',
+  storeToken: 'token-of-the-store',
 };
 
 interface NodeParts {

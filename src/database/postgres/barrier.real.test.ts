@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { SyncList } from '../../ports/database.ts';
+import { type TestGroup, type TestNode, must, postgresVersions, realClock, startTestGroup, until } from './testing.ts';
+
+describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (version) => {
+  let group: TestGroup;
+  let a: TestNode;
+  let b: TestNode;
+  let c: TestNode;
+  const nobody: SyncList = { epoch: 1, w: 0, names: [] };
+
+  beforeAll(async () => {
+    group = await startTestGroup({ ...version, names: ['eu-west-1', 'us-east-1', 'ap-south-1'] });
+    const [first, second, third] = group.nodes;
+    if (first === undefined || second === undefined || third === undefined) throw new Error('three nodes');
+    [a, b, c] = [first, second, third];
+    must(await a.db.init(() => undefined));
+    must(await a.db.startFirst(1, nobody));
+    must(await b.db.clone(a.upstream(1), () => undefined, new AbortController().signal));
+    must(await b.db.startIsolated());
+    must(await b.db.follow(a.upstream(1)));
+    await until(b.db, (status) => status.receiving);
+    const app = await a.connect('app');
+    await app.query('CREATE TABLE t (id int)');
+    await app.end();
+  });
+  afterAll(() => group.end());
+
+  const relax = async (): Promise<void> => {
+    must(await a.db.setSyncList(nobody));
+    must(await a.db.settleSyncList(nobody, 'in-force', 10_000));
+    await until(b.db, (status) => status.receiving);
+  };
+
+  /** What a backend of PostgreSQL waits for, by pid. */
+  const waitEvent = async (pid: number): Promise<string | null> => {
+    const admin = await a.connect('farshore_admin');
+    const { rows } = await admin.query('SELECT wait_event FROM pg_stat_activity WHERE pid = $1', [pid]);
+    await admin.end();
+    return (rows as { wait_event: string | null }[])[0]?.wait_event ?? null;
+  };
+
+  test('a name that never flushed keeps `flushed` unknown and is named; `in-force` is proven without it', async () => {
+    const list: SyncList = { epoch: 1, w: 1, names: [b.node, c.node] };
+    must(await a.db.setSyncList(list));
+    must(await a.db.settleSyncList(list, 'in-force', 10_000));
+    const outcome = await a.db.settleSyncList(list, 'flushed', 1_500);
+    expect(outcome).toMatchObject({ kind: 'unknown', why: expect.stringContaining('ap-south-1') });
+    expect(JSON.stringify(outcome)).not.toContain('us-east-1');
+    await relax();
+  });
+
+  test('a list that is not the configured one is never settled', async () => {
+    const list: SyncList = { epoch: 1, w: 1, names: [b.node] };
+    expect(await a.db.settleSyncList(list, 'in-force', 500)).toMatchObject({ kind: 'unknown' });
+  });
+
+  test('a backend that has not read the new list waits by it after the barrier', async () => {
+    const app = await a.connect('app');
+    const { pid } = (await app.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0] ?? { pid: 0 };
+    // Settings are read between two messages of a client: this backend keeps the empty list until its COMMIT is over.
+    let over = false;
+    const commit = app
+      .query(
+        `BEGIN; INSERT INTO t VALUES (1); SELECT pg_sleep(3); SELECT current_setting('synchronous_standby_names') AS s; COMMIT`,
+      )
+      .then((result) => {
+        over = true;
+        return result as unknown as readonly { readonly rows: readonly { readonly s?: string }[] }[];
+      });
+    const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
+    must(await a.db.setSyncList(list));
+    must(await a.db.settleSyncList(list, 'in-force', 2_500));
+    expect(over).toBe(false);
+    await expect.poll(() => waitEvent(pid), { timeout: 10_000 }).toBe('SyncRep');
+    await realClock.sleep(500);
+    expect(over).toBe(false);
+    await relax();
+    const results = await commit;
+    // The test is only worth something if this backend really had the old list.
+    expect(results.flatMap((result) => result.rows.map((row) => row.s)).filter((s) => s !== undefined)).toContain('');
+    await app.end();
+  });
+
+  test('a walsender with the old list is waited for: frozen, it keeps the barrier unknown', async () => {
+    const first: SyncList = { epoch: 1, w: 1, names: [b.node] };
+    must(await a.db.setSyncList(first));
+    must(await a.db.settleSyncList(first, 'flushed', 10_000));
+    const admin = await a.connect('farshore_admin');
+    const { pid } = (await admin.query<{ pid: number }>('SELECT pid FROM pg_stat_replication')).rows[0] ?? { pid: 0 };
+    process.kill(pid, 'SIGSTOP');
+    const second: SyncList = { epoch: 1, w: 1, names: [c.node] };
+    must(await a.db.setSyncList(second));
+    try {
+      expect(await a.db.settleSyncList(second, 'in-force', 1_500)).toMatchObject({
+        kind: 'unknown',
+        why: expect.stringContaining('walsender'),
+      });
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    must(await a.db.settleSyncList(second, 'in-force', 10_000));
+    const left = await admin.query('SELECT FROM pg_stat_replication WHERE pid = $1', [pid]);
+    expect(left.rowCount).toBe(0);
+    await admin.end();
+    await relax();
+  });
+
+  test('a heartbeat that waits is joined, not repeated, and a cancelled wait is no acknowledgement (P7.3)', async () => {
+    const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
+    must(await a.db.setSyncList(list));
+    must(await a.db.settleSyncList(list, 'in-force', 10_000));
+    expect(await a.db.heartbeat(200)).toMatchObject({ kind: 'unknown' });
+    expect(await a.db.heartbeat(200)).toMatchObject({ kind: 'unknown' });
+    const admin = await a.connect('farshore_admin');
+    const waiting = await admin.query<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'`);
+    expect(waiting.rows).toHaveLength(1);
+    const joined = a.db.heartbeat(5_000);
+    await admin.query('SELECT pg_cancel_backend($1)', [waiting.rows[0]?.pid]);
+    expect(await joined).toMatchObject({ kind: 'refused', code: 'sync-wait-cancelled' });
+    await admin.end();
+    await relax();
+    expect((await a.db.heartbeat(5_000)).kind).toBe('done');
+  });
+
+  test('status of a frozen PostgreSQL is `starting`, in bounded time; after the thaw it is read again', async () => {
+    const { processesOf } = await import('../keeper/processes.ts');
+    const members = processesOf(b.config.dataDir);
+    for (const { pid } of members) process.kill(pid, 'SIGSTOP');
+    const startedMs = realClock.nowMs();
+    const frozen = await b.db.status();
+    const tookMs = realClock.nowMs() - startedMs;
+    for (const { pid } of members) process.kill(pid, 'SIGCONT');
+    expect(frozen.state).toBe('starting');
+    expect(tookMs).toBeLessThan(2_000);
+    await until(b.db, (status) => status.state === 'standby');
+  });
+});
