@@ -43,7 +43,7 @@ export function memoryStore(clock: Clock): MemoryStore {
   const engine = new Engine();
   const watches = new Watches(engine.revision);
   // Without a process that could stand still there is no pause to notice.
-  const deadlines = new LeaseDeadlines(Number.POSITIVE_INFINITY);
+  const deadlines = new LeaseDeadlines(Number.POSITIVE_INFINITY, clock.nowMs(), clock.wallMs());
   let alarm = new AbortController();
   let lastLease = 0;
 

@@ -50,22 +50,25 @@ export interface StoreProcess {
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-export const mainPath = join(import.meta.dirname, '../../dist/coordination/embedded/main.js');
+const mainPath = join(import.meta.dirname, '../../dist/coordination/embedded/main.js');
 
 /** Writes the files a store process is started with. `dir/data` is its data directory. */
-export async function storeFiles(dir: string, port = 0): Promise<string> {
+export async function storeFiles(dir: string, port = 0, host = '127.0.0.1'): Promise<string> {
   const secretsPath = join(dir, 'secrets.json');
   await writeFile(secretsPath, JSON.stringify({ storeToken: TOKEN }), { mode: 0o600 });
   const configPath = join(dir, 'store.json');
-  const listen = { host: '127.0.0.1', port };
+  const listen = { host, port };
   await writeFile(configPath, JSON.stringify({ listen, dataDir: join(dir, 'data'), secretsPath }));
   return configPath;
 }
 
 /** Starts the embedded server as users do. Rejects with its error output when it ends instead of listening. */
-export async function startStoreProcess(dir: string, port = 0, command?: string[]): Promise<StoreProcess> {
-  const configPath = await storeFiles(dir, port);
-  const [file = '', ...args] = command ?? [process.execPath];
+export async function startStoreProcess(
+  dir: string,
+  options: { readonly port?: number; readonly host?: string; readonly command?: readonly string[] } = {},
+): Promise<StoreProcess> {
+  const configPath = await storeFiles(dir, options.port, options.host);
+  const [file = '', ...args] = options.command ?? [process.execPath];
   const child = spawn(file, [...args, mainPath, configPath], { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   child.stderr.on('data', (chunk) => (output.stderr += String(chunk)));

@@ -27,24 +27,34 @@ export interface LogContents {
 export function parseLog(bytes: Buffer, path: string): LogContents {
   const records: LogRecord[] = [];
   let length = 0;
-  let bad = false;
-  for (let start = 0; start < bytes.length; ) {
-    const newline = bytes.indexOf(0x0a, start);
-    const record = newline === -1 ? undefined : toRecord(decodeLine(bytes.subarray(start, newline)));
-    if (record !== undefined && bad) throw corrupt(path, length, `record ${record.seq} after it is whole`);
-    if (record === undefined) bad = true;
-    else {
-      const last = records.at(-1);
-      if (last !== undefined && record.seq !== last.seq + 1) {
-        throw corrupt(path, start, `record ${record.seq} follows record ${last.seq}`);
-      }
-      records.push(record);
-      length = newline + 1;
+  for (;;) {
+    const newline = bytes.indexOf(0x0a, length);
+    const record = newline === -1 ? undefined : recordOf(bytes.subarray(length, newline));
+    if (record === undefined) break;
+    const last = records.at(-1);
+    if (last !== undefined && record.seq !== last.seq + 1) {
+      throw corrupt(path, length, `record ${record.seq} follows record ${last.seq}`);
     }
-    start = newline === -1 ? bytes.length : newline + 1;
+    records.push(record);
+    length = newline + 1;
   }
+  const later = wholeRecordIn(bytes.subarray(length));
+  if (later !== undefined) throw corrupt(path, length, `record ${later.seq} after it is whole`);
   return { records, length, tornBytes: bytes.length - length };
 }
+
+/** A whole record anywhere in the bytes, also when the newline before it is the damaged byte. */
+function wholeRecordIn(bytes: Buffer): LogRecord | undefined {
+  for (let at = bytes.indexOf(RECORD_MARK); at !== -1; at = bytes.indexOf(RECORD_MARK, at + 1)) {
+    const newline = bytes.indexOf(0x0a, at);
+    const record = newline === -1 || at < 8 ? undefined : recordOf(bytes.subarray(at - 8, newline));
+    if (record !== undefined) return record;
+  }
+  return undefined;
+}
+
+/** What follows the checksum of every record. Inside a record it cannot occur: JSON escapes the quotes. */
+const RECORD_MARK = ' {"seq":';
 
 const corrupt = (path: string, offset: number, why: string): FarshoreError =>
   new FarshoreError(
@@ -52,10 +62,8 @@ const corrupt = (path: string, offset: number, why: string): FarshoreError =>
     `the log of the store is damaged: ${path} at byte ${offset}: ${why}. Nothing was changed or deleted`,
   );
 
-function toRecord(value: unknown): LogRecord | undefined {
-  // The checksum matched, so this program wrote it.
-  return value as LogRecord | undefined;
-}
+/** The checksum matched, so this program wrote it. */
+const recordOf = (line: Buffer): LogRecord | undefined => decodeLine(line) as LogRecord | undefined;
 
 /** The append-only log of one store. One append at a time. */
 export class Log {

@@ -50,7 +50,7 @@ export class Store {
   readonly #dataDir: string;
   readonly #hooks: StoreHooks;
   readonly #unlock: () => Promise<void>;
-  readonly #deadlines = new LeaseDeadlines(TICK_MS + LATE_MS);
+  readonly #deadlines: LeaseDeadlines;
   readonly #expiring = new Set<string>();
   readonly #ticks: NodeJS.Timeout;
   #log: Log;
@@ -69,6 +69,7 @@ export class Store {
     this.#dataDir = dataDir;
     this.#hooks = hooks;
     this.#tickedMs = hooks.clock.nowMs();
+    this.#deadlines = new LeaseDeadlines(TICK_MS + LATE_MS, this.#tickedMs, hooks.clock.wallMs());
     // P2.4: after a restart every lease has a full TTL.
     for (const { id, ttlSeconds } of opened.engine.state().leases) {
       this.#deadlines.start(id, ttlSeconds * 1000, this.#tickedMs);

@@ -5,13 +5,15 @@
  */
 export class LeaseDeadlines {
   readonly #leases = new Map<string, { readonly ttlMs: number; deadlineMs: number }>();
-  #seenMs: number | null = null;
-  #seenWallMs = 0;
+  #seenMs: number;
+  #seenWallMs: number;
   readonly #pauseMs: number;
 
   /** `pauseMs`: two looks further apart than this, or a wall clock that moved by 100 ms more or less, mean a pause. */
-  constructor(pauseMs: number) {
+  constructor(pauseMs: number, nowMs: number, wallMs: number) {
     this.#pauseMs = pauseMs;
+    this.#seenMs = nowMs;
+    this.#seenWallMs = wallMs;
   }
 
   start(id: string, ttlMs: number, nowMs: number): void {
@@ -30,8 +32,8 @@ export class LeaseDeadlines {
 
   /** Call at every tick. Answers true when it noticed a pause; then every lease has a full TTL again. */
   look(nowMs: number, wallMs: number): boolean {
-    const passedMs = this.#seenMs === null ? 0 : nowMs - this.#seenMs;
-    const wallPassedMs = this.#seenMs === null ? 0 : wallMs - this.#seenWallMs;
+    const passedMs = nowMs - this.#seenMs;
+    const wallPassedMs = wallMs - this.#seenWallMs;
     this.#seenMs = nowMs;
     this.#seenWallMs = wallMs;
     const paused = passedMs > this.#pauseMs || Math.abs(wallPassedMs - passedMs) > WALL_JUMP_MS;
