@@ -90,3 +90,15 @@ const isLedgerLine = (value: unknown): value is LedgerLine =>
 /** Writes carry the drill's id, so a row found in a database can be matched to the drill and the attempt that made it. */
 export const rowId = (drill: string, cohort: string, op: Op, seq: number): string => `${drill}.${cohort}.${op}.${seq}`;
 export const rowIdPrefix = (drill: string): string => `${drill}.`;
+
+/** Rows of one cohort and one kind of request, for every pair that is in the ledger. */
+export function streamsIn(rows: readonly LedgerRow[]): readonly (readonly LedgerRow[])[] {
+  const streams = new Map<string, LedgerRow[]>();
+  for (const row of rows) {
+    const key = `${row.cohort} ${row.op}`;
+    const stream = streams.get(key);
+    if (stream === undefined) streams.set(key, [row]);
+    else stream.push(row);
+  }
+  return [...streams.values()];
+}

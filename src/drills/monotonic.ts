@@ -1,5 +1,7 @@
+import { nodeClock } from '../telemetry/node-clock.ts';
+
 /** CLOCK_MONOTONIC in milliseconds with fractions: comparable between all processes of this machine. */
-export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+export const monotonicMs = (): number => nodeClock.nowMs();
 
 /** What to add to a monotonic time to get wall time. One sample: both clocks tick on the same machine. */
 export interface ClockOffset {

@@ -187,7 +187,7 @@ describe('reignChangeOf and zombiesOf', () => {
 });
 
 describe('primariesByEpoch', () => {
-  const sample = (node: string, epoch: number, openPrimary = true) => ({ atMs: 0, node, epoch, openPrimary });
+  const sample = (node: string, epoch: number, openPrimary = true) => ({ node, epoch, openPrimary });
 
   it('accepts one open primary per epoch and ignores nodes that are not open', () => {
     const found = primariesByEpoch([sample('a', 1), sample('a', 1), sample('b', 1, false), sample('b', 2)]);

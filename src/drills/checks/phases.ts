@@ -9,7 +9,10 @@ export interface Phase {
   readonly what: string;
 }
 
-/** A journal step on the drill's clock. Steps carry wall time; `toMonotonic` converts it with one offset of this machine. */
+/**
+ * The steps of a takeover on the drill's clock. A step's wall time is when it was noted, at its end; `toMonotonic`
+ * converts it with one offset of this machine. What lies before the first step is the suspicion.
+ */
 export function phasesOf(
   operation: OperationRecord,
   t0Ms: number,
@@ -18,14 +21,14 @@ export function phasesOf(
 ): readonly Phase[] {
   const ends = operation.steps.map((step) => ({
     name: step.name,
-    endMs: toMonotonic(step.atWallMs + step.tookMs) - t0Ms,
+    endMs: toMonotonic(step.atWallMs) - t0Ms,
     what: step.what,
   }));
   const first = operation.steps[0];
   const suspected =
     first === undefined
       ? []
-      : [{ name: 'suspect', endMs: toMonotonic(first.atWallMs) - t0Ms, what: operation.reason.text }];
+      : [{ name: 'suspect', endMs: toMonotonic(first.atWallMs - first.tookMs) - t0Ms, what: operation.reason.text }];
   const before = [...suspected, ...ends].toSorted((a, b) => a.endMs - b.endMs);
   return withDurations(firstAckMs === null ? before : insertFirstAck(before, firstAckMs - t0Ms));
 }

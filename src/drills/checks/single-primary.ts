@@ -1,6 +1,5 @@
 /** One thing seen about one node at one instant: from its agent's pulse, or from the epoch stored in its PostgreSQL. */
 export interface PrimarySample {
-  readonly atMs: number;
   readonly node: string;
   readonly epoch: number;
   /** Acted as primary with its gateway open under this epoch. */

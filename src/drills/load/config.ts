@@ -34,7 +34,8 @@ export interface HttpCohortConfig {
   readonly port: number;
   readonly writesPerSecond: number;
   readonly readsPerSecond: number;
-  readonly deadlineMs: number;
+  readonly writeDeadlineMs: number;
+  readonly readDeadlineMs: number;
 }
 
 /** How many requests may be waiting at once: twice what a total outage makes wait within one deadline. */

@@ -40,17 +40,19 @@ export class HttpCohort {
   }
 
   #budget(): number {
-    return inFlightBudget(this.#config.writesPerSecond + this.#config.readsPerSecond, this.#config.deadlineMs);
+    const { writesPerSecond, writeDeadlineMs, readsPerSecond, readDeadlineMs } = this.#config;
+    return inFlightBudget(writesPerSecond, writeDeadlineMs) + inFlightBudget(readsPerSecond, readDeadlineMs);
   }
 
   async #attempt(op: Op, seq: number, intendedMs: number): Promise<void> {
     const startedMs = monotonicMs();
     const id = op === 'http-write' ? rowId(this.#drill, this.#config.name, op, seq) : this.#orderToRead(startedMs);
+    const deadlineMs = op === 'http-write' ? this.#config.writeDeadlineMs : this.#config.readDeadlineMs;
     this.#inFlight++;
     const answer: Answer =
       this.#inFlight > this.#budget()
         ? { sentMs: null, outcome: 'fail', code: 'in-flight-budget', region: null, reused: false }
-        : await this.#send(op, id, intendedMs + this.#config.deadlineMs);
+        : await this.#send(op, id, intendedMs + deadlineMs);
     this.#inFlight--;
     const doneMs = monotonicMs();
     if (op === 'http-write' && answer.outcome === 'ok') this.#remember(id, doneMs);

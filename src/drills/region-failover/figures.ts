@@ -1,0 +1,101 @@
+import { type SendLag, sendLagOf } from '../checks/generator.ts';
+import { type Loss, lossOf, type NodeContents } from '../checks/loss.ts';
+import { recoveryOf } from '../checks/recovery.ts';
+import { type ReignChange, reignChangeOf, type Zombies, zombiesOf } from '../checks/reigns.ts';
+import { type PrimariesByEpoch, type PrimarySample, primariesByEpoch } from '../checks/single-primary.ts';
+import { type Op, streamsIn } from '../ledger.ts';
+import { regionOfCohort } from '../load/mix.ts';
+import type { NodeRead, TrialObservation } from './observation.ts';
+import type { StreamReport } from './report.ts';
+
+/** What the checkers computed from one observation; the findings and the report are made of it. */
+export interface Figures {
+  readonly streams: readonly StreamReport[];
+  readonly change: ReignChange | null;
+  readonly changeByRegion: ReadonlyMap<string, ReignChange | null>;
+  /** Null when no node was read as the primary: then nothing can be said about loss. */
+  readonly ledgerLoss: Loss | null;
+  readonly ordersLoss: Loss | null;
+  readonly lostAfterPromotion: number | null;
+  readonly zombies: Zombies;
+  readonly primaries: PrimariesByEpoch;
+  readonly errorsReturned: number;
+  readonly sendLag: SendLag;
+}
+
+const TRANSACTION_UNKNOWN = '08007';
+
+/** t0, or the end of the load when nothing was injected: then nothing happened after it. */
+export const t0Of = (o: TrialObservation): number => o.fault?.effectiveMs ?? o.loadEndedMs;
+
+export function figuresOf(o: TrialObservation): Figures {
+  const { rows } = o.ledger;
+  const t0Ms = t0Of(o);
+  const sqlOf = (region: string) =>
+    rows.filter((row) => row.op === 'sql-write' && regionOfCohort(row.cohort) === region);
+  const surviving = rows.filter((row) => row.op === 'sql-write' && regionOfCohort(row.cohort) !== o.lost.region);
+  const change = reignChangeOf(surviving, t0Ms);
+  const primary = o.final.find((read) => read.isPrimary);
+  return {
+    streams: streamsOf(o, t0Ms),
+    change,
+    changeByRegion: new Map(o.survivors.map((region) => [region, reignChangeOf(sqlOf(region), t0Ms)])),
+    ledgerLoss: lossIn(o, 'ledger', 'sql-write', t0Ms),
+    ordersLoss: rows.some((row) => row.op === 'http-write') ? lossIn(o, 'orders', 'http-write', t0Ms) : null,
+    lostAfterPromotion: lostAfterPromotion(o),
+    zombies: zombiesOf(rows, change, new Set(primary?.ledger.keys())),
+    primaries: primariesByEpoch([...o.samples, ...primariesInData(o.final)]),
+    errorsReturned: rows.filter((row) => row.code === TRANSACTION_UNKNOWN).length,
+    sendLag: sendLagOf(rows),
+  };
+}
+
+function streamsOf(o: TrialObservation, t0Ms: number): readonly StreamReport[] {
+  const window = { t0Ms, endMs: o.loadEndedMs, windowMs: o.windowMs };
+  return streamsIn(o.ledger.rows).flatMap((rows) => {
+    const { cohort, op } = rows[0] ?? {};
+    if (cohort === undefined || op === undefined) return [];
+    const region = regionOfCohort(cohort);
+    return [{ cohort, region, op, judged: region !== o.lost.region, ...recoveryOf(rows, window) }];
+  });
+}
+
+function lossIn(o: TrialObservation, table: 'ledger' | 'orders', op: Op, t0Ms: number): Loss | null {
+  if (!o.final.some((read) => read.isPrimary)) return null;
+  const writes = o.ledger.rows.filter((row) => row.op === op);
+  return lossOf(
+    writes,
+    o.final.map((read) => contentsOf(read, table)),
+    t0Ms,
+    o.ledger.complete,
+  );
+}
+
+/** Acknowledged before the new primary was read, and not there: seen before the old one came back with its data. */
+function lostAfterPromotion(o: TrialObservation): number | null {
+  const seen = o.afterPromotion;
+  if (seen === null) return null;
+  const due = o.ledger.rows.filter((row) => row.outcome === 'ok' && row.doneMs < seen.startedMs);
+  return due.filter(
+    (row) =>
+      (row.op === 'sql-write' && !seen.read.ledger.has(row.id)) ||
+      (row.op === 'http-write' && !seen.read.orders.has(row.id)),
+  ).length;
+}
+
+/** The slowest judged stream; null when there is none or one never became stable. */
+export function slowest(streams: readonly StreamReport[]): number | null {
+  const judged = streams.filter((stream) => stream.judged);
+  if (judged.length === 0 || judged.some((stream) => stream.rtoMs === null)) return null;
+  return Math.max(...judged.map((stream) => stream.rtoMs ?? 0));
+}
+
+const contentsOf = (read: NodeRead, table: 'ledger' | 'orders'): NodeContents => ({
+  node: read.node,
+  isPrimary: read.isPrimary,
+  counts: read[table],
+});
+
+/** What the databases themselves say about who was primary under which epoch. */
+const primariesInData = (reads: readonly NodeRead[]): readonly PrimarySample[] =>
+  reads.flatMap((read) => read.epochs.map(({ n, node }) => ({ node, epoch: n, openPrimary: true })));

@@ -1,0 +1,133 @@
+import { fail, type Finding, guarded, inconclusive, pass } from '../checks/verdict.ts';
+import type { Loss } from '../checks/loss.ts';
+import type { Op } from '../ledger.ts';
+import { regionOfCohort } from '../load/mix.ts';
+import { type Figures, slowest, t0Of } from './figures.ts';
+import type { TrialObservation } from './observation.ts';
+
+type Answer = Omit<Finding, 'check'>;
+type Check = (o: TrialObservation, figures: Figures) => Answer;
+
+/** Below this share of the intended writes before the fault there was no traffic worth the name. */
+const BASELINE_SHARE_MIN = 0.8;
+
+/** Every check of the drill, in the order in which a person wants to read them: what decides first. */
+const CHECKS: Readonly<Record<string, Check>> = {
+  injected: injected,
+  'acknowledged writes are kept': (o, f) => kept(o, f.ledgerLoss, 'rows of the ledger table'),
+  'acknowledged orders are kept': (o, f) =>
+    o.ledger.rows.some((row) => row.op === 'http-write')
+      ? kept(o, f.ordersLoss, 'orders')
+      : pass('the deployment has no application'),
+  'kept before the old primary came back': keptAfterPromotion,
+  'recovered within the objective': recovered,
+  'no lost zombie acknowledgements': zombies,
+  'one primary per epoch': onePrimary,
+  'no cancelled wait was acknowledged': cancelledWaits,
+  'traffic before and after': traffic,
+  'the generator was on time': generator,
+  'every node was read': everyNodeRead,
+  'the region came back': cameBack,
+};
+
+export const findingsOf = (o: TrialObservation, figures: Figures): readonly Finding[] =>
+  Object.entries(CHECKS).map(([check, run]) => guarded(check, () => run(o, figures)));
+
+function injected({ fault, lost }: TrialObservation, { change }: Figures): Answer {
+  if (fault === null) return inconclusive('the fault was never in force');
+  if (fault.processes === 0) return inconclusive('no process was killed');
+  if (lost.wasPrimary && change === null)
+    return fail('the primary was killed and no write was acknowledged by another one');
+  return pass(`${fault.processes} processes of ${lost.region} killed: ${fault.evidence}`);
+}
+
+function kept({ objectives }: TrialObservation, loss: Loss | null, what: string): Answer {
+  if (loss === null) return inconclusive('no node could be read as the primary');
+  const { acknowledged, lost, holes, phantom, duplicates, missing } = loss;
+  if (acknowledged === 0) return inconclusive(`no ${what} were acknowledged`);
+  if (holes.length > 0) return fail(`${holes.length} lost although later ones were kept, such as ${holes[0]}`);
+  if (phantom.length > 0) return fail(`${phantom.length} are there that no client was told of, such as ${phantom[0]}`);
+  if (duplicates.length > 0) return fail(`${duplicates.length} are there twice, such as ${duplicates[0]}`);
+  const [gap] = missing;
+  if (gap !== undefined) return fail(`${gap.node} lacks ${gap.ids.length} that the primary has, such as ${gap.ids[0]}`);
+  if (lost.length > 0 && (objectives.rpoMs === 0 || loss.exposureMs > objectives.rpoMs)) {
+    return fail(`${lost.length} of ${acknowledged} acknowledged ${what} are lost, such as ${lost[0]}`);
+  }
+  return pass(`${lost.length} of ${acknowledged} acknowledged ${what} lost`);
+}
+
+function keptAfterPromotion({ lost, objectives }: TrialObservation, { lostAfterPromotion }: Figures): Answer {
+  if (!lost.wasPrimary) return pass('the primary was not the one that was lost');
+  if (lostAfterPromotion === null) return inconclusive('the new primary could not be read while the old one was down');
+  if (lostAfterPromotion > 0 && objectives.rpoMs === 0) return fail(`${lostAfterPromotion} were missing`);
+  return pass(`${lostAfterPromotion} missing`);
+}
+
+function recovered({ objectives, fault }: TrialObservation, { streams }: Figures): Answer {
+  if (fault === null) return inconclusive('there was nothing to recover from');
+  const never = streams.find((stream) => stream.judged && stream.rtoMs === null);
+  if (never !== undefined) return fail(`${never.op} of ${never.region} never became stable`);
+  const rtoMs = slowest(streams);
+  if (rtoMs === null) return inconclusive('no stream of a surviving region was seen');
+  const said = `${Math.round(rtoMs)} ms, objective ${objectives.rtoMs} ms`;
+  return rtoMs <= objectives.rtoMs ? pass(said) : fail(said);
+}
+
+function zombies(_: TrialObservation, { zombies: found, ledgerLoss }: Figures): Answer {
+  if (ledgerLoss === null) return inconclusive('no node could be read as the primary');
+  const { ids, notHeld } = found;
+  if (notHeld.length > 0)
+    return fail(`${notHeld.length} acknowledged by the old primary after the new one, and lost, such as ${notHeld[0]}`);
+  return pass(ids.length === 0 ? 'none' : `${ids.length} acknowledged by the old primary, all held by the new one`);
+}
+
+function onePrimary(o: TrialObservation, { primaries }: Figures): Answer {
+  const { contested, epochs } = primaries;
+  if (contested.length > 0) {
+    const both = epochs.find((entry) => entry.epoch === contested[0])?.nodes.join(' and ');
+    return fail(`epoch ${contested[0]} had ${both} open at some time`);
+  }
+  if (epochs.length < (o.lost.wasPrimary ? 2 : 1)) return inconclusive(`only ${epochs.length} epochs were seen`);
+  return pass(`epochs ${epochs.map((entry) => entry.epoch).join(', ')}, one node each`);
+}
+
+function cancelledWaits({ cancelledWaits: warnings }: TrialObservation, { errorsReturned }: Figures): Answer {
+  if (warnings > errorsReturned)
+    return fail(`${warnings} waits were cancelled, ${errorsReturned} clients were told that the outcome is unknown`);
+  return pass(`${warnings} waits cancelled`);
+}
+
+function traffic(o: TrialObservation): Answer {
+  const t0Ms = t0Of(o);
+  for (const region of o.survivors) {
+    const writes = o.ledger.rows.filter((row) => row.op === 'sql-write' && regionOfCohort(row.cohort) === region);
+    const intended = writes.filter((row) => row.intendedMs < t0Ms - 1_000);
+    const acknowledged = intended.filter((row) => row.outcome === 'ok');
+    if (intended.length === 0 || acknowledged.length < intended.length * BASELINE_SHARE_MIN)
+      return inconclusive(`${region}: ${acknowledged.length} of ${intended.length} writes worked before the fault`);
+    if (!writes.some((row) => row.outcome === 'ok' && row.intendedMs > t0Ms))
+      return fail(`${region}: no write was acknowledged after the fault`);
+  }
+  const ops = new Set<Op>(o.ledger.rows.filter((row) => row.outcome === 'ok').map((row) => row.op));
+  const dead = [...new Set(o.ledger.rows.map((row) => row.op))].filter((op) => !ops.has(op));
+  return dead.length > 0 ? inconclusive(`no ${dead.join(', ')} ever worked`) : pass('every kind of request worked');
+}
+
+function generator({ ledger }: TrialObservation, { sendLag }: Figures): Answer {
+  if (!ledger.complete) return inconclusive('the load process did not end by itself: the ledger is incomplete');
+  const said = `p99 ${sendLag.p99Ms.toFixed(1)} ms late`;
+  return sendLag.trustworthy ? pass(said) : inconclusive(`${said}: requests were not sent when they were due`);
+}
+
+function everyNodeRead({ unread, final }: TrialObservation): Answer {
+  const [first] = unread;
+  if (first !== undefined) return inconclusive(`${first.node}: ${first.why}`);
+  const primaries = final.filter((read) => read.isPrimary).length;
+  if (primaries !== 1) return fail(`${primaries} nodes are primaries`);
+  return pass(`${final.length} nodes, each over its own socket`);
+}
+
+function cameBack({ undo }: TrialObservation): Answer {
+  if (!undo.complete) return fail(`undo incomplete: ${undo.why}`);
+  return undo.rejoinedMs === null ? fail(`it did not follow again: ${undo.why}`) : pass(undo.why);
+}

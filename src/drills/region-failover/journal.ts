@@ -1,0 +1,36 @@
+import type { Coordination } from '../../ports/coordination.ts';
+import { keysOf, type OperationRecord } from '../../ports/records.ts';
+import { connectStore } from '../../coordination/etcd/client.ts';
+import { nodeClock } from '../../telemetry/node-clock.ts';
+import { HOST } from '../../world/layout.ts';
+import type { World } from '../../world/open.ts';
+
+const TIMEOUT_MS = 3_000;
+
+/**
+ * The takeover that made the newest epoch above `epochBefore`; null when there is none. Reads the store itself: what the agents
+ * say about themselves is not evidence.
+ */
+export async function readTakeover(world: World, epochBefore: number): Promise<OperationRecord | null> {
+  const store = openStore(world);
+  try {
+    const { deployment, group } = world.layout;
+    const read = await store.txn([], [{ getPrefix: keysOf(deployment, group).journal('') }]);
+    if (read.kind !== 'done') return null;
+    const found = (read.value.responses[0] ?? []).map((kv) => JSON.parse(kv.value) as OperationRecord);
+    const takeovers = found.filter((operation) => operation.kind === 'takeover' && operation.epoch > epochBefore);
+    return takeovers.toSorted((a, b) => b.epoch - a.epoch)[0] ?? null;
+  } finally {
+    await store.close();
+  }
+}
+
+function openStore(world: World): Coordination {
+  const ports = world.layout.places.flatMap((place) => place.ports.store ?? []);
+  return connectStore({
+    urls: ports.map((port) => `http://${HOST}:${port}`),
+    token: world.secrets.storeToken,
+    timeoutMs: TIMEOUT_MS,
+    clock: nodeClock,
+  });
+}

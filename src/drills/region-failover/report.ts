@@ -1,0 +1,107 @@
+import type { Loss } from '../checks/loss.ts';
+import type { Phase } from '../checks/phases.ts';
+import type { Recovery } from '../checks/recovery.ts';
+import type { PrimariesByEpoch } from '../checks/single-primary.ts';
+import type { SendLag } from '../checks/generator.ts';
+import type { Finding, Verdict } from '../checks/verdict.ts';
+import type { Op } from '../ledger.ts';
+import type { Prediction } from '../predict.ts';
+
+/** `drill --json` and the report file. Versioned: a field may be added within a version, never changed or removed. */
+export interface DrillReport {
+  readonly schema: 'farshore.drill/v1';
+  readonly id: string;
+  readonly drill: 'region-failover';
+  readonly fault: 'crash';
+  readonly deployment: string;
+  readonly startedAt: string;
+  readonly command: string;
+  readonly verdict: Verdict;
+  readonly why: string;
+  readonly findings: readonly Finding[];
+  readonly lost: { readonly region: string; readonly wasPrimary: boolean };
+  readonly promoted: {
+    readonly from: string;
+    readonly to: string | null;
+    readonly why: string;
+    readonly operation: string | null;
+  };
+  readonly rto: {
+    readonly objectiveMs: number;
+    /** The slowest stream of the surviving regions; null when one never became stable. */
+    readonly measuredMs: number | null;
+    /** Time between two intended writes of one region: nothing shorter can be seen. */
+    readonly resolutionMs: number;
+    readonly windowMs: number;
+    readonly predicted: Prediction;
+    readonly streams: readonly StreamReport[];
+  };
+  /** Last write acknowledged by the old primary to first one by the new, seen by the surviving regions; null without a change. */
+  readonly writeGap: {
+    readonly anyRegionMs: number;
+    readonly slowestRegionMs: number;
+    readonly byRegion: Readonly<Record<string, number | null>>;
+  } | null;
+  readonly phases: readonly Phase[];
+  readonly rpo: {
+    readonly objectiveMs: number;
+    readonly ledger: LossReport;
+    readonly orders: LossReport | null;
+    /** Lost according to the new primary before the old one came back; null when it was not read then. */
+    readonly lostAfterPromotion: number | null;
+  };
+  readonly zombies: { readonly count: number; readonly notHeld: number };
+  readonly primaries: PrimariesByEpoch;
+  readonly cancelledWaits: { readonly warnings: number; readonly errorsReturned: number };
+  readonly safeRequests: { readonly count: number; readonly failed: number; readonly deadlineMs: number } | null;
+  readonly injection: { readonly processesKilled: number; readonly tookMs: number; readonly evidence: string } | null;
+  readonly undo: {
+    readonly complete: boolean;
+    readonly why: string;
+    readonly downMs: number | null;
+    readonly rejoinMs: number | null;
+  };
+  readonly load: {
+    readonly attempts: number;
+    readonly ok: number;
+    readonly fail: number;
+    readonly info: number;
+    readonly staleReads: number;
+    readonly sendLag: SendLag;
+  };
+  readonly files: { readonly ledger: string; readonly report: string };
+}
+
+export interface StreamReport extends Recovery {
+  readonly cohort: string;
+  readonly region: string;
+  readonly op: Op;
+  /** False for the region that was lost: shown, not judged. */
+  readonly judged: boolean;
+}
+
+/** `Loss` with the first twenty ids of each list; the ledger file has them all. */
+export interface LossReport extends Omit<Loss, 'lost' | 'phantom' | 'duplicates' | 'holes' | 'missing'> {
+  readonly lost: Listed;
+  readonly phantom: Listed;
+  readonly duplicates: Listed;
+  readonly holes: Listed;
+  readonly missing: readonly (Listed & { readonly node: string })[];
+}
+
+export interface Listed {
+  readonly count: number;
+  readonly first: readonly string[];
+}
+
+const LISTED_MAX = 20;
+const listed = (ids: readonly string[]): Listed => ({ count: ids.length, first: ids.slice(0, LISTED_MAX) });
+
+export const lossReport = (loss: Loss): LossReport => ({
+  ...loss,
+  lost: listed(loss.lost),
+  phantom: listed(loss.phantom),
+  duplicates: listed(loss.duplicates),
+  holes: listed(loss.holes),
+  missing: loss.missing.map(({ node, ids }) => ({ node, ...listed(ids) })),
+});

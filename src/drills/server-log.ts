@@ -1,0 +1,44 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+/** PostgreSQL's words when somebody cancels a session that waits for a standby: its write was acknowledged to nobody's disk but its own. */
+const CANCELLED_WAIT = 'canceling wait for synchronous replication';
+
+/** Where the log of one server ends now. */
+export interface LogMark {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export const markLog = (path: string): LogMark => ({ path, bytes: sizeOf(path) });
+
+/** Cancelled waits of the application's sessions, logged since the mark. The agents' own sessions do not count. */
+export function cancelledWaitsSince(mark: LogMark): number {
+  const lines = readFrom(mark).split('\n');
+  return lines.filter((line) => line.includes(CANCELLED_WAIT) && line.includes(' app@app ')).length;
+}
+
+function sizeOf(path: string): number {
+  return withFile(path, 0, (fd) => fstatSync(fd).size);
+}
+
+function readFrom({ path, bytes }: LogMark): string {
+  return withFile(path, '', (fd) => {
+    const size = fstatSync(fd).size;
+    const buffer = Buffer.alloc(Math.max(0, size - bytes));
+    return buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, bytes));
+  });
+}
+
+function withFile<T>(path: string, missing: T, work: (fd: number) => T): T {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return missing;
+  }
+  try {
+    return work(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
