@@ -31,6 +31,8 @@ export interface Program {
   /** Search path for the application's command. */
   readonly path: string;
   readonly home: string;
+  /** Further environment of every process, e.g. what a drill's self-test breaks on purpose. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** How long a new connection to `rw` waits for a primary: longer than a failover, shorter than a person's patience. */
@@ -46,7 +48,7 @@ export function planProcesses(
   const processes: ProcessPlan[] = [];
   const base = {
     cwd: plan.stateDir,
-    env: { FARSHORE_WORLD: plan.id, PATH: program.path, HOME: program.home },
+    env: { ...program.env, ...LEAN_ENV, FARSHORE_WORLD: plan.id, PATH: program.path, HOME: program.home },
     databaseUrls: {},
   };
   const logPath = (name: string): string => `${plan.stateDir}/logs/${name}.log`;
@@ -59,7 +61,14 @@ export function planProcesses(
   ): void => {
     const path = `${plan.stateDir}/config/${name}.json`;
     files.push({ path, content });
-    const argv = [program.node, ...LEAN, `${program.distDir}/${main[0]}`, ...main.slice(1), path];
+    const argv = [
+      program.node,
+      ...LEAN,
+      ...(kind === 'link' ? ['--expose-gc'] : []),
+      `${program.distDir}/${main[0]}`,
+      ...main.slice(1),
+      path,
+    ];
     processes.push({ ...base, name, place, kind, argv, logPath: logPath(name) });
   };
   for (const place of plan.places) {
@@ -102,6 +111,8 @@ export function planProcesses(
 
 /** Many small processes: young generations of 1 MB instead of 16 cost nothing here and save memory in each. */
 const LEAN = ['--max-semi-space-size=1'];
+/** The C library gives freed buffers back to the kernel instead of keeping them for later. */
+const LEAN_ENV = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '65536' };
 
 const at = (port: number | undefined): { readonly host: string; readonly port: number } => {
   assert(port !== undefined, 'every service of a place has a port');
@@ -154,7 +165,7 @@ const gatewayConfig = (plan: Plan, place: PlaceLayout): GatewayConfig => ({
   rw: at(place.ports.rw),
   ro: at(place.ports.ro),
   peer: at(place.ports.peer),
-  tokenPath: plan.gatewayTokenPath,
+  tokenPath: plan.secretsPath,
   tls: null,
   waitForPrimaryMs: WAIT_FOR_PRIMARY_MS,
 });

@@ -38,7 +38,7 @@ const options = (basePort = 7_800): LayoutOptions => ({
   rttScale: 1,
   rttMs: (a, b) => a.length + b.length,
 });
-const program = { node: '/usr/bin/node', distDir: '/f/dist', path: '/usr/bin', home: '/home/a user' };
+const program = { node: '/usr/bin/node', distDir: '/f/dist', path: '/usr/bin', home: '/home/a user', env: {} };
 
 const places = fc.uniqueArray(fc.stringMatching(/^(aws|azure|gcp):[a-z0-9-]{3,30}$/), { minLength: 2, maxLength: 6 });
 const worlds = fc.record({ ids: places, sites: fc.integer({ min: 1, max: 2 }), witness: fc.boolean() }).map((it) => {

@@ -76,7 +76,6 @@ export interface WorldLayout {
   readonly policy: GroupPolicy;
   readonly healthPath: string | null;
   readonly secretsPath: string;
-  readonly gatewayTokenPath: string;
   readonly supervisorSocketPath: string;
   readonly places: readonly PlaceLayout[];
   readonly links: readonly LinkLayout[];
@@ -127,7 +126,6 @@ export function layOut(deployment: Deployment, options: LayoutOptions): Omit<Wor
     policy: policyOf(deployment, places),
     healthPath: deployment.application?.healthPath ?? null,
     secretsPath: `${options.stateDir}/secrets.json`,
-    gatewayTokenPath: `${options.stateDir}/gateway-token`,
     supervisorSocketPath: `${options.runDir}/supervisor.sock`,
     places,
     links,

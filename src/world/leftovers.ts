@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assert } from '../base/result.ts';
 import type { WorldLayout } from './layout.ts';
 import {
   allProcesses,
@@ -19,14 +20,22 @@ export const WORLD_VARIABLE = 'FARSHORE_WORLD';
  * working directory (PostgreSQL overwrites its environment), or below one of those. Never a stranger, whatever its number.
  */
 export function processesOfWorld(layout: Pick<WorldLayout, 'id' | 'places'>): readonly ProcessStat[] {
-  const dataDirs = new Set(layout.places.map((place) => place.dataDir));
+  const dataDirs = new Set(layout.places.flatMap((place) => place.dataDir ?? []));
   const all = allProcesses();
-  const marked = all.filter(
-    (it) =>
-      it.pid !== process.pid &&
-      (environmentOf(it.pid, WORLD_VARIABLE) === layout.id || dataDirs.has(workingDirectoryOf(it.pid))),
-  );
-  return withDescendants(new Set(marked.map((it) => it.pid)), all);
+  const marked = all.filter(({ pid }) => {
+    if (pid === process.pid) return false;
+    if (environmentOf(pid, WORLD_VARIABLE) === layout.id) return true;
+    const folder = workingDirectoryOf(pid);
+    return folder !== null && dataDirs.has(folder);
+  });
+  return withDescendants(new Set(marked.map((it) => it.pid)), all).filter((it) => !isUntouchable(it.pid, all));
+}
+
+/** Whatever a search says: never the first process, never this one or one above it. */
+function isUntouchable(pid: number, all: readonly ProcessStat[]): boolean {
+  const parents = new Map(all.map((it) => [it.pid, it.parentPid]));
+  for (let at: number | undefined = process.pid; at !== undefined; at = parents.get(at)) if (at === pid) return true;
+  return pid <= 1;
 }
 
 /**
@@ -41,6 +50,9 @@ export async function killUntilGone(
   const endMs = performance.now() + withinMs;
   for (let empty = 0; ; ) {
     const alive = find().filter(isAlive);
+    const all = allProcesses();
+    const wrong = alive.find((it) => isUntouchable(it.pid, all));
+    assert(wrong === undefined, `process ${wrong?.pid} is no part of a world`);
     for (const target of alive) if (killExactly(target)) killed.set(target.pid, target);
     empty = alive.length === 0 ? empty + 1 : 0;
     if (empty === 2) return { killed: [...killed.values()], left: [] };

@@ -81,7 +81,14 @@ const program = (): Parameters<typeof planProcesses>[2] => ({
   // `node` in the application's command means this Node.
   path: `${dirname(process.execPath)}:${process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'}`,
   home: homedir(),
+  env: sabotage(),
 });
+
+/** Only a drill's self-test sets it: it must turn red. */
+function sabotage(): Readonly<Record<string, string>> {
+  const what = process.env['FARSHORE_SABOTAGE'];
+  return what === undefined ? {} : { FARSHORE_SABOTAGE: what };
+}
 
 const cacheDir = (): string => join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'farshore');
 

@@ -1,3 +1,4 @@
+import { assert } from '../base/result.ts';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** One process, told apart from a later one with the same number by its start time (clock ticks since boot). */
@@ -38,6 +39,8 @@ export function allProcesses(): readonly ProcessStat[] {
 /** The given processes and everything below them. PostgreSQL's backends are process groups of their own: only parents tell. */
 export function withDescendants(roots: ReadonlySet<number>, all: readonly ProcessStat[]): readonly ProcessStat[] {
   const wanted = new Set(roots);
+  // Everything is below the first process: as a root it can only be a mistake.
+  assert(!wanted.has(1) && !wanted.has(0), 'the first process is no root of a search');
   for (let grew = true; grew; ) {
     grew = false;
     for (const stat of all) {

@@ -75,7 +75,7 @@ export function takeStateDir(
 
 /** What an interrupted first start may have left. */
 const isOurs = (name: string): boolean =>
-  ['logs', 'config', 'store', 'nodes', 'secrets.json', 'gateway-token', 'world.json.new'].includes(name);
+  ['logs', 'config', 'store', 'nodes', 'secrets.json', 'world.json.new'].includes(name);
 
 function readdirOrThrow(path: string): readonly string[] {
   try {
@@ -104,7 +104,7 @@ export function takeRunDir(runDir: string, entered: boolean): void {
 }
 
 /** The passwords and tokens of this world, made at the first start. */
-export function takeSecrets(layout: Pick<WorldLayout, 'secretsPath' | 'gatewayTokenPath'>): Secrets {
+export function takeSecrets(layout: Pick<WorldLayout, 'secretsPath'>): Secrets {
   const saved = readSecrets(layout.secretsPath);
   const secrets: Secrets = saved ?? {
     adminPassword: newSecret(),
@@ -115,7 +115,6 @@ export function takeSecrets(layout: Pick<WorldLayout, 'secretsPath' | 'gatewayTo
     storeToken: newSecret(),
   };
   if (saved === null) writeWhole(layout.secretsPath, JSON.stringify(secrets, null, 1));
-  if (!existsSync(layout.gatewayTokenPath)) writeWhole(layout.gatewayTokenPath, secrets.gatewayToken);
   return secrets;
 }
 

@@ -1,4 +1,6 @@
 import type { PlaceId } from '../base/ids.ts';
+import type { Reason } from '../base/reason.ts';
+import type { Outcome } from '../base/result.ts';
 import type { LinkStatus } from '../ports/link.ts';
 import type { SyncRecord } from '../ports/records.ts';
 import type { Aged, WorldStatus } from '../ports/status.ts';
@@ -8,56 +10,83 @@ import { HOST, type PlaceLayout, type Service, type WorldLayout } from './layout
 import type { GroupRecords, NodeAnswer, World } from './open.ts';
 import type { ProcessState, SupervisorStatus } from './supervisor/protocol.ts';
 
-const EDGE_TIMEOUT_MS = 2_000;
+const EDGE_TIMEOUT_MS = 1_000;
 type BadEdges = readonly { readonly place: PlaceId; readonly why: string }[];
 
-/** One look at the whole world. Never rejects: what does not answer is said in the result. */
-export async function lookAtWorld(world: World): Promise<WorldStatus> {
+/** What is asked of everybody but the links, and the verdict on it: cheap enough to be asked several times a second. */
+export interface WorldGlance {
+  readonly supervisor: SupervisorStatus | null;
+  readonly answers: readonly NodeAnswer[];
+  readonly records: Outcome<GroupRecords>;
+  readonly badEdges: BadEdges;
+  readonly state: WorldStatus['state'];
+  readonly why: Reason;
+}
+
+/** A look without the links. Never rejects: what does not answer is said in the result. */
+export async function glanceAtWorld(world: World, badLinks: readonly LinkStatus[] = []): Promise<WorldGlance> {
   const { layout } = world;
-  const [list, answers, records, links, badEdges] = await Promise.all([
+  const [list, answers, records, badEdges] = await Promise.all([
     world.supervisor.list(),
     world.statuses(),
     world.records(),
-    Promise.all(layout.links.map(async (link) => world.link(link.from, link.to).status())),
     edgesThatFail(layout),
   ]);
   const supervisor = list.kind === 'done' ? list.value : null;
-  const group = records.kind === 'done' ? records.value : null;
-  const linkStates = links.map((outcome) => (outcome.kind === 'done' ? outcome.value : null));
-  const record: Aged<SyncRecord> | null = group?.sync ? { value: group.sync, ageMs: 0, observer: 'store' } : null;
   const verdict = assessWorld({
     supervisorRuns: supervisor !== null,
     held: supervisor?.holds.map((hold) => hold.place) ?? [],
     dataPlaces: layout.places.filter((place) => place.data).map((place) => place.id),
     answers,
-    record,
+    record: recordOf(records),
     storeWhy: records.kind === 'done' ? null : records.why,
     badEdges,
-    badLinks: linkStates.filter((link) => link !== null && link.state !== 'up') as LinkStatus[],
+    badLinks,
   });
+  return { supervisor, answers, records, badEdges, ...verdict };
+}
+
+/** One look at the whole world. Never rejects. */
+export async function lookAtWorld(world: World): Promise<WorldStatus> {
+  const { layout } = world;
+  const outcomes = await Promise.all(layout.links.map(async (link) => world.link(link.from, link.to).status()));
+  const links = outcomes.map((outcome) => (outcome.kind === 'done' ? outcome.value : null));
+  const badLinks = links.flatMap((link) => (link === null || link.state === 'up' ? [] : [link]));
+  const { supervisor, answers, records, state, why } = await glanceAtWorld(world, badLinks);
+  const record = recordOf(records);
   return {
     schema: 'farshore.status/v1',
     deployment: layout.deployment,
-    ...verdict,
-    epoch: epochOf(group, answers),
+    state,
+    why,
+    epoch: epochOf(records.kind === 'done' ? records.value : null, answers),
     primary: primaryOf(answers),
     rpoZero: assessRpoZero(record),
-    record:
-      record === null
-        ? null
-        : { ...record, value: { version: record.value.version, w: record.value.w, names: record.value.names } },
+    record: record === null ? null : { ...record, value: shortRecord(record.value) },
     regions: layout.places.filter((place) => place.data).map((place) => regionOf(place, supervisor, answers)),
     sites: layout.places.filter((place) => !place.data).map((place) => siteOf(place, supervisor)),
     links: layout.links.map((link, i) => ({
       from: link.from,
       to: link.to,
-      state: linkStates[i]?.state ?? 'cut',
+      // A relay that does not answer carries nothing.
+      state: links[i]?.state ?? 'cut',
       targetRttMs: link.rttMs,
-      measuredRttMs: linkStates[i]?.measuredRttMs ?? null,
-      pid: linkStates[i]?.pid ?? null,
+      measuredRttMs: links[i]?.measuredRttMs ?? null,
+      pid: links[i]?.pid ?? null,
     })),
   };
 }
+
+const recordOf = (records: Outcome<GroupRecords>): Aged<SyncRecord> | null =>
+  records.kind === 'done' && records.value.sync !== null
+    ? { value: records.value.sync, ageMs: 0, observer: 'store' }
+    : null;
+
+const shortRecord = ({ version, w, names }: SyncRecord): Pick<SyncRecord, 'version' | 'w' | 'names'> => ({
+  version,
+  w,
+  names,
+});
 
 async function edgesThatFail(layout: WorldLayout): Promise<BadEdges> {
   const path = layout.healthPath;

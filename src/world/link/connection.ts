@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import type { DelayLine, Lane, Parcel } from './delay-line.ts';
 
 /** Bytes of one direction of one connection that were read and not yet taken by the receiver: TCP's window. */
-export const WINDOW_BYTES = 4 * 1024 * 1024;
+export const WINDOW_BYTES = 2 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** One direction: reads `source`, sends through the line, writes to `sink`. Stops reading when the window is full. */

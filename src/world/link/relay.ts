@@ -8,7 +8,7 @@ import { DelayLine, type LineTime } from './delay-line.ts';
 import { Ping, startEcho } from './ping.ts';
 
 /** Bytes in flight per direction over all connections. */
-export const LINE_BYTES = 16 * 1024 * 1024;
+export const LINE_BYTES = 8 * 1024 * 1024;
 /** The route with this name measures the link: its target is an echo inside the relay. */
 export const PING_ROUTE = 'ping';
 

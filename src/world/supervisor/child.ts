@@ -140,6 +140,7 @@ export class Child {
     if (this.#identity === null || !isAlive(this.#identity)) return;
     if (signal === 'SIGKILL') killGroup(this.#identity.pid);
     else process.kill(this.#identity.pid, signal);
+    // ESRCH cannot happen: an exited child stays a zombie until its exit was reported here.
   }
 }
 

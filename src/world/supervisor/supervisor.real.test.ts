@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { placeId } from '../../base/ids.ts';
 import type { ProcessKind, ProcessPlan, WorldLayout } from '../layout.ts';
 import { processesOfWorld } from '../leftovers.ts';
-import { allProcesses, readStat } from '../proc.ts';
+import { readStat } from '../proc.ts';
 import { startSupervisor } from '../start.ts';
 import { takeRunDir, worldId } from '../state-dir.ts';
 import { stopWorld } from '../stop.ts';
@@ -45,7 +46,8 @@ async function startTrivial(scripts: Readonly<Record<string, { kind: ProcessKind
     runDir,
     secretsPath: join(stateDir, 'secrets.json'),
     supervisorSocketPath: join(runDir, 'supervisor.sock'),
-    places: [],
+    // A site has no data directory: its null must never match a process whose folder cannot be read.
+    places: [{ id: here, dataDir: null, keeperSocketPath: null }],
     links: [],
     processes,
   } as unknown as WorldLayout;
@@ -142,13 +144,16 @@ describe('supervisor', () => {
     });
     const list = await client.list();
     if (list.kind !== 'done') throw new Error('no list');
-    const strangers = allProcesses().filter((it) => it.pid === process.pid || it.pid === process.ppid);
+    const other = spawn(process.execPath, ['-e', FOREVER], { env: { FARSHORE_WORLD: 'another' }, stdio: 'ignore' });
+    cleanups.push(async () => void other.kill('SIGKILL'));
+    const before = readStat(other.pid ?? 0);
     kill(list.value.pid);
     await until(() => readStat(list.value.pid) === null, 'the supervisor is gone');
     expect(processesOfWorld(layout).length).toBe(2);
     expect(await stopWorld(layout)).toEqual({ how: 'killed', killed: 2 });
     expect(processesOfWorld(layout)).toEqual([]);
-    for (const stranger of strangers) expect(readStat(stranger.pid)?.startTicks).toBe(stranger.startTicks);
+    expect(readStat(other.pid ?? 0)?.startTicks).toBe(before?.startTicks);
+    expect(readStat(process.ppid)).not.toBe(null);
   });
 
   it('a world whose foreground is killed goes down', async () => {
