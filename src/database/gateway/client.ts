@@ -1,21 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import { done, type Outcome, refused, unknown } from '../../base/result.ts';
-import type { GatewayReply, GatewayRequest, GatewayStatus, GatewayTable } from '../../ports/gateway.ts';
-
-/** The agent's end of the gateway's control socket. */
-export interface GatewayClient {
-  /** Hands over a table. Refused with code `stale-epoch` when the gateway has a newer one. */
-  table(table: GatewayTable): Promise<Outcome<GatewayStatus>>;
-  status(): Promise<Outcome<GatewayStatus>>;
-  close(): void;
-}
+import type { GatewayControl, GatewayReply, GatewayRequest, GatewayStatus, GatewayTable } from '../../ports/gateway.ts';
 
 /**
- * A client of the control socket at `controlPath`. It connects when it is first used, and again at the next call after
+ * The agent's end of the control socket at `controlPath`. It connects when it is first used, and again at the next call after
  * the connection was lost. A call that gets no answer within `timeoutMs` is `unknown`; one that was never sent
  * (no gateway there) is refused with code `unreachable`.
  */
-export function connectGateway(controlPath: string, timeoutMs = 2_000): GatewayClient {
+export function connectGateway(controlPath: string, timeoutMs = 2_000): GatewayControl {
   const waiting = new Map<number, (outcome: Outcome<GatewayStatus>) => void>();
   let socket: Socket | null = null;
   let nextId = 1;

@@ -4,7 +4,7 @@ import type { TestGateway, TestPostgres } from './bench/world.ts';
 import { RawClient } from './raw-client.testing.ts';
 
 type Message = readonly [string, string];
-const execute = RawClient.execute;
+const execute = (text: string): readonly Message[] => RawClient.execute(text);
 const INSERT = 'insert into t values (1)';
 const query = (text: string): Message => ['Q', `${text}\0`];
 const SYNC: Message = ['S', ''];

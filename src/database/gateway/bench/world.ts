@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeId, placeId } from '../../../base/ids.ts';
-import type { GatewayConfig, GatewayTable } from '../../../ports/gateway.ts';
-import { connectGateway, type GatewayClient } from '../client.ts';
+import type { GatewayConfig, GatewayControl, GatewayTable } from '../../../ports/gateway.ts';
+import { connectGateway } from '../client.ts';
 
 /** A real PostgreSQL and real gateway processes in a temporary folder: for the tests and the benchmark. */
 
@@ -131,7 +131,7 @@ export interface TestGateway {
   readonly ro: number;
   readonly peer: number;
   readonly controlPath: string;
-  readonly client: GatewayClient;
+  readonly client: GatewayControl;
   /** Sends a table; the default says: primary here, open, no deadline. */
   table(change?: Partial<GatewayTable>): Promise<void>;
   signal(signal: NodeJS.Signals): void;

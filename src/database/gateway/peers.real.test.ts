@@ -1,0 +1,152 @@
+import { connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { placeId } from '../../base/ids.ts';
+import type { GatewayTable } from '../../ports/gateway.ts';
+import { DEBIAN_15, poll, run, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
+import type { TestGateway, TestPostgres } from './bench/world.ts';
+import { cancelRequest, RawClient, startup } from './raw-client.testing.ts';
+
+/** Region A's database is closed; B is the primary. Clients of A go through the gateway of B (P7.1). */
+let temp: Awaited<ReturnType<typeof tempDir>>;
+let postgres: TestPostgres;
+let a: TestGateway;
+let b: TestGateway;
+
+const admin = (sql: string) =>
+  run('psql', [
+    '-XAtq',
+    '-h',
+    postgres.socketDir,
+    '-p',
+    String(postgres.port),
+    '-U',
+    'postgres',
+    'postgres',
+    '-c',
+    sql,
+  ]);
+const viaB = (): Partial<GatewayTable> => ({
+  local: 'closed',
+  open: false,
+  primary: { node: b.node, region: placeId('test:b'), host: '127.0.0.1', port: b.peer },
+  readOnly: { local: false, why: 'closed', elsewhere: [{ node: b.node, host: '127.0.0.1', port: b.peer }] },
+});
+const sleeping = (): Promise<void> =>
+  poll('the statement runs', async () => {
+    const { out } = await admin("select count(*) from pg_stat_activity where wait_event = 'PgSleep'");
+    return out.trim() === '1';
+  });
+
+beforeAll(async () => {
+  temp = await tempDir();
+});
+beforeEach(async () => {
+  postgres = await startPostgres(`${temp.dir}/pg${performance.now()}`, DEBIAN_15);
+  await admin('create table t (v int)');
+  a = await startTestGateway(temp.dir, 'a', { socketDir: temp.dir, port: 1 }, { waitForPrimaryMs: 1_500 });
+  b = await startTestGateway(temp.dir, 'b', postgres, { waitForPrimaryMs: 1_500 });
+});
+afterEach(async () => {
+  await a.stop();
+  await b.stop();
+  await postgres.stop();
+});
+afterAll(() => temp.remove());
+
+describe('through the gateway of another region', () => {
+  it('a client reads and writes', async () => {
+    await b.table();
+    await a.table(viaB());
+    const client = await RawClient.open(a.rw);
+    client.query('insert into t values (1)');
+    expect(await client.until((seen) => seen.includes('Z I'))).toEqual(['C', 'Z I']);
+    const reader = await RawClient.open(a.ro);
+    reader.query('insert into t values (1)');
+    expect(await reader.until((seen) => seen.includes('Z I'))).toEqual(['E 25006', 'Z I']);
+    const status = await b.client.status();
+    expect(status.kind === 'done' && status.value.connections.peer).toBe(2);
+  });
+
+  it('a cancel finds its way', async () => {
+    await b.table();
+    await a.table(viaB());
+    const client = await RawClient.open(a.rw);
+    client.query('select pg_sleep(10)');
+    await sleeping();
+    const socket = connect({ host: '127.0.0.1', port: a.rw });
+    socket.on('error', () => undefined);
+    socket.write(cancelRequest(client.key ?? Buffer.alloc(0)));
+    expect(await client.until((seen) => seen.includes('Z I'))).toContain('E 57014');
+  });
+
+  it('waits while the other is not open, then 57P03 says what it answered', async () => {
+    await b.table({ open: false });
+    await a.table(viaB());
+    const opening = RawClient.open(a.rw);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await b.table();
+    expect((await opening).closed).toBe(false);
+    await b.table({ open: false });
+    const env = { PGUSER: 'postgres' };
+    const refused = await run('psql', ['-h', '127.0.0.1', '-p', String(a.rw), '-c', 'select 1', 'postgres'], { env });
+    expect(refused.err).toMatch(/cannot connect now: test:b\/n1: its gateway says: the primary of epoch 1 is not open/);
+  });
+
+  it.each([
+    ['an idle connection', null, 'E 57P01'],
+    ['a commit in flight', 'insert into t select 1 from pg_sleep(10)', 'E 08007'],
+  ])('%s learns that the region was lost', async (_name, text, error) => {
+    await b.table();
+    await a.table(viaB());
+    const client = await RawClient.open(a.rw);
+    if (text !== null) {
+      client.query(text);
+      await sleeping();
+    }
+    b.signal('SIGKILL');
+    await postgres.crash();
+    expect(await client.until((_seen, closed) => closed)).toEqual([error]);
+  });
+
+  it('a wrong token is not answered', async () => {
+    await b.table();
+    const socket = connect({ host: '127.0.0.1', port: b.peer });
+    let bytes = 0;
+    socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    const preface = { farshore: 1, token: 'not-the-token-at-all!', want: 'rw', epoch: 9, leftMs: null };
+    socket.write(`${JSON.stringify(preface)}\n`);
+    socket.write(startup({ user: 'postgres' }));
+    await new Promise((resolve) => socket.once('close', resolve).once('error', resolve));
+    expect(bytes).toBe(0);
+    const status = await b.client.status();
+    expect(status.kind === 'done' && status.value.epoch).toBe(1);
+  });
+});
+
+describe('the highest epoch wins (P7.2)', () => {
+  it('an old primary that hears of a newer epoch ends its own clients and takes no new ones', async () => {
+    await b.table({ epoch: 1 });
+    const old = await RawClient.open(b.rw);
+    await a.table({ ...viaB(), epoch: 2 });
+    const asking = RawClient.open(a.rw);
+    expect(await old.until((_seen, closed) => closed)).toEqual(['E 57P01']);
+    const refused = await RawClient.open(b.rw);
+    expect(refused.closed || refused.seen.length === 0).toBe(true);
+    await b.table({ epoch: 2 });
+    await asking.catch(() => undefined);
+    const fresh = await RawClient.open(a.rw);
+    fresh.query('select 1');
+    await fresh.until((seen) => seen.includes('Z I'));
+  });
+
+  it('a gateway behind is led on by a newer primary, and its connection outlives its own table', async () => {
+    await b.table({ epoch: 2 });
+    await a.table({ ...viaB(), epoch: 1 });
+    const client = await RawClient.open(a.rw);
+    const status = await a.client.status();
+    expect(status.kind === 'done' && status.value.epoch).toBe(2);
+    await a.table({ ...viaB(), epoch: 2 });
+    client.query('select 1');
+    expect(await client.until((seen) => seen.includes('Z I'))).toEqual(['T', 'D', 'C', 'Z I']);
+  });
+});
