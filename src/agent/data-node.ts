@@ -164,7 +164,8 @@ export class DataNode {
       const wrote = await writeFirstRecords(this.#group, this.#me, before.systemId);
       if (wrote.kind !== 'done') return wrote;
     }
-    const list = reignList(this.#deps.config.policy, this.#me);
+    // Nobody else has the data yet: whoever may serve alone does so until the first copy is made.
+    const list = reignList(this.#deps.config.policy, this.#me, () => false);
     const started = await this.#database.startFirst(1, { epoch: 1, w: list.w, names: list.names });
     if (started.kind !== 'done') return started;
     const now = await this.#group.readReign();

@@ -8,6 +8,8 @@ import type { Order, OrderReply, PeerAddresses, PeerNetwork, Pulse } from '../po
 const REOPEN_MS = 40;
 /** A stream that is open and says nothing at all is given up after this and opened again; silence was judged long before. */
 const STREAM_IDLE_MS = 10_000;
+/** Less than the server keeps an idle connection. */
+const WARM_EVERY_MS = 10_000;
 const PULSE_LINE_BYTES_MAX = 64 * 1024;
 
 /** Pulses and orders over HTTP, through the links. */
@@ -20,10 +22,34 @@ export function httpNetwork(peers: readonly PeerAddresses[], token: string, cloc
     listen: (node, handlers) => {
       const stream = new PulseStream(addresses.get(node), headers, clock, handlers);
       stream.open();
-      return () => stream.close();
+      const stopWarming = keepWarm(addresses.get(node), keepAlive, clock);
+      return () => {
+        stopWarming();
+        stream.close();
+      };
     },
     order: (node, order, timeoutMs) => sendOrder(addresses.get(node), headers, keepAlive, order, timeoutMs),
   };
+}
+
+/** Keeps one idle connection open, so that an order in the middle of a takeover does not first wait for a new one. */
+function keepWarm(address: Address, agent: HttpAgent, clock: Clock): () => void {
+  const over = new AbortController();
+  const knock = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      if (address !== undefined) {
+        const knocked = request({ ...address, path: '/liveness', agent, timeout: WARM_EVERY_MS });
+        // Whether the peer lives is for the pulses to say.
+        knocked.on('error', () => undefined);
+        knocked.on('timeout', () => knocked.destroy());
+        knocked.on('response', (response) => response.resume());
+        knocked.end();
+      }
+      await clock.sleep(WARM_EVERY_MS, over.signal).catch(() => undefined);
+    }
+  };
+  void knock();
+  return () => over.abort(new Error('no longer needed'));
 }
 
 type Address = PeerAddresses['agent'] | undefined;

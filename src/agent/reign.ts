@@ -16,6 +16,8 @@ export interface Reign {
   readonly beganAtLsn: Lsn;
 }
 
+const SHOWN_TIMEOUT_MS = 2_000;
+
 /**
  * P5 on the target: list of the new reign, epoch again, promote, check, epoch again. The gateway is opened by the caller,
  * under the same permit. Anything that does not match the store ends it; a database that was promoted for nothing is
@@ -36,8 +38,12 @@ export async function promoteSelf(
     const detached = await database.detach();
     if (detached.kind !== 'done') return detached;
   }
-  const listed = await database.setSyncList({ epoch: order.epoch, w: order.w, names: order.names });
+  const list = { epoch: order.epoch, w: order.w, names: order.names };
+  const listed = await database.setSyncList(list);
   if (listed.kind !== 'done') return listed;
+  // Every process that starts from here on has the list; nobody streams from a standby, so no older walsender is left.
+  const shown = await database.settleSyncList(list, [], SHOWN_TIMEOUT_MS);
+  if (shown.kind !== 'done') return shown;
   const again = await whyNotMine(me, group, order);
   if (again !== null) return again;
   if (!permit.valid()) return refused('overtaken', 'newer work was accepted before the promotion');

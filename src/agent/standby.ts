@@ -60,7 +60,7 @@ export class StandbyDuty {
     this.#detached = null;
     // A standby keeps a list of its own possible reign, so that PostgreSQL's shared "somebody must confirm" is already set
     // when it is promoted: a backend that starts right after would otherwise not wait.
-    const own = reignList(this.#config.policy, this.#config.node);
+    const own = reignList(this.#config.policy, this.#config.node, () => true);
     return this.#database.setSyncList({ epoch, w: own.w, names: own.names });
   }
 

@@ -79,7 +79,7 @@ export class SyncSet {
   ): Promise<Outcome<void>> {
     switch (change.path) {
       case 'learn':
-        return this.#barrier(reign, configured, 'in-force');
+        return this.#barrier(reign, configured, ['in-force']);
       case 'store-first':
         return this.#storeFirst(change.to, me, reign, record, configured);
       case 'postgres-first':
@@ -109,27 +109,34 @@ export class SyncSet {
   ): Promise<Outcome<void>> {
     const raised = await this.#writeRecord(record.value, me, reign, record.value.version, record.modRevision);
     if (raised.kind !== 'done') return raised;
-    const listed = await this.#setList(to, reign, configured);
-    if (listed.kind !== 'done') return listed;
-    const settled = await this.#barrier(reign, to, 'flushed');
+    const settled = await this.#settle(to, reign, configured);
     if (settled.kind !== 'done') return settled;
     const wrote = await this.#writeRecord(to, me, reign, record.value.version + 1, raised.value);
     return wrote.kind === 'done' ? done(undefined) : wrote;
   }
 
+  /**
+   * The list with which this reign began, and no other since, is in force everywhere already: only the flush is left to
+   * prove. Anything else needs the whole barrier, which restarts walsenders and so holds commits up for a moment.
+   */
+  async #settle(to: Confirmers, reign: Reign, configured: Confirmers): Promise<Outcome<void>> {
+    if (sameConfirmers(to, configured) && this.#olderLists?.length === 0) return this.#barrier(reign, to, ['flushed']);
+    const listed = await this.#setList(to, reign, configured);
+    if (listed.kind !== 'done') return listed;
+    return this.#barrier(reign, to, ['in-force', 'flushed']);
+  }
+
   async #setList(to: Confirmers, reign: Reign, configured: Confirmers): Promise<Outcome<void>> {
-    if (!sameConfirmers(to, configured))
+    if (!sameConfirmers(to, configured)) {
       this.#olderLists = this.#olderLists === null ? null : [...this.#olderLists, configured];
+    }
     return this.#database.setSyncList({ epoch: reign.epoch, w: to.w, names: to.names });
   }
 
-  async #barrier(reign: Reign, list: Confirmers, until: 'in-force' | 'flushed'): Promise<Outcome<void>> {
-    const settled = await this.#database.settleSyncList(
-      { epoch: reign.epoch, w: list.w, names: list.names },
-      until,
-      this.#knobs.barrierTimeoutMs,
-    );
-    if (settled.kind === 'done') this.#olderLists = [];
+  async #barrier(reign: Reign, list: Confirmers, prove: readonly ('in-force' | 'flushed')[]): Promise<Outcome<void>> {
+    const proven = { epoch: reign.epoch, w: list.w, names: list.names };
+    const settled = await this.#database.settleSyncList(proven, prove, this.#knobs.barrierTimeoutMs);
+    if (settled.kind === 'done' && prove.includes('in-force')) this.#olderLists = [];
     return settled;
   }
 

@@ -91,10 +91,10 @@ export interface RegionDatabase {
   /** Writes the sync list and asks for a reload. Works on a standby too (for the reign that begins). Not a barrier. */
   setSyncList(list: SyncList): Promise<Outcome<void>>;
   /**
-   * The barrier (P4.1b). `in-force`: proves that every backend and walsender uses `list`. `flushed`: that, and then that every
-   * name in it flushed past the end of WAL read after that. `unknown` when not proven within `timeoutMs`.
+   * The barrier (P4.1b), in two halves. `in-force`: every backend and walsender uses `list`; walsenders from before are
+   * restarted. `flushed`: every name in it flushed past the end of WAL read now. `unknown` when not proven within `timeoutMs`.
    */
-  settleSyncList(list: SyncList, until: 'in-force' | 'flushed', timeoutMs: number): Promise<Outcome<void>>;
+  settleSyncList(list: SyncList, prove: readonly ('in-force' | 'flushed')[], timeoutMs: number): Promise<Outcome<void>>;
   /** Commits one heartbeat row the way an application would (waits for the list). Bounded by `timeoutMs`. */
   heartbeat(timeoutMs: number): Promise<Outcome<{ readonly seq: number }>>;
   close(): Promise<void>;

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { type Outcome, done, unknown } from '../../base/result.ts';
 import type { SyncList } from '../../ports/database.ts';
 import { type Local, poll, text, withFresh } from './connections.ts';
@@ -31,7 +32,7 @@ export async function setSyncList(local: Local, list: SyncList): Promise<Outcome
 export async function settleSyncList(
   local: Local,
   list: SyncList,
-  until: 'in-force' | 'flushed',
+  prove: readonly ('in-force' | 'flushed')[],
   timeoutMs: number,
 ): Promise<Outcome<void>> {
   const deadlineMs = local.clock.nowMs() + timeoutMs;
@@ -41,25 +42,40 @@ export async function settleSyncList(
   if (shown.kind !== 'done') return shown;
   // One of our own, so that a frozen server never blocks other work behind it.
   return withFresh(local, leftMs(), async (client) => {
-    const since = text((await client.query<{ now: string }>('SELECT clock_timestamp()::text AS now')).rows[0], 'now');
-    // The checkpointer looks at its signals before each checkpoint. The first may have begun just before the signal
-    // came; the second begins after the first ended.
-    await client.query('CHECKPOINT');
-    await client.query('CHECKPOINT');
-    const restarted = await poll(local.clock, deadlineMs, POLL_MS, async () =>
-      (await client.query(TERMINATE_OLDER, [since])).rowCount === 0 ? true : null,
-    );
-    if (restarted === null) return unknown('a walsender from before the change is still there');
-    if (until === 'in-force') return done(undefined);
-    const end = await flushedEnd(client);
-    const names = list.w === 0 ? [] : list.names.map((node) => applicationName(local.config.group, node, list.epoch));
-    let missing: string[] = names;
-    const confirmed = await poll(local.clock, deadlineMs, POLL_MS, async () => {
-      missing = (await client.query<{ name: string }>(NOT_FLUSHED, [names, end])).rows.map((row) => row.name);
-      return missing.length === 0 ? true : null;
-    });
-    return confirmed === null ? unknown(`not flushed up to ${end}: ${missing.join(', ')}`) : done(undefined);
+    if (prove.includes('in-force')) {
+      const proven = await proveInForce(local, client, deadlineMs);
+      if (proven.kind !== 'done') return proven;
+    }
+    return prove.includes('flushed') ? proveFlushed(local, client, list, deadlineMs) : done(undefined);
   }).catch((error: unknown) => unknown(`not settled: ${error instanceof Error ? error.message : String(error)}`));
+}
+
+async function proveInForce(local: Local, client: pg.Client, deadlineMs: number): Promise<Outcome<void>> {
+  const since = text((await client.query<{ now: string }>('SELECT clock_timestamp()::text AS now')).rows[0], 'now');
+  // The checkpointer looks at its signals before each checkpoint. The first may have begun just before the signal
+  // came; the second begins after the first ended.
+  await client.query('CHECKPOINT');
+  await client.query('CHECKPOINT');
+  const restarted = await poll(local.clock, deadlineMs, POLL_MS, async () =>
+    (await client.query(TERMINATE_OLDER, [since])).rowCount === 0 ? true : null,
+  );
+  return restarted === null ? unknown('a walsender from before the change is still there') : done(undefined);
+}
+
+async function proveFlushed(
+  local: Local,
+  client: pg.Client,
+  list: SyncList,
+  deadlineMs: number,
+): Promise<Outcome<void>> {
+  const end = await flushedEnd(client);
+  const names = list.w === 0 ? [] : list.names.map((node) => applicationName(local.config.group, node, list.epoch));
+  let missing: string[] = names;
+  const confirmed = await poll(local.clock, deadlineMs, POLL_MS, async () => {
+    missing = (await client.query<{ name: string }>(NOT_FLUSHED, [names, end])).rows.map((row) => row.name);
+    return missing.length === 0 ? true : null;
+  });
+  return confirmed === null ? unknown(`not flushed up to ${end}: ${missing.join(', ')}`) : done(undefined);
 }
 
 /**

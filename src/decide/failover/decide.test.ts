@@ -84,7 +84,7 @@ describe('a takeover from loss to promotion', () => {
       both.state,
       lost({ results: [{ of: 'record-takeover', epoch: 5, kind: 'done', why: '' }] }, afterEpoch),
     );
-    expect(recorded.actions).toMatchObject([{ do: 'promote', target: C, w: 1, names: [A, B], restarted: false }]);
+    expect(recorded.actions).toMatchObject([{ do: 'promote', target: C, w: 1, names: [B], restarted: false }]);
     const serves = decideFailover(
       recorded.state,
       lost({ results: [{ of: 'promote', epoch: 5, kind: 'done', why: '' }] }, afterEpoch),
@@ -93,14 +93,12 @@ describe('a takeover from loss to promotion', () => {
     expect(does(serves)).toEqual(['close-operation']);
   });
 
-  it('promotes with nobody to confirm only where the file says that a primary alone may serve', () => {
+  it('promotes with nobody to confirm only where the file allows it and nobody is in reach', () => {
     const policy = { ...observation().policy, whenAlone: 'serve-with-rpo-suspended' as const };
     const state: FailoverState = { ...takeover, kind: 'positioning', target: B, position: position('0/500') };
-    const step = decideFailover(
-      state,
-      lost({ policy, results: [{ of: 'record-takeover', epoch: 5, kind: 'done', why: '' }] }, afterEpoch),
-    );
-    expect(step.actions).toMatchObject([{ do: 'promote', w: 0, names: [] }]);
+    const o = lost({ policy, results: [{ of: 'record-takeover', epoch: 5, kind: 'done', why: '' }] }, afterEpoch);
+    expect(decideFailover(state, o).actions).toMatchObject([{ do: 'promote', w: 1, names: [C] }]);
+    expect(decideFailover(state, withBroken(o, C, 500)).actions).toMatchObject([{ do: 'promote', w: 0, names: [] }]);
   });
 });
 

@@ -79,6 +79,14 @@ describe('decideMembership', () => {
     });
   });
 
+  it('withdraws under `serve` a name with which the reign began and that does not come, and waits for it under `block`', () => {
+    const began = { record: SOLO, configured: { w: 1, names: [C] }, standbys: [], goneSinceMs: gone(C) };
+    const serve = { ...policy, whenAlone: 'serve-with-rpo-suspended' as const };
+    expect(decideMembership(view({ ...began, policy: serve })).change).toMatchObject({ path: 'store-first', to: SOLO });
+    expect(decideMembership(view({ ...began, policy: serve, goneSinceMs: new Map() })).change).toBeNull();
+    expect(decideMembership(view(began)).change).toBeNull();
+  });
+
   it('does not let in a standby of another epoch, before the fork, far behind, or of the same region (M4, M5)', () => {
     const one = { w: 1, names: [B] };
     for (const c of [

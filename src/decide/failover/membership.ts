@@ -64,13 +64,10 @@ export function decideMembership(v: MembershipView): MembershipDecision {
       [...v.record.names, entering],
       because('enter', `${entering} streams past the fork and keeps up`),
     );
-  const stray = v.configured.names.find((name) => !v.record.names.includes(name));
-  if (stray !== undefined && v.record.w > 0) {
-    return propose(
-      v,
-      v.record.names,
-      because('withdraw', `${stray} is in PostgreSQL's list and never reached the record (P4.4)`),
-    );
+  const stray = firstStray(v);
+  if (stray !== null) {
+    const why = because('withdraw', `${stray} is in PostgreSQL's list and never reached the record (P4.4)`);
+    return propose(v, v.record.names, why);
   }
   return nothing('settled', describe(v.record, v.primary));
 }
@@ -99,6 +96,18 @@ function firstGone(v: MembershipView): { readonly name: NodeId; readonly goneMs:
     if (sinceMs !== undefined && v.nowMs - sinceMs >= v.knobs.evictAfterMs) return { name, goneMs: v.nowMs - sinceMs };
   }
   return null;
+}
+
+/**
+ * A name in PostgreSQL's list that is not in the record. While the record says solo the reign has just begun: the name is
+ * expected to enter; it is withdrawn when it stays away and the file lets a primary serve alone.
+ */
+function firstStray(v: MembershipView): NodeId | null {
+  const strays = v.configured.names.filter((name) => !v.record.names.includes(name));
+  if (v.record.w > 0) return strays[0] ?? null;
+  if (v.policy.whenAlone === 'block') return null;
+  const isGone = (name: NodeId): boolean => v.nowMs - (v.goneSinceMs.get(name) ?? v.nowMs) >= v.knobs.evictAfterMs;
+  return strays.find(isGone) ?? null;
 }
 
 function firstReady(v: MembershipView): NodeId | null {

@@ -3,6 +3,7 @@ import { because } from '../../base/reason.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
 import type { Observation } from './observation.ts';
 import type { Confirmers } from './quorum.ts';
+import { isHeard } from './suspicion.ts';
 import { type Action, type FailoverState, overtaken, resultOf, stay, STEADY, type Step } from './state.ts';
 
 type Positioning = Extract<FailoverState, { kind: 'positioning' }>;
@@ -31,7 +32,7 @@ type Target = Pick<
 >;
 
 export function promoteAction(state: Target, o: Observation): Action {
-  const list = reignList(o.policy, state.target);
+  const list = reignList(o.policy, state.target, (node) => isHeard(o, node));
   return {
     do: 'promote',
     takeover: state,
@@ -43,12 +44,16 @@ export function promoteAction(state: Target, o: Observation): Action {
 }
 
 /**
- * The list with which a reign begins: nobody when the file declares that a primary alone may serve, else everybody who may
- * confirm. Confirmations count from other regions only: one from the same region would be lost with it.
+ * The list with which a reign begins: those who may confirm and are within reach, when they are as many as the mode asks
+ * for. Otherwise everybody who may confirm (`block`: nothing is acknowledged alone), or those within reach, if only nobody,
+ * where the file declares that a primary alone may serve. One that does not come is withdrawn after `evictAfterMs`.
+ * Confirmations count from other regions only: one from the same region would be lost with it.
  */
-export function reignList(policy: GroupPolicy, primary: NodeId): Confirmers {
-  if (policy.whenAlone === 'serve-with-rpo-suspended') return { w: 0, names: [] };
-  return wanted(policy, confirmersFor(policy, primary));
+export function reignList(policy: GroupPolicy, primary: NodeId, isReachable: (node: NodeId) => boolean): Confirmers {
+  const confirmers = confirmersFor(policy, primary);
+  const reachable = confirmers.filter(isReachable);
+  const enough = reachable.length >= (policy.mode === 'sync' ? 1 : policy.confirm);
+  return wanted(policy, enough || policy.whenAlone !== 'block' ? reachable : confirmers);
 }
 
 export const confirmersFor = (policy: GroupPolicy, primary: NodeId): readonly NodeId[] =>
