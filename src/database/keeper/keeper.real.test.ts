@@ -171,6 +171,7 @@ describe('keeper', () => {
     for (const pid of sessions) expect(existsSync(`/proc/${pid}/cwd`)).toBe(false);
     process.stdout.write(`keeper killed: 20 busy sessions gone after ${tookMs.toFixed(0)} ms\n`);
     expect((await one.db.status()).state).toBe('stopped');
+    expect(must(await one.db.stop('kill')).evidence).toContain('no process');
     await one.restartKeeper();
     expect(await postgresPid()).toBeNull();
   });

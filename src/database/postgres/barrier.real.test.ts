@@ -28,7 +28,7 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
 
   const relax = async (): Promise<void> => {
     must(await a.db.setSyncList(nobody));
-    must(await a.db.settleSyncList(nobody, 'in-force', 10_000));
+    must(await a.db.settleSyncList(nobody, ['in-force'], 10_000));
     await until(b.db, (status) => status.receiving);
   };
 
@@ -43,8 +43,8 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
   test('a name that never flushed keeps `flushed` unknown and is named; `in-force` is proven without it', async () => {
     const list: SyncList = { epoch: 1, w: 1, names: [b.node, c.node] };
     must(await a.db.setSyncList(list));
-    must(await a.db.settleSyncList(list, 'in-force', 10_000));
-    const outcome = await a.db.settleSyncList(list, 'flushed', 1_500);
+    must(await a.db.settleSyncList(list, ['in-force'], 10_000));
+    const outcome = await a.db.settleSyncList(list, ['in-force', 'flushed'], 1_500);
     expect(outcome).toMatchObject({ kind: 'unknown', why: expect.stringContaining('ap-south-1') });
     expect(JSON.stringify(outcome)).not.toContain('us-east-1');
     await relax();
@@ -52,7 +52,7 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
 
   test('a list that is not the configured one is never settled', async () => {
     const list: SyncList = { epoch: 1, w: 1, names: [b.node] };
-    expect(await a.db.settleSyncList(list, 'in-force', 500)).toMatchObject({ kind: 'unknown' });
+    expect(await a.db.settleSyncList(list, ['in-force'], 500)).toMatchObject({ kind: 'unknown' });
   });
 
   test('a backend that has not read the new list waits by it after the barrier', async () => {
@@ -70,7 +70,7 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
       });
     const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
     must(await a.db.setSyncList(list));
-    must(await a.db.settleSyncList(list, 'in-force', 2_500));
+    must(await a.db.settleSyncList(list, ['in-force'], 2_500));
     expect(over).toBe(false);
     await expect.poll(() => waitEvent(pid), { timeout: 10_000 }).toBe('SyncRep');
     await realClock.sleep(500);
@@ -85,21 +85,21 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
   test('a walsender with the old list is waited for: frozen, it keeps the barrier unknown', async () => {
     const first: SyncList = { epoch: 1, w: 1, names: [b.node] };
     must(await a.db.setSyncList(first));
-    must(await a.db.settleSyncList(first, 'flushed', 10_000));
+    must(await a.db.settleSyncList(first, ['in-force', 'flushed'], 10_000));
     const admin = await a.connect('farshore_admin');
     const { pid } = (await admin.query<{ pid: number }>('SELECT pid FROM pg_stat_replication')).rows[0] ?? { pid: 0 };
     process.kill(pid, 'SIGSTOP');
     const second: SyncList = { epoch: 1, w: 1, names: [c.node] };
     must(await a.db.setSyncList(second));
     try {
-      expect(await a.db.settleSyncList(second, 'in-force', 1_500)).toMatchObject({
+      expect(await a.db.settleSyncList(second, ['in-force'], 1_500)).toMatchObject({
         kind: 'unknown',
         why: expect.stringContaining('walsender'),
       });
     } finally {
       process.kill(pid, 'SIGCONT');
     }
-    must(await a.db.settleSyncList(second, 'in-force', 10_000));
+    must(await a.db.settleSyncList(second, ['in-force'], 10_000));
     const left = await admin.query('SELECT FROM pg_stat_replication WHERE pid = $1', [pid]);
     expect(left.rowCount).toBe(0);
     await admin.end();
@@ -109,7 +109,7 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
   test('a heartbeat that waits is joined, not repeated, and a cancelled wait is no acknowledgement (P7.3)', async () => {
     const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
     must(await a.db.setSyncList(list));
-    must(await a.db.settleSyncList(list, 'in-force', 10_000));
+    must(await a.db.settleSyncList(list, ['in-force'], 10_000));
     expect(await a.db.heartbeat(200)).toMatchObject({ kind: 'unknown' });
     expect(await a.db.heartbeat(200)).toMatchObject({ kind: 'unknown' });
     const admin = await a.connect('farshore_admin');
@@ -121,6 +121,28 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
     await admin.end();
     await relax();
     expect((await a.db.heartbeat(5_000)).kind).toBe('done');
+  });
+
+  test('defaults that the application gives its database do not weaken the heartbeat', async () => {
+    const app = await a.connect('app');
+    await app.query('ALTER DATABASE app SET synchronous_commit = off');
+    await app.query(`ALTER DATABASE app SET search_path = 'public'`);
+    const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
+    must(await a.db.setSyncList(list));
+    must(await a.db.settleSyncList(list, ['in-force'], 10_000));
+    const admin = await a.connect('farshore_admin', 'postgres');
+    await admin.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'app' AND pid <> pg_backend_pid()`,
+    );
+    await admin.end();
+    await expect
+      .poll(() => a.db.heartbeat(300), { timeout: 5_000 })
+      .toMatchObject({ why: 'not confirmed within 300 ms' });
+    await relax();
+    const again = await a.connect('app');
+    await again.query('ALTER DATABASE app RESET ALL');
+    await again.end();
+    expect(await b.db.heartbeat(2_000)).toMatchObject({ kind: 'refused', code: '25006' });
   });
 
   test('status of a frozen PostgreSQL is `starting`, in bounded time; after the thaw it is read again', async () => {

@@ -97,6 +97,8 @@ export interface Target {
   readonly password: string;
   readonly database?: string;
   readonly replication?: boolean;
+  /** Settings of the session, as on the command line of `postgres`. */
+  readonly options?: string;
   readonly timeoutMs: number;
 }
 
@@ -111,6 +113,7 @@ export async function connectTo(target: Target): Promise<pg.Client> {
     application_name: 'farshore',
     connectionTimeoutMillis: target.timeoutMs,
     ssl: false,
+    ...(target.options === undefined ? {} : { options: target.options }),
     ...(target.replication === true ? { replication: 'true' } : {}),
   });
   client.on('error', () => undefined);
@@ -123,6 +126,22 @@ export async function connectTo(target: Target): Promise<pg.Client> {
   return client;
 }
 
+/**
+ * The application owns its database, so it can set defaults for every session in it, ours too, and make functions that
+ * a superuser would call by accident. What a session asks for when it starts comes before such defaults.
+ */
+const OWN_SETTINGS = [
+  'synchronous_commit=on',
+  'search_path=pg_catalog',
+  'default_transaction_read_only=off',
+  'default_transaction_isolation=read\\ committed',
+  'statement_timeout=0',
+  'lock_timeout=0',
+  'idle_in_transaction_session_timeout=0',
+  'idle_session_timeout=0',
+  'client_min_messages=notice',
+];
+
 /** A superuser connection to the local server over its Unix socket. */
 export async function connectLocally(
   config: PostgresConfig,
@@ -130,7 +149,9 @@ export async function connectLocally(
   options: { readonly database: string; readonly replication?: boolean; readonly timeoutMs: number },
 ): Promise<pg.Client> {
   const { runDir: host, port } = config;
-  return connectTo({ host, port, user: 'farshore_admin', password: secrets.adminPassword, ...options });
+  const sessionOptions = OWN_SETTINGS.map((setting) => `-c ${setting}`).join(' ');
+  const account = { user: 'farshore_admin', password: secrets.adminPassword, options: sessionOptions };
+  return connectTo({ host, port, ...account, ...options });
 }
 
 /** Runs `work` on a connection of its own: what it reads is what a backend started just now reads. */

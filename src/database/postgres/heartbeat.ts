@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { messageOf } from '../../base/errors.ts';
 import { type Outcome, done, refused, unknown } from '../../base/result.ts';
 import { APP_DATABASE, type Local, NoAnswer, connectLocally, hangUp, within } from './connections.ts';
@@ -52,7 +52,10 @@ export class Heartbeat {
       return seq === undefined ? refused('no-row', 'the heartbeat row is missing') : done({ seq });
     } catch (error) {
       this.close();
-      return unknown(messageOf(error));
+      // An ERROR means that it was rolled back; after anything else it may have been committed.
+      return error instanceof pg.DatabaseError && error.severity === 'ERROR'
+        ? refused(error.code ?? 'failed', error.message)
+        : unknown(messageOf(error));
     }
   }
 

@@ -6,6 +6,7 @@ import { type Outcome, assert, done, refused, unknown } from '../../base/result.
 import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { RegionDatabase } from '../../ports/database.ts';
 import { connectKeeper } from '../keeper/client.ts';
+import { processesOf } from '../keeper/processes.ts';
 import { cloneCluster } from './clone.ts';
 import { compareWith } from './compare.ts';
 import { APP_DATABASE, type Local, Session, connectLocally } from './connections.ts';
@@ -45,8 +46,13 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     stop: (how) => guarded(() => stop(local, heart, how)),
     clone: (from, progress, signal) =>
       guarded(async () => {
-        await cloneCluster(config, await local.secrets(), from, progress, signal);
-        return done(undefined);
+        try {
+          await cloneCluster(config, await local.secrets(), from, progress, signal);
+          return done(undefined);
+        } catch (error) {
+          // Whatever ended it, the data directory is as empty as before.
+          return refused(signal.aborted ? 'aborted' : asFarshoreError(error).code, messageOf(error));
+        }
       }),
     follow: (upstream) => guarded(() => follow(local, upstream)),
     detach: () => guarded(() => detach(local)),
@@ -54,7 +60,7 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     setAside: (label) => guarded(() => setAside(local, label)),
     promote: (epoch) => guarded(() => promote(local, epoch)),
     setSyncList: (list) => guarded(() => setSyncList(local, list)),
-    settleSyncList: (list, until, timeoutMs) => guarded(() => settleSyncList(local, list, until, timeoutMs)),
+    settleSyncList: (list, prove, timeoutMs) => guarded(() => settleSyncList(local, list, prove, timeoutMs)),
     heartbeat: (timeoutMs) => guarded(() => heart.beat(timeoutMs)),
     async close() {
       heart.close();
@@ -100,10 +106,20 @@ async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> 
 }
 
 async function stop(local: Local, heart: Heartbeat, how: 'fast' | 'kill'): Promise<Outcome<{ evidence: string }>> {
-  const reply = await local.keeper.call({ do: 'stop', how, graceMs: FAST_STOP_GRACE_MS }, STOP_TIMEOUT_MS);
-  heart.close();
-  local.watch.close();
-  local.work.close();
+  const reply = await local.keeper
+    .call({ do: 'stop', how, graceMs: FAST_STOP_GRACE_MS }, STOP_TIMEOUT_MS)
+    .finally(() => {
+      heart.close();
+      local.watch.close();
+      local.work.close();
+    })
+    .catch((error: unknown) => messageOf(error));
+  if (typeof reply === 'string') {
+    // PostgreSQL dies with its keeper (P10.1). Without the keeper's word only an empty list of processes is evidence.
+    const left = processesOf(local.config.dataDir).map((member) => member.pid);
+    if (left.length > 0) return unknown(`${reply}; still there: ${left.join(' ')}`);
+    return done({ evidence: `${reply}; no process of ${local.config.dataDir} is left` });
+  }
   if (!reply.ok) return reply.code === 'not-gone' ? unknown(reply.why) : refused(reply.code, reply.why);
   return done({ evidence: reply.evidence ?? '' });
 }
