@@ -32,7 +32,9 @@ export function assessWorld(view: WorldView): Verdict {
   const missing = firstMissing(view);
   if (missing === null)
     return { state: 'ready', why: because('ready', 'a primary is open, every node follows, every edge serves') };
-  const began = view.record !== null && view.record.value.version > 1;
+  // Without the store the nodes' own word tells: one that was confirmed once says so.
+  const lived = view.answers.some(({ last }) => last?.value.sync === 'primary' || last?.value.sync === 'confirms');
+  const began = view.record === null ? view.storeWhy !== null && lived : view.record.value.version > 1;
   return { state: began ? 'degraded' : 'starting', why: missing };
 }
 

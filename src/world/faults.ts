@@ -27,9 +27,11 @@ export interface ActiveFault {
 }
 
 export interface RegionCrash extends ActiveFault {
-  /** CLOCK_MONOTONIC milliseconds, comparable with other processes of this machine, around the SIGKILLs. */
+  /** CLOCK_MONOTONIC milliseconds, comparable with other processes of this machine: the first and last SIGKILL of the first round. */
   readonly killedFromMs: number;
   readonly killedUntilMs: number;
+  /** When nothing of the region was left, seen twice. */
+  readonly provenMs: number;
   readonly killed: readonly ProcessIdentity[];
 }
 
@@ -59,14 +61,14 @@ export async function crashRegion(world: World, region: PlaceId, holder: string)
     writeJournal(world, 'crash-region', [region], 'undone');
   });
   try {
-    const killedFromMs = monotonicMs();
-    const { killed, left } = await killUntilGone(await finderOf(world, region), KILL_WITHIN_MS);
-    const killedUntilMs = monotonicMs();
+    const { killed, left, first } = await killUntilGone(await finderOf(world, region), KILL_WITHIN_MS);
+    const provenMs = monotonicMs();
     await dropEgress(world, region);
     if (left.length > 0)
       throw new FarshoreError('FSH_FAILED', `${left.length} processes of ${region} survived SIGKILL`);
     if (killed.length === 0) throw new FarshoreError('FSH_FAILED', `${region} had no process to kill`);
-    return { what: `every process of ${region} killed`, killedFromMs, killedUntilMs, killed, undo };
+    const [killedFromMs, killedUntilMs] = [first.fromMs, first.untilMs];
+    return { what: `every process of ${region} killed`, killedFromMs, killedUntilMs, provenMs, killed, undo };
   } catch (error) {
     await undo();
     throw error;

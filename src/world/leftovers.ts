@@ -38,25 +38,35 @@ function isUntouchable(pid: number, all: readonly ProcessStat[]): boolean {
   return pid <= 1;
 }
 
+/** What a killing came to. */
+export interface Killing {
+  readonly killed: readonly ProcessIdentity[];
+  readonly left: readonly ProcessIdentity[];
+  /** The first round of SIGKILLs, in CLOCK_MONOTONIC milliseconds: comparable with other processes of this machine. */
+  readonly first: { readonly fromMs: number; readonly untilMs: number };
+}
+
+const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
 /**
  * Kills what `find` returns until two looks in a row find nothing: a process may be born while its parent dies.
  * Returns what was killed and what is left when `withinMs` have passed.
  */
-export async function killUntilGone(
-  find: () => readonly ProcessStat[],
-  withinMs: number,
-): Promise<{ readonly killed: readonly ProcessIdentity[]; readonly left: readonly ProcessIdentity[] }> {
+export async function killUntilGone(find: () => readonly ProcessStat[], withinMs: number): Promise<Killing> {
   const killed = new Map<number, ProcessIdentity>();
   const endMs = performance.now() + withinMs;
+  let first: { readonly fromMs: number; readonly untilMs: number } | null = null;
   for (let empty = 0; ; ) {
     const alive = find().filter(isAlive);
     const all = allProcesses();
     const wrong = alive.find((it) => isUntouchable(it.pid, all));
     assert(wrong === undefined, `process ${wrong?.pid} is no part of a world`);
+    const fromMs = monotonicMs();
     for (const target of alive) if (killExactly(target)) killed.set(target.pid, target);
+    first ??= { fromMs, untilMs: monotonicMs() };
     empty = alive.length === 0 ? empty + 1 : 0;
-    if (empty === 2) return { killed: [...killed.values()], left: [] };
-    if (performance.now() > endMs) return { killed: [...killed.values()], left: alive };
+    if (empty === 2) return { killed: [...killed.values()], left: [], first };
+    if (performance.now() > endMs) return { killed: [...killed.values()], left: alive, first };
     await sleep(alive.length === 0 ? 5 : 2);
   }
 }

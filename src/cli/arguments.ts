@@ -1,0 +1,37 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { FarshoreError, messageOf } from '../base/errors.ts';
+import { nearest } from '../spec/nearest.ts';
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+/**
+ * Options and words behind a verb. An unknown option is a FSH_USAGE that names the nearest known one.
+ * `-h` and `--help` are added to every verb; `most` bounds the words.
+ */
+export function readArguments<T extends Options>(argv: readonly string[], options: T, most: number) {
+  const all = { ...options, help: { type: 'boolean', short: 'h' } } as const;
+  try {
+    const parsed = parseArgs({ args: [...argv], options: all, allowPositionals: true, strict: true });
+    const extra = parsed.positionals[most];
+    if (extra !== undefined) throw new FarshoreError('FSH_USAGE', `unexpected "${extra}"`);
+    return parsed;
+  } catch (error) {
+    if (error instanceof FarshoreError) throw error;
+    throw new FarshoreError('FSH_USAGE', explain(messageOf(error), Object.keys(all)), error);
+  }
+}
+
+function explain(message: string, known: readonly string[]): string {
+  const unknown = /^Unknown option '--([^']+)'/.exec(message)?.[1];
+  if (unknown === undefined) return message.split('. ')[0] ?? message;
+  const meant = nearest(unknown, known);
+  return meant === null ? `unknown option --${unknown}` : `unknown option --${unknown}; did you mean --${meant}?`;
+}
+
+/** A whole number given as an option, within bounds; undefined when it was not given. */
+export function wholeNumber(name: string, text: string | undefined, least: number, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most && text.trim() !== '') return value;
+  throw new FarshoreError('FSH_USAGE', `--${name} must be a whole number from ${least} to ${most}, not "${text}"`);
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { FarshoreError } from '../base/errors.ts';
+import { nearest } from '../spec/nearest.ts';
+import { reportError } from './report-error.ts';
+
+/** `argv` is what follows the verb. Resolves to the exit code. */
+type Run = (argv: string[]) => Promise<number>;
+interface Verb {
+  readonly does: string;
+  /** Loaded only when asked for: `--version` must not wait for YAML. */
+  readonly load: () => Promise<Run>;
+}
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  up: { does: 'run a deployment on this machine: up FILE', load: async () => (await import('./up.ts')).up },
+  down: { does: 'stop it; its data stays', load: async () => (await import('./down.ts')).down },
+  demo: { does: 'three continents on this machine, live', load: async () => (await import('./demo.ts')).demo },
+  status: { does: 'what runs where, how old each value is', load: async () => (await import('./status.ts')).status },
+  why: { does: 'the last decisions and their reasons', load: async () => (await import('./why.ts')).why },
+  drill: {
+    does: 'lose a region under load and prove what was lost',
+    load: async () => (await import('./drill.ts')).drill,
+  },
+  doctor: { does: 'check this machine', load: async () => (await import('./doctor.ts')).doctor },
+  validate: {
+    does: 'check a deployment file: validate FILE',
+    load: async () => (await import('./validate.ts')).validate,
+  },
+  schema: {
+    does: 'print the JSON Schema of the deployment file',
+    load: async () => (await import('./schema.ts')).schema,
+  },
+  version: { does: 'print the version', load: async () => printVersion },
+  help: { does: 'print this', load: async () => printHelp },
+};
+
+/** Processes of a world. The supervisor starts them; a person may too. */
+const PROCESSES: Readonly<Record<string, Verb>> = {
+  agent: { does: 'the loop of one node: agent FILE', load: async () => (await import('./agent.ts')).agent },
+  edge: { does: 'an HTTP edge: edge FILE', load: async () => (await import('./edge.ts')).edge },
+  store: { does: 'the embedded store: store FILE', load: async () => (await import('./processes.ts')).store },
+  link: { does: 'one directed pair of places: link FILE', load: async () => (await import('./processes.ts')).link },
+};
+
+const EXIT_CODES = `Exit codes: 0 done and verified, 1 failed, 2 changes pending, 3 deployment file invalid, 4 refused by a guard,
+  5 timed out (it goes on), 6 unhealthy (status --exit-code), 7 drill failed, 8 outcome unknown, 9 drill inconclusive,
+  10 undo incomplete, 64 usage, 130 interrupted before any change`;
+
+function helpText(): string {
+  const list = (verbs: Readonly<Record<string, Verb>>): string =>
+    Object.entries(verbs)
+      .map(([name, { does }]) => `  ${name.padEnd(10)}${does}`)
+      .join('\n');
+  return `Farshore runs one application in several regions and proves that losing one loses no write.
+
+Usage: farshore VERB [OPTIONS]      farshore VERB --help
+
+${list(VERBS)}
+
+Processes of a world:
+${list(PROCESSES)}
+
+--state DIR selects the world (default: .farshore beside the deployment file).
+${EXIT_CODES}
+`;
+}
+
+async function printHelp(): Promise<number> {
+  process.stdout.write(helpText());
+  return 0;
+}
+
+async function printVersion(): Promise<number> {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  process.stdout.write(`${(JSON.parse(text) as { version: string }).version}\n`);
+  return 0;
+}
+
+async function run(argv: readonly string[]): Promise<number> {
+  const [word, ...rest] = argv;
+  if (word === undefined) {
+    process.stderr.write(helpText());
+    return 64;
+  }
+  const name =
+    { '--help': 'help', '-h': 'help', '--version': 'version', '-v': 'version', '-V': 'version' }[word] ?? word;
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : Object.hasOwn(PROCESSES, name) ? PROCESSES[name] : undefined;
+  if (verb !== undefined) return (await verb.load())(rest);
+  const meant = nearest(word, [...Object.keys(VERBS), ...Object.keys(PROCESSES)]);
+  const hint = meant === null ? '' : `; did you mean \`farshore ${meant}\`?`;
+  throw new FarshoreError('FSH_USAGE', `there is no verb "${word}"${hint}`);
+}
+
+/** Everything written reaches a pipe before the end. */
+const exitAfterOutput = (code: number): void => {
+  process.stdout.write('', () => process.exit(code));
+};
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // The reader has seen enough: `farshore status | head -1`.
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+run(process.argv.slice(2)).then(exitAfterOutput, (error: unknown) => exitAfterOutput(reportError(error)));

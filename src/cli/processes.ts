@@ -1,0 +1,15 @@
+import { fileURLToPath } from 'node:url';
+import { FarshoreError } from '../base/errors.ts';
+
+/** These read their FILE from `process.argv[2]`, as when they are started without the command line around them. */
+async function runMain(main: string, verb: string, argv: readonly string[]): Promise<number> {
+  const [file] = argv;
+  if (file === undefined || argv.length > 1) throw new FarshoreError('FSH_USAGE', `usage: farshore ${verb} FILE`);
+  process.argv = [process.execPath, fileURLToPath(new URL(main, import.meta.url)), file];
+  await import(process.argv[1] ?? '');
+  return new Promise(() => undefined);
+}
+
+export const store = (argv: readonly string[]): Promise<number> =>
+  runMain('../coordination/embedded/main.js', 'store', argv);
+export const link = (argv: readonly string[]): Promise<number> => runMain('../world/link/main.js', 'link', argv);

@@ -1,0 +1,82 @@
+import type { NodeStatus, WorldStatus } from '../ports/status.ts';
+import type { World } from '../world/open.ts';
+import { lookAtWorld } from '../world/status.ts';
+import { paint } from './paint.ts';
+import { age, bytes, round, table } from './text.ts';
+
+/** One screen for people. */
+export function statusLines(status: WorldStatus): readonly string[] {
+  const { bold, green, yellow, red, dim } = paint(process.stdout);
+  const colour = { ready: green, starting: yellow, degraded: yellow, down: red }[status.state];
+  const epoch = status.epoch === null ? 'no epoch' : `epoch ${status.epoch.value}`;
+  const head = `${bold(status.deployment)}  ${colour(status.state.toUpperCase())}  ${epoch}  primary ${status.primary?.value.region ?? 'none'}`;
+  const lines = [
+    head,
+    dim(`  ${status.why.text}`),
+    dim(`  RPO 0 ${status.rpoZero.state}: ${status.rpoZero.why.text}`),
+    '',
+  ];
+  lines.push(...table([HEADER, ...status.regions.flatMap(regionRows), ...status.sites.map(siteRow)]));
+  const faulty = status.links.filter((link) => link.state !== 'up');
+  if (faulty.length > 0)
+    lines.push('', ...faulty.map((link) => red(`link ${link.from} → ${link.to} is ${link.state}`)));
+  return lines;
+}
+
+const HEADER = ['PLACE', 'STATE', 'ROLE', 'TL', 'LSN', 'TO REPLAY', 'HEARTBEAT', 'EDGE', 'SEEN', 'WHY'];
+
+function regionRows(region: WorldStatus['regions'][number]): readonly (readonly string[])[] {
+  const edge = region.addresses['edge'] ?? '-';
+  if (region.nodes.length === 0)
+    return [[region.id, region.state, '-', '-', '-', '-', '-', edge, 'never', 'the agent does not answer']];
+  return region.nodes.map(({ value, ageMs }) => [
+    region.id,
+    region.state,
+    roleOf(value),
+    String(value.timeline ?? '-'),
+    value.lsn ?? '-',
+    value.lagBytes === null ? '-' : bytes(value.lagBytes),
+    value.heartbeatAgeMs === null ? '-' : age(value.heartbeatAgeMs),
+    edge,
+    age(ageMs),
+    region.state === 'up' ? value.health.why.text : 'last words before it went',
+  ]);
+}
+
+function roleOf(node: NodeStatus): string {
+  if (node.role === 'primary') return node.open ? 'primary' : 'primary, closed';
+  return node.role === 'standby' ? `standby, ${node.sync}` : node.role;
+}
+
+const siteRow = (site: WorldStatus['sites'][number]): readonly string[] => {
+  const runs = Object.keys(site.pids).join(', ');
+  return [site.id, site.state, runs, '-', '-', '-', '-', '-', '-', 'site: votes, holds no data'];
+};
+
+/** What a person opens first. */
+export async function worldLines(world: World): Promise<readonly string[]> {
+  const status = await lookAtWorld(world);
+  const rows = status.regions.map((region) => [
+    `  ${region.id}`,
+    region.addresses['edge'] ?? 'no edge',
+    `rw ${region.addresses['rw']}`,
+    `ro ${region.addresses['ro']}`,
+    region.id === status.primary?.value.region ? 'primary' : '',
+  ]);
+  return table(rows);
+}
+
+/** Target and measured round trips, one line. A link measures itself once a second, so this waits for the first figures. */
+export async function rttLines(world: World): Promise<readonly string[]> {
+  const { links } = await lookAtWorld(world);
+  const data = new Set(world.layout.places.filter((place) => place.data).map((place) => place.id));
+  const pairs = links.filter((link) => link.from < link.to && data.has(link.from) && data.has(link.to));
+  if (pairs.length === 0) return [];
+  const text = pairs.map(({ from, to, targetRttMs, measuredRttMs }) => {
+    const measured = measuredRttMs === null ? 'not yet measured' : round(measuredRttMs);
+    return `${short(from)}↔${short(to)} ${round(targetRttMs)}/${measured}`;
+  });
+  return [`round trips, target/measured ms: ${text.join('  ')}`];
+}
+
+const short = (place: string): string => place.slice(place.indexOf(':') + 1);

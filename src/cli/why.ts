@@ -1,0 +1,86 @@
+import { FarshoreError } from '../base/errors.ts';
+import type { Reason } from '../base/reason.ts';
+import { nearest } from '../spec/nearest.ts';
+import type { World } from '../world/open.ts';
+import { glanceAtWorld } from '../world/status.ts';
+import { readArguments } from './arguments.ts';
+import { paint } from './paint.ts';
+import { selectWorld } from './which-world.ts';
+
+const USAGE = `Usage: farshore why [SUBJECT] [--last N] [--json] [--state DIR]
+
+The last decisions of every agent and their reasons, also the decisions not to act. SUBJECT is a region, a node, or what was
+decided: failover, role, sync-set.
+`;
+
+/** An entry of the agents' GET /why. */
+interface Decision {
+  readonly atWallMs: number;
+  readonly about: string;
+  readonly state: string;
+  readonly why: Reason;
+}
+interface Told extends Decision {
+  readonly node: string;
+}
+
+const ABOUT = ['failover', 'role', 'sync-set'];
+const DEFAULT_LAST = 30;
+
+/** `farshore why`: `argv` is what follows the verb. Resolves to the exit code. */
+export async function why(argv: readonly string[]): Promise<number> {
+  const options = { last: { type: 'string' }, json: { type: 'boolean' }, state: { type: 'string' } } as const;
+  const { values, positionals } = readArguments(argv, options, 1);
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const last = Number(values.last ?? DEFAULT_LAST);
+  if (!Number.isInteger(last) || last < 1) throw new FarshoreError('FSH_USAGE', '--last must be a whole number');
+  const world = selectWorld(values.state);
+  try {
+    if (values.json === true) {
+      const told = await decisionsOf(world, positionals[0]);
+      process.stdout.write(`${JSON.stringify({ schema: 'farshore.why/v1', decisions: told.slice(-last) }, null, 2)}\n`);
+      return 0;
+    }
+    for (const line of await whyLines(world, positionals[0], last)) process.stdout.write(`${line}\n`);
+    return 0;
+  } finally {
+    await world.close();
+  }
+}
+
+/** The decisions about a subject, oldest first, and why the world is as it is now. */
+export async function whyLines(world: World, subject: string | undefined, last: number): Promise<readonly string[]> {
+  const { bold, dim } = paint(process.stdout);
+  const [told, now] = await Promise.all([decisionsOf(world, subject), glanceAtWorld(world)]);
+  const lines = told.slice(-last).map(({ atWallMs, node, about, state, why: reason }) => {
+    const time = new Date(atWallMs).toISOString().slice(11, 23);
+    return `${dim(time)}  ${node.padEnd(22)} ${about.padEnd(9)} ${state.padEnd(12)} ${reason.text} ${dim(`[${reason.code}]`)}`;
+  });
+  for (const { node, answered, why: silent } of now.answers)
+    if (!answered) lines.push(`${node} does not answer: ${silent}`);
+  lines.push(`${bold('now')}  ${now.state}: ${now.why.text}`);
+  return lines;
+}
+
+async function decisionsOf(world: World, subject: string | undefined): Promise<readonly Told[]> {
+  const known = [
+    ...ABOUT,
+    ...world.layout.places.flatMap((place) => [place.id, ...(place.node === null ? [] : [place.node])]),
+  ];
+  if (subject !== undefined && !known.some((word) => word.includes(subject))) {
+    const meant = nearest(subject, known);
+    const hint = meant === null ? `one of ${known.join(', ')}` : `did you mean "${meant}"?`;
+    throw new FarshoreError('FSH_USAGE', `nothing is known about "${subject}"; ${hint}`);
+  }
+  const answers = await world.why();
+  const told = answers.flatMap(({ node, answer }) => {
+    const decisions = (answer as { decisions?: readonly Decision[] } | null)?.decisions ?? [];
+    return decisions.map((decision) => ({ node, ...decision }));
+  });
+  return told
+    .filter((it) => subject === undefined || it.node.includes(subject) || it.about === subject)
+    .toSorted((a, b) => a.atWallMs - b.atWallMs);
+}
