@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Outcome } from '../base/result.ts';
 import type { Coordination, KeyValue, TxnResult, WatchEvent } from '../ports/coordination.ts';
+import { must } from './must.contract.ts';
 
 /** One running store under test, and the means to wait on its clock. */
 export interface Rig {
@@ -398,10 +398,4 @@ export function coordinationContract(name: string, make: () => Promise<Rig>): vo
       expect(await client.txn([], [])).toMatchObject({ kind: 'refused', code: 'store-closed' });
     });
   });
-}
-
-/** The value of an action that must have been done. */
-export function must<T>(outcome: Outcome<T>): T {
-  if (outcome.kind !== 'done') throw new Error(`not done: ${JSON.stringify(outcome)}`);
-  return outcome.value;
 }

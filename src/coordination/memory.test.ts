@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { coordinationContract, must } from './coordination.contract.ts';
+import { coordinationContract } from './coordination.contract.ts';
 import { memoryStore } from './memory.ts';
+import { must } from './must.contract.ts';
 import { VirtualClock } from './virtual-clock.contract.ts';
 
 coordinationContract('in memory, on a virtual clock', async () => {

@@ -3,7 +3,10 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { must } from '../coordination.contract.ts';
+import type { Coordination } from '../../ports/coordination.ts';
+import { must } from '../must.contract.ts';
+import { type Call, type Input, isLinearizable } from '../linearizable.contract.ts';
+import { carryOut } from '../register.contract.ts';
 import { TOKEN, type StoreProcess, connectTo, freePort, raw, startStoreProcess, tempDir } from '../rigs.contract.ts';
 
 let dir = '';
@@ -62,6 +65,42 @@ describe('durability', () => {
       // The writers were cut in the middle of a request, and say so.
       expect(ends).toContain('unknown');
       for (const client of clients) await client.close();
+    }
+  });
+
+  test('kill -9 under concurrent calls on one key: what the clients saw is linearizable', async () => {
+    const port = await freePort();
+    for (let round = 0; round < 5; round++) {
+      const store = await start({ port });
+      const key = `/register/${round}`;
+      const calls: Call[] = [];
+      const record = async (client: Coordination, input: Input): Promise<boolean> => {
+        const startMs = performance.now();
+        const output = await carryOut(client, key, input);
+        const endMs = output === undefined ? Number.POSITIVE_INFINITY : performance.now();
+        calls.push({ input, startMs, endMs, output });
+        return output !== undefined;
+      };
+      const clients = Array.from({ length: 4 }, () => connectTo(store.port));
+      const working = clients.map(async (client, at) => {
+        const inputs: Input[] = [
+          { do: 'write', value: `w${at}` },
+          { do: 'cas', from: `w${(at + 1) % 4}`, to: `c${at}` },
+          { do: 'read' },
+          { do: 'write', value: `v${at}` },
+        ];
+        // A connection that the crash closed sends nothing, and is refused: no call then.
+        for (const input of inputs) if (!(await record(client, input).catch(() => false))) return;
+      });
+      while (calls.length < 2 + round) await delay(1);
+      await store.end('SIGKILL');
+      await Promise.all(working);
+      await start({ port });
+      const reader = connectTo(port);
+      for (let at = 0; at < 2; at++) expect(await record(reader, { do: 'read' })).toBe(true);
+      expect(isLinearizable(calls, null), JSON.stringify(calls)).toBe(true);
+      for (const client of [...clients, reader]) await client.close();
+      for (const one of started) await one.end('SIGKILL');
     }
   });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Coordination } from '../../ports/coordination.ts';
-import { must } from '../coordination.contract.ts';
+import { must } from '../must.contract.ts';
 import { TOKEN, type StoreProcess, clock, freePort, startStoreProcess, tempDir } from '../rigs.contract.ts';
 import { connectStore } from './client.ts';
 
