@@ -1,0 +1,91 @@
+// How this application talks to PostgreSQL through Farshore's gateway, and what it does when a region is lost.
+//
+// The gateway ends a connection truthfully when the primary changes: SQLSTATE 57P01 when nothing can have been committed,
+// 08007 when a commit was in flight and nobody knows. So every failed statement here is one of three:
+//
+//   not-executed   it certainly did nothing: ask again
+//   unknown        it may have been committed: ask again only if asking twice does no harm
+//   rejected       PostgreSQL refused it, and would again
+import pg from 'pg';
+
+const NOT_EXECUTED = new Set([
+  '57P01', // the connection was closed with nothing in flight
+  '57P03', // no primary is known yet
+  '25006', // this is a standby
+  '53300', // too many connections
+  '40001', // serialization failure
+  '40P01', // deadlock
+  '55P03', // lock not available
+]);
+const PAUSE_MS = 100;
+const MIN_TRY_MS = 250;
+
+export class DatabaseError extends Error {
+  /** @param {'not-executed' | 'unknown' | 'rejected'} outcome */
+  constructor(outcome, cause) {
+    super(cause.message, { cause });
+    this.outcome = outcome;
+    this.sqlState = cause.code;
+  }
+}
+
+/** Every wait is bounded: a failover must end in an error that can be handled, not in a request that hangs. */
+export function openPool(connectionString) {
+  const pool = new pg.Pool({
+    connectionString,
+    max: 10,
+    connectionTimeoutMillis: 2_000,
+    statement_timeout: 2_500,
+    keepAlive: true,
+  });
+  // A failover closes connections. In use or idle, each then emits 'error', and without handlers that ends the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  pool.on('error', () => {});
+  return pool;
+}
+
+/**
+ * Runs one statement, again and again until `withinMs` is over, and resolves with its rows. Only for statements that may be
+ * repeated: reads, and writes that carry an idempotency key. Rejects with a DatabaseError.
+ */
+export async function runRepeatable(pool, text, values, withinMs) {
+  const deadlineMs = performance.now() + withinMs;
+  let mayBeCommitted = false;
+  for (;;) {
+    try {
+      return await runOnce(pool, text, values, Math.max(MIN_TRY_MS, deadlineMs - performance.now()));
+    } catch (error) {
+      if (error.outcome === 'rejected') throw error;
+      mayBeCommitted ||= error.outcome === 'unknown';
+      if (performance.now() + PAUSE_MS >= deadlineMs) {
+        // One try whose outcome is unknown makes the whole unknown, however the later ones ended.
+        throw mayBeCommitted ? new DatabaseError('unknown', error.cause) : error;
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
+
+async function runOnce(pool, text, values, withinMs) {
+  let client;
+  try {
+    client = await pool.connect();
+  } catch (error) {
+    throw new DatabaseError('not-executed', error);
+  }
+  try {
+    const { rows } = await client.query({ text, values, query_timeout: withinMs });
+    client.release();
+    return rows;
+  } catch (error) {
+    // After an error nobody knows what state the connection is in: `true` closes it.
+    client.release(true);
+    throw new DatabaseError(outcomeOf(error), error);
+  }
+}
+
+function outcomeOf(error) {
+  if (NOT_EXECUTED.has(error.code)) return 'not-executed';
+  // Classes 22, 23 and 42: bad data, a violated constraint, a faulty statement or a missing table.
+  return /^(22|23|42)/.test(error.code ?? '') ? 'rejected' : 'unknown';
+}

@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  freePort,
+  NPM_18,
+  poll,
+  run,
+  startPostgres,
+  startTestGateway,
+  tempDir,
+  type TestGateway,
+  type TestPostgres,
+} from '../database/gateway/bench/world.ts';
+import { ask } from '../planes/edge/testing.ts';
+
+/** The example application as it is shipped, on a real PostgreSQL behind a real gateway. Needs `npm run build`. */
+const APP = fileURLToPath(new URL('../../examples/app/server.mjs', import.meta.url));
+const REGIONS = ['aws:eu-west-1', 'aws:us-east-1', 'gcp:asia-east1'];
+
+let temp: Awaited<ReturnType<typeof tempDir>>;
+let postgres: TestPostgres;
+let gateway: TestGateway;
+let ports: readonly number[] = [];
+const apps: ChildProcess[] = [];
+
+const admin = (sql: string, database = 'app') =>
+  run('psql', ['-XAtq', '-h', postgres.socketDir, '-p', String(postgres.port), '-U', 'postgres', database, '-c', sql], {
+    env: { PGOPTIONS: '-c synchronous_commit=local' },
+  });
+
+const post = (port: number, order: unknown) =>
+  ask(port, '/orders', { method: 'POST', body: typeof order === 'string' ? order : JSON.stringify(order) });
+
+async function closeGateway(epoch: number): Promise<void> {
+  await gateway.table({ epoch, local: 'closed', open: false, primary: null });
+}
+
+beforeAll(async () => {
+  temp = await tempDir();
+  postgres = await startPostgres(`${temp.dir}/pg`, NPM_18, []);
+  await admin("create role app login password 'for-tests'", 'postgres');
+  await admin('create database app owner app', 'postgres');
+  gateway = await startTestGateway(temp.dir, 'a', postgres, { waitForPrimaryMs: 500 });
+  await closeGateway(1);
+  ports = await Promise.all(REGIONS.map(() => freePort()));
+  for (const [index, region] of REGIONS.entries()) {
+    const env = {
+      ...process.env,
+      PORT: String(ports[index]),
+      FARSHORE_REGION: region,
+      DATABASE_URL: `postgres://app:for-tests@127.0.0.1:${gateway.rw}/app`,
+      DATABASE_URL_RO: `postgres://app:for-tests@127.0.0.1:${gateway.ro}/app`,
+    };
+    apps.push(spawn(process.execPath, [APP], { env, stdio: 'ignore' }));
+  }
+});
+
+afterAll(async () => {
+  for (const app of apps) app.kill('SIGKILL');
+  await gateway?.stop();
+  await postgres?.stop();
+  await temp?.remove();
+});
+
+const answers = async (port: number, path: string): Promise<number> => {
+  try {
+    return (await ask(port, path)).status;
+  } catch {
+    return 0;
+  }
+};
+
+test('three applications that start before there is a primary are up, say so, and make one table when it comes', async () => {
+  for (const port of ports) await poll('it is up', async () => (await answers(port, '/healthz')) === 200);
+  const [first = 0] = ports;
+  expect((await ask(first, '/healthz/deep')).status).toBe(503);
+  await gateway.table({ epoch: 2 });
+  for (const port of ports) await poll('it has its table', async () => (await answers(port, '/orders')) === 200);
+  for (const port of ports) expect((await ask(port, '/healthz/deep')).status).toBe(200);
+});
+
+test('an order is added once, however often and wherever it is sent', async () => {
+  const order = { id: 'once', item: 'tea', quantity: 2 };
+  const all = await Promise.all([...ports, ...ports, ...ports].map((port) => post(port, order)));
+  expect(new Set(all.map((answer) => answer.status))).toEqual(new Set([201]));
+  const bodies = all.map((answer) => JSON.parse(answer.body) as { seq: number; region: string; existed: boolean });
+  expect(new Set(bodies.map((body) => `${body.seq} ${body.region}`)).size).toBe(1);
+  expect(bodies.filter((body) => !body.existed).length).toBe(1);
+  const [first = 0] = ports;
+  expect(JSON.parse((await ask(first, '/orders/once')).body)).toMatchObject(order);
+  expect((await post(first, { ...order, quantity: 3 })).status).toBe(409);
+});
+
+test('what it can not take is refused with the reason', async () => {
+  const [port = 0] = ports;
+  const wrong = ['{', '[]', 'null', { id: 1, item: 'x', quantity: 1 }, { id: 'a', item: 'x', quantity: 0.5 }];
+  for (const body of [...wrong, { id: 'a\0', item: 'x', quantity: 1 }])
+    expect((await post(port, body)).status).toBe(400);
+  expect((await post(port, 'x'.repeat(100_000))).status).toBe(413);
+  expect((await ask(port, '/orders?limit=0')).status).toBe(400);
+  expect((await ask(port, '/orders/%ff')).status).toBe(400);
+  expect((await ask(port, '/orders/none')).status).toBe(404);
+  expect((await ask(port, '/nowhere')).status).toBe(404);
+});
+
+test('while primaries change under load every order is acknowledged, and every acknowledged order is there once', async () => {
+  let stopped = false;
+  const acknowledged: string[] = [];
+  const failed: string[] = [];
+  const users = ports.map(async (port, user) => {
+    for (let i = 0; !stopped; i += 1) {
+      const id = `user${user}-${i}`;
+      const answer = await post(port, { id, item: 'tea', quantity: 1 });
+      if (answer.status === 201) acknowledged.push(id);
+      else failed.push(`${answer.status} ${answer.body}`);
+    }
+  });
+  for (let epoch = 3; epoch < 9; epoch += 2) {
+    const before = acknowledged.length;
+    await poll('orders are added', async () => acknowledged.length > before + 20);
+    await closeGateway(epoch);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await gateway.table({ epoch: epoch + 1 });
+  }
+  stopped = true;
+  await Promise.all(users);
+  expect(failed).toEqual([]);
+  const { out } = await admin("select id from orders where id like 'user%'");
+  expect(out.trim().split('\n').toSorted()).toEqual(acknowledged.toSorted());
+});
+
+test('no primary for longer than it waits: refused, and the header says that nothing was done', async () => {
+  const [port = 0] = ports;
+  await closeGateway(20);
+  const answer = await post(port, { id: 'refused', item: 'tea', quantity: 1 });
+  expect(answer).toMatchObject({ status: 503, headers: { 'x-farshore-outcome': 'refused', 'retry-after': '1' } });
+  await gateway.table({ epoch: 21 });
+  expect((await admin("select count(*) from orders where id = 'refused'")).out.trim()).toBe('0');
+});
+
+test('a commit that no standby confirms is unknown; asked again it is acknowledged, once it is confirmed', async () => {
+  const [port = 0] = ports;
+  const order = { id: 'unconfirmed', item: 'tea', quantity: 1 };
+  await admin("alter system set synchronous_standby_names = 'nobody'");
+  await admin('select pg_reload_conf()');
+  const lost = await post(port, order);
+  expect(lost).toMatchObject({ status: 503, headers: { 'x-farshore-outcome': 'unknown' } });
+  expect(JSON.parse(lost.body)).toMatchObject({ code: 'outcome-unknown' });
+  // The waits are ended, and the row is visible though no standby has it: asked again, it must not be acknowledged either.
+  await admin("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
+  await poll('the row is visible', async () => {
+    return (await admin("select count(*) from orders where id = 'unconfirmed'")).out.trim() === '1';
+  });
+  expect((await post(port, order)).status).toBe(503);
+  await admin("alter system set synchronous_standby_names = ''");
+  await admin('select pg_reload_conf()');
+  const again = await post(port, order);
+  expect(again.status).toBe(201);
+  expect(JSON.parse(again.body)).toMatchObject({ existed: true });
+});
+
+test('told to stop, it answers what is in flight and leaves', async () => {
+  const [app] = apps;
+  const ended = new Promise((resolve) => app?.once('exit', resolve));
+  app?.kill('SIGTERM');
+  expect(await ended).toBe(0);
+});
