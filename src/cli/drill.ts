@@ -1,7 +1,8 @@
 import { FarshoreError } from '../base/errors.ts';
 import { placeId } from '../base/ids.ts';
 import { renderReport } from '../drills/region-failover/render.ts';
-import { exitCodeOf, runRegionFailover } from '../drills/region-failover/run.ts';
+import { exitCodeOf } from '../drills/region-failover/report.ts';
+import { runRegionFailover } from '../drills/region-failover/run.ts';
 import { nearest } from '../spec/nearest.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { readDeployment } from './read-deployment.ts';

@@ -23,7 +23,14 @@ export interface SqlCohortConfig {
   readonly table: string;
   readonly ratePerSecond: number;
   readonly deadlineMs: number;
+  /**
+   * How long an intention waits for a free session before it fails, as in every pool. Well below the deadline: one that is sent
+   * just before its deadline costs a session and gets no answer, and a pool that only does that never recovers.
+   */
+  readonly poolWaitMs: number;
   readonly sessions: number;
+  /** Run once on every new session; the self-test breaks durability with it. */
+  readonly sessionSetup: string | null;
 }
 
 /** Users of one region's edge: POST /orders and GET /orders/:id. */

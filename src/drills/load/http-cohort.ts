@@ -3,7 +3,7 @@ import { type LedgerRow, type Op, type OutcomeClass, rowId } from '../ledger.ts'
 import { monotonicMs, pause } from '../monotonic.ts';
 import { type HttpCohortConfig, inFlightBudget } from './config.ts';
 import { runOpenLoop } from './open-loop.ts';
-import { classifyBroken, classifyHttpRead, classifyHttpWrite, NOT_EXECUTED_HEADER } from './outcome.ts';
+import { classifyBroken, classifyHttpRead, classifyHttpWrite, OUTCOME_HEADER } from './outcome.ts';
 
 type Record = (row: LedgerRow) => void;
 type Answer = Pick<LedgerRow, 'sentMs' | 'outcome' | 'code' | 'region' | 'reused'>;
@@ -123,8 +123,8 @@ function readAnswer(
   response.on('error', () => settle('info', 'body-broken', region));
   response.on('end', () => {
     const status = response.statusCode ?? 0;
-    const notExecuted = headerOf(response, NOT_EXECUTED_HEADER) !== null;
-    const outcome = op === 'http-read' ? classifyHttpRead(status) : classifyHttpWrite(status, notExecuted);
+    const refused = headerOf(response, OUTCOME_HEADER) === 'refused';
+    const outcome = op === 'http-read' ? classifyHttpRead(status) : classifyHttpWrite(status, refused);
     settle(outcome, String(status), region);
   });
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { messageOf } from '../../base/errors.ts';
 import type { Secrets } from '../../ports/config.ts';
 import { monotonicMs } from '../monotonic.ts';
@@ -8,7 +9,9 @@ import { LedgerWriter } from './ledger-writer.ts';
 import { SqlCohort } from './sql-cohort.ts';
 
 /** Sessions open before the first request is due. */
-const HEAD_START_MS = 500;
+const HEAD_START_MS = 1_500;
+/** Of -20 to 19. */
+const FIRST_IN_LINE = -10;
 
 /**
  * The load of a drill, as its own process: a busy event loop of the drill must not delay requests. It ends when its
@@ -27,6 +30,7 @@ async function main(path: string | undefined): Promise<void> {
   process.stdin.resume();
   const limit = setTimeout(() => stop.abort(), config.maxDurationMs);
 
+  goFirst();
   const record = ledger.record.bind(ledger);
   const startMs = monotonicMs() + HEAD_START_MS;
   await Promise.all(
@@ -40,6 +44,15 @@ async function main(path: string | undefined): Promise<void> {
   clearTimeout(limit);
   ledger.close();
   process.stdin.destroy();
+}
+
+/** A busy machine must not make the generator late. Only root may ask for this; for others the drill says how late it was. */
+function goFirst(): void {
+  try {
+    setPriority(FIRST_IN_LINE);
+  } catch {
+    // Not allowed.
+  }
 }
 
 main(process.argv[2]).catch((error: unknown) => {

@@ -8,18 +8,26 @@ export interface Mix {
   readonly sqlSessions: number;
   readonly httpWritesPerSecond: number;
   readonly httpReadsPerSecond: number;
+  readonly poolWaitMs: number;
   readonly writeDeadlineMs: number;
   readonly readDeadlineMs: number;
+  /** See `SqlCohortConfig`; null in every honest drill. */
+  readonly sqlSessionSetup: string | null;
 }
 
-/** Small enough for three whole regions on two processors, often enough to see 50 ms. */
+/**
+ * Small enough for three whole regions on two processors. As many sessions as writes per second: a write may take a whole second
+ * (two long round trips and a busy machine) before the pool, and not the system, is what limits it.
+ */
 export const DEFAULT_MIX: Mix = {
-  sqlWritesPerSecond: 20,
-  sqlSessions: 8,
-  httpWritesPerSecond: 5,
+  sqlWritesPerSecond: 12,
+  sqlSessions: 12,
+  httpWritesPerSecond: 4,
   httpReadsPerSecond: 10,
+  poolWaitMs: 2_000,
   writeDeadlineMs: 5_000,
   readDeadlineMs: 2_000,
+  sqlSessionSetup: null,
 };
 
 export const DRILL_TABLE = 'drill_ledger';
@@ -41,7 +49,9 @@ export function cohortsOf(regions: readonly DrillRegion[], mix: Mix): readonly C
       table: DRILL_TABLE,
       ratePerSecond: mix.sqlWritesPerSecond,
       deadlineMs: mix.writeDeadlineMs,
+      poolWaitMs: mix.poolWaitMs,
       sessions: mix.sqlSessions,
+      sessionSetup: mix.sqlSessionSetup,
     };
     if (region.edgePort === null) return [sql];
     const { httpWritesPerSecond, httpReadsPerSecond, writeDeadlineMs, readDeadlineMs } = mix;

@@ -24,13 +24,13 @@ export function classifySqlState(sqlState: string): OutcomeClass {
 /** A connection that broke: before the request left nothing can have happened, after it nobody knows. */
 export const classifyBroken = (sent: boolean): OutcomeClass => (sent ? 'info' : 'fail');
 
-/** The header by which the edge or the application says that a refused write was never begun. */
-export const NOT_EXECUTED_HEADER = 'x-farshore-not-executed';
+/** The header by which edge and application say what became of a request they could not answer: `refused` or `unknown`. */
+export const OUTCOME_HEADER = 'x-farshore-outcome';
 
 /** An HTTP answer to a write. A 5xx may come after the write was done, unless the answer says otherwise. */
-export function classifyHttpWrite(status: number, saysNotExecuted: boolean): OutcomeClass {
+export function classifyHttpWrite(status: number, saysRefused: boolean): OutcomeClass {
   if (status >= 200 && status < 300) return 'ok';
-  if (status >= 500) return saysNotExecuted ? 'fail' : 'info';
+  if (status >= 500) return saysRefused ? 'fail' : 'info';
   return 'fail';
 }
 

@@ -11,8 +11,6 @@ interface Intention {
   readonly id: string;
   readonly intendedMs: number;
   readonly startedMs: number;
-  /** Set while a session carries it. */
-  session: SqlSession | null;
   sentMs: number | null;
   settled: boolean;
   timer: NodeJS.Timeout | null;
@@ -56,7 +54,6 @@ export class SqlCohort {
       id,
       intendedMs,
       startedMs,
-      session: null,
       sentMs: null,
       settled: false,
       timer: null,
@@ -65,8 +62,8 @@ export class SqlCohort {
     if (this.#inFlight > inFlightBudget(this.#config.ratePerSecond, this.#config.deadlineMs)) {
       return this.#settle(intention, { outcome: 'fail', code: 'in-flight-budget' });
     }
-    const leftMs = Math.max(0, intendedMs + this.#config.deadlineMs - startedMs);
-    intention.timer = setTimeout(() => this.#expire(intention), leftMs);
+    const waitMs = Math.max(0, intendedMs + this.#config.poolWaitMs - startedMs);
+    intention.timer = setTimeout(() => this.#giveUpWaiting(intention), waitMs);
     this.#waiting.push(intention);
     this.#dispatch();
   }
@@ -89,20 +86,22 @@ export class SqlCohort {
 
   async #carry(intention: Intention, session: SqlSession): Promise<void> {
     const reused = session.reused;
-    intention.session = session;
     intention.sentMs = monotonicMs();
+    if (intention.timer !== null) clearTimeout(intention.timer);
+    const leftMs = Math.max(0, intention.intendedMs + this.#config.deadlineMs - intention.sentMs);
+    intention.timer = setTimeout(() => this.#expire(intention, session), leftMs);
     const result = await session.insert(intention.id, this.#config.name, intention.seq);
     this.#settle(intention, { ...result, session: session.number, reused });
     if (session.usable) this.#release(session);
   }
 
-  #expire(intention: Intention): void {
-    const { session } = intention;
-    if (session === null) {
-      const place = this.#waiting.indexOf(intention);
-      if (place >= 0) this.#waiting.splice(place, 1);
-      return this.#settle(intention, { outcome: 'fail', code: 'deadline-without-session' });
-    }
+  #giveUpWaiting(intention: Intention): void {
+    const place = this.#waiting.indexOf(intention);
+    if (place >= 0) this.#waiting.splice(place, 1);
+    this.#settle(intention, { outcome: 'fail', code: 'no-free-session' });
+  }
+
+  #expire(intention: Intention, session: SqlSession): void {
     this.#settle(intention, { outcome: 'info', code: 'deadline', session: session.number });
     session.abandon();
   }

@@ -112,12 +112,15 @@ export class SqlSession {
       client.once('end', resolve);
       socket.once('close', () => resolve());
     });
-    // The query in flight gets the error too; without a listener node would end the process.
-    client.on('error', () => undefined);
+    // The query in flight gets the error too. The next one must not be handed to a client that is broken already.
+    client.on('error', () => {
+      if (this.#client === client) this.#client = null;
+    });
     this.#socket = socket;
     this.#used = 0;
     try {
       await client.connect();
+      if (this.#config.sessionSetup !== null) await client.query(this.#config.sessionSetup);
     } catch {
       socket.destroy();
       return;

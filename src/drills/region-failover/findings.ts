@@ -35,10 +35,10 @@ export const findingsOf = (o: TrialObservation, figures: Figures): readonly Find
 
 function injected({ fault, lost }: TrialObservation, { change }: Figures): Answer {
   if (fault === null) return inconclusive('the fault was never in force');
-  if (fault.processes === 0) return inconclusive('no process was killed');
+  if (fault.processes === 0) return inconclusive('there was no process to kill');
   if (lost.wasPrimary && change === null)
     return fail('the primary was killed and no write was acknowledged by another one');
-  return pass(`${fault.processes} processes of ${lost.region} killed: ${fault.evidence}`);
+  return pass(`${lost.region}: ${fault.evidence}`);
 }
 
 function kept({ objectives }: TrialObservation, loss: Loss | null, what: string): Answer {

@@ -119,7 +119,7 @@ const injectionOf = ({ fault }: TrialObservation): DrillReport['injection'] =>
   fault === null
     ? null
     : {
-        processesKilled: fault.processes,
+        processes: fault.processes,
         tookMs: fault.effectiveMs - fault.killedFromMs,
         evidence: fault.evidence,
       };

@@ -2,7 +2,7 @@ import type { Phase } from '../checks/phases.ts';
 import type { DrillReport, LossReport } from './report.ts';
 
 const COLUMNS_MAX = 100;
-const LABEL_COLUMNS = 10;
+const LABEL_COLUMNS = 12;
 
 /** The report for a terminal: at most 100 columns, a handful of lines, the verdict first. No colour: the words carry it. */
 export function renderReport(report: DrillReport): readonly string[] {
@@ -63,7 +63,9 @@ function zombiesText({ zombies, rpo, cancelledWaits }: DrillReport): string {
 }
 
 function primaryText({ promoted, primaries }: DrillReport): string {
-  const epochs = primaries.epochs.map((entry) => `${entry.epoch}: ${entry.nodes.join(' AND ')}`).join(', ');
+  // Earlier ones are history of this world, not of this drill; the JSON has them.
+  const last = primaries.epochs.slice(-2);
+  const epochs = last.map((entry) => `${entry.epoch}: ${entry.nodes.join(' AND ')}`).join(', ');
   const moved =
     promoted.to === promoted.from ? `${promoted.from} stayed` : `${promoted.from} → ${promoted.to ?? 'nobody'}`;
   return `${moved}: ${promoted.why}; open per epoch: ${epochs}`;

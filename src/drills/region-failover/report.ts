@@ -3,7 +3,7 @@ import type { Phase } from '../checks/phases.ts';
 import type { Recovery } from '../checks/recovery.ts';
 import type { PrimariesByEpoch } from '../checks/single-primary.ts';
 import type { SendLag } from '../checks/generator.ts';
-import type { Finding, Verdict } from '../checks/verdict.ts';
+import { type Finding, type Verdict, worstOf } from '../checks/verdict.ts';
 import type { Op } from '../ledger.ts';
 import type { Prediction } from '../predict.ts';
 
@@ -54,7 +54,7 @@ export interface DrillReport {
   readonly primaries: PrimariesByEpoch;
   readonly cancelledWaits: { readonly warnings: number; readonly errorsReturned: number };
   readonly safeRequests: { readonly count: number; readonly failed: number; readonly deadlineMs: number } | null;
-  readonly injection: { readonly processesKilled: number; readonly tookMs: number; readonly evidence: string } | null;
+  readonly injection: { readonly processes: number; readonly tookMs: number; readonly evidence: string } | null;
   readonly undo: {
     readonly complete: boolean;
     readonly why: string;
@@ -105,3 +105,11 @@ export const lossReport = (loss: Loss): LossReport => ({
   holes: listed(loss.holes),
   missing: loss.missing.map(({ node, ids }) => ({ node, ...listed(ids) })),
 });
+
+/** Exit code of a drill: 0 pass, 7 fail, 9 inconclusive, 10 when a fault could not be undone, whatever else was found. */
+export function exitCodeOf(reports: readonly DrillReport[]): 0 | 7 | 9 | 10 {
+  if (reports.some((report) => !report.undo.complete)) return 10;
+  return EXIT_CODES[worstOf(reports.map((report) => report.verdict))];
+}
+
+const EXIT_CODES = { pass: 0, fail: 7, inconclusive: 9 } as const;

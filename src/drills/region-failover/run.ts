@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import type { PlaceId } from '../../base/ids.ts';
 import type { Deployment } from '../../spec/deployment.ts';
 import type { World } from '../../world/open.ts';
-import { worstOf } from '../checks/verdict.ts';
 import { DEFAULT_MIX } from '../load/mix.ts';
 import { judge } from './judge.ts';
 import type { DrillReport } from './report.ts';
@@ -42,11 +41,3 @@ export async function runRegionFailover(
   }
   return reports;
 }
-
-/** Exit code of a drill: 0 pass, 7 fail, 9 inconclusive, 10 when a fault could not be undone, whatever else was found. */
-export function exitCodeOf(reports: readonly DrillReport[]): 0 | 7 | 9 | 10 {
-  if (reports.some((report) => !report.undo.complete)) return 10;
-  return EXIT_CODES[worstOf(reports.map((report) => report.verdict))];
-}
-
-const EXIT_CODES = { pass: 0, fail: 7, inconclusive: 9 } as const;

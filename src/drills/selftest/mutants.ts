@@ -1,0 +1,152 @@
+import { assert } from '../../base/result.ts';
+import type { LedgerRow } from '../ledger.ts';
+import type { NodeRead, TrialObservation } from '../region-failover/observation.ts';
+
+/** One thing broken in what an honest trial saw, and the check that must notice. */
+export interface Mutant {
+  readonly name: string;
+  readonly check: string;
+  readonly verdict: 'fail' | 'inconclusive';
+  /** Throws when the observation holds nothing to break: then the mutant proves nothing. */
+  readonly breakIt: (observation: TrialObservation) => TrialObservation;
+}
+
+const LOSS = 'acknowledged writes are kept';
+
+/** Each checker's nightmare. A drill that stays green under one of them is not worth running. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'an acknowledged write is gone from every node',
+    check: LOSS,
+    verdict: 'fail',
+    breakIt: (o) => without(o, lastAcknowledgedBeforeFault(o).id, () => true),
+  },
+  {
+    name: 'a standby lacks a row that the primary has',
+    check: LOSS,
+    verdict: 'fail',
+    breakIt: (o) => without(o, lastAcknowledgedBeforeFault(o).id, (read) => !read.isPrimary),
+  },
+  {
+    name: 'a write is there twice',
+    check: LOSS,
+    verdict: 'fail',
+    breakIt: (o) => changeLedgers(o, (ledger) => new Map(ledger).set(lastAcknowledgedBeforeFault(o).id, 2)),
+  },
+  {
+    name: 'the client drops a ledger row, so the database holds a write that nobody sent',
+    check: LOSS,
+    verdict: 'fail',
+    breakIt: (o) => withRows(o, (row) => (row.id === lastAcknowledgedBeforeFault(o).id ? null : row)),
+  },
+  {
+    name: 'the new primary lacked a write until the old one brought it back',
+    check: 'kept before the old primary came back',
+    verdict: 'fail',
+    breakIt: (o) => {
+      const seen = o.afterPromotion;
+      assert(seen !== null, 'the new primary was read');
+      const ledger = withoutId(seen.read.ledger, lastAcknowledgedBeforeFault(o).id);
+      return { ...o, afterPromotion: { ...seen, read: { ...seen.read, ledger } } };
+    },
+  },
+  {
+    name: 'the old side goes on acknowledging writes that are lost',
+    check: 'no lost zombie acknowledgements',
+    verdict: 'fail',
+    breakIt: (o) => withZombie(o),
+  },
+  {
+    name: 'two nodes are open under one epoch',
+    check: 'one primary per epoch',
+    verdict: 'fail',
+    breakIt: (o) => {
+      const open = o.samples.find((sample) => sample.openPrimary);
+      assert(open !== undefined, 'a primary was seen');
+      return { ...o, samples: [...o.samples, { ...open, node: 'somebody-else' }] };
+    },
+  },
+  {
+    name: 'a cancelled wait for a standby was acknowledged',
+    check: 'no cancelled wait was acknowledged',
+    verdict: 'fail',
+    breakIt: (o) => ({ ...o, cancelledWaits: o.ledger.rows.filter((row) => row.code === '08007').length + 1 }),
+  },
+  {
+    name: 'service comes back later than promised',
+    check: 'recovered within the objective',
+    verdict: 'fail',
+    breakIt: (o) => ({ ...o, objectives: { ...o.objectives, rtoMs: 1 } }),
+  },
+  {
+    name: 'nothing was killed',
+    check: 'injected',
+    verdict: 'inconclusive',
+    breakIt: (o) => ({ ...o, fault: o.fault === null ? null : { ...o.fault, processes: 0 } }),
+  },
+  {
+    name: 'nobody wrote',
+    check: 'traffic before and after',
+    verdict: 'inconclusive',
+    breakIt: (o) => withRows(o, (row) => ({ ...row, outcome: 'fail' })),
+  },
+  {
+    name: 'the generator was late',
+    check: 'the generator was on time',
+    verdict: 'inconclusive',
+    breakIt: (o) => withRows(o, (row) => ({ ...row, startedMs: row.intendedMs + 200 })),
+  },
+  {
+    name: 'the load process was killed',
+    check: 'the generator was on time',
+    verdict: 'inconclusive',
+    breakIt: (o) => ({ ...o, ledger: { ...o.ledger, complete: false } }),
+  },
+  {
+    name: 'a node could not be read',
+    check: 'every node was read',
+    verdict: 'inconclusive',
+    breakIt: (o) => ({ ...o, unread: [{ node: 'n', why: 'no answer' }] }),
+  },
+  {
+    name: 'the fault could not be undone',
+    check: 'the region came back',
+    verdict: 'fail',
+    breakIt: (o) => ({ ...o, undo: { ...o.undo, complete: false } }),
+  },
+];
+
+const t0Of = (o: TrialObservation): number => o.fault?.effectiveMs ?? Number.POSITIVE_INFINITY;
+
+/** Of a surviving region and old enough to have been sent long before the new primary was read. */
+function lastAcknowledgedBeforeFault(o: TrialObservation): LedgerRow {
+  const row = o.ledger.rows.findLast((it) => it.op === 'sql-write' && it.outcome === 'ok' && it.doneMs < t0Of(o));
+  assert(row !== undefined, 'a write was acknowledged before the fault');
+  return row;
+}
+
+const withRows = (o: TrialObservation, change: (row: LedgerRow) => LedgerRow | null): TrialObservation => ({
+  ...o,
+  ledger: { ...o.ledger, rows: o.ledger.rows.flatMap((row) => change(row) ?? []) },
+});
+
+const changeLedgers = (
+  o: TrialObservation,
+  change: (ledger: NodeRead['ledger'], read: NodeRead) => NodeRead['ledger'],
+): TrialObservation => ({ ...o, final: o.final.map((read) => ({ ...read, ledger: change(read.ledger, read) })) });
+
+const withoutId = (ledger: NodeRead['ledger'], id: string): NodeRead['ledger'] =>
+  new Map([...ledger].filter(([each]) => each !== id));
+
+const without = (o: TrialObservation, id: string, where: (read: NodeRead) => boolean): TrialObservation =>
+  changeLedgers(o, (ledger, read) => (where(read) ? withoutId(ledger, id) : ledger));
+
+/** One more acknowledgement by the old timeline, after the new one had begun, that no node holds. */
+function withZombie(o: TrialObservation): TrialObservation {
+  const old = lastAcknowledgedBeforeFault(o);
+  const newest = o.ledger.rows.findLast((row) => row.outcome === 'ok' && (row.timeline ?? 0) > (old.timeline ?? 0));
+  assert(newest !== undefined, 'a newer timeline acknowledged');
+  const { intendedMs, startedMs, sentMs, doneMs } = newest;
+  const zombie: LedgerRow = { ...old, id: `${old.id}.zombie`, intendedMs, startedMs, sentMs, doneMs };
+  return { ...o, ledger: { ...o.ledger, rows: [...o.ledger.rows, zombie] } };
+}
