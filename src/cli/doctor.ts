@@ -89,7 +89,6 @@ function checkUser(): Check {
     return fail('user', `${process.platform}: only Linux is supported, /proc is needed`);
   const runAs = chooseRunAs();
   if (runAs === null) return ok('user', `uid ${process.getuid?.()}; PostgreSQL runs as the same user`);
-  // The kernel's parent-death signal is set through setpriv; without it a killed keeper leaves PostgreSQL running.
   return ok('user', `root; PostgreSQL runs as uid ${runAs.uid}`);
 }
 
@@ -100,9 +99,10 @@ async function checkPostgres(postgresBin: string | undefined): Promise<Check> {
     const found = await locateBinaries({ ...(postgresBin === undefined ? {} : { postgresBin }), runAs, cacheDir });
     const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
     const said = `${found.version} in ${found.binDir}`;
-    if (setpriv === undefined)
-      return warn('postgres', `${said}; no setpriv (util-linux): PostgreSQL may outlive a killed keeper`);
-    return ok('postgres', said);
+    // It sets the parent-death signal: a killed keeper takes PostgreSQL with it (P10.1).
+    return setpriv === undefined
+      ? fail('postgres', `${said}; setpriv is missing: install util-linux`)
+      : ok('postgres', said);
   } catch (error) {
     return fail('postgres', messageOf(error));
   }

@@ -48,11 +48,12 @@ const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /**
  * Kills every process of a region at one moment, as the loss of its power would, and keeps it down until `undo`.
- * Written to the undo journal first. Throws FSH_FAILED when a process is left (the canary), after undoing everything.
+ * Written to the undo journal first. Throws FSH_REFUSED when somebody else holds the region, FSH_FAILED when a process is left (the canary), after undoing everything.
  */
 export async function crashRegion(world: World, region: PlaceId, holder: string): Promise<RegionCrash> {
   const place = world.layout.places.find((it) => it.id === region);
   if (place === undefined) throw new FarshoreError('FSH_USAGE', `${region} is no place of this world`);
+  await refuseWhenHeld(world, region);
   writeJournal(world, 'crash-region', [region], 'injecting');
   const refresh = await holdRegion(world, region, holder);
   const undo = undoOnce(async () => {
@@ -111,6 +112,13 @@ export async function recoverFaults(world: World): Promise<readonly string[]> {
     undone.push(`${entry.fault} ${entry.places.join(' → ')}`);
   }
   return undone;
+}
+
+/** Two holders would undo each other. */
+async function refuseWhenHeld(world: World, region: PlaceId): Promise<void> {
+  const list = await world.supervisor.list();
+  const hold = list.kind === 'done' ? list.value.holds.find((it) => it.place === region) : undefined;
+  if (hold !== undefined) throw new FarshoreError('FSH_REFUSED', `${region} is held down by ${hold.holder} already`);
 }
 
 async function holdRegion(world: World, region: PlaceId, holder: string): Promise<NodeJS.Timeout> {

@@ -100,7 +100,11 @@ async function askStatus(
   const last =
     before === undefined
       ? null
-      : { value: before.status, ageMs: before.status.ageMs + performance.now() - before.atMs, observer: node };
+      : {
+          value: before.status,
+          ageMs: Math.round(before.status.ageMs + performance.now() - before.atMs),
+          observer: node,
+        };
   const why = answered ? 'answers' : answer.status === 0 ? answer.body : `answers ${answer.status}`;
   return { node, place: place.id, answered, why, last };
 }

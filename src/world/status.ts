@@ -112,7 +112,11 @@ function primaryOf(answers: readonly NodeAnswer[]): WorldStatus['primary'] {
   const open = answers.flatMap(({ answered, last }) => (answered && last?.value.open ? [last] : []));
   const best = open.toSorted((a, b) => (b.value.epoch ?? 0) - (a.value.epoch ?? 0))[0];
   if (best === undefined) return null;
-  return { value: { node: best.value.node, region: best.value.place }, ageMs: best.ageMs, observer: best.observer };
+  return {
+    value: { node: best.value.node, region: best.value.place },
+    ageMs: Math.round(best.ageMs),
+    observer: best.observer,
+  };
 }
 
 function regionOf(
