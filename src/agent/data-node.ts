@@ -88,12 +88,15 @@ export class DataNode {
     else this.#notReceivingSinceMs ??= nowMs;
   }
 
-  /** The gateway closes as soon as this node knows that its reign is over, before PostgreSQL is even stopped. */
+  /**
+   * The gateway closes as soon as this node knows that its reign is over, before PostgreSQL is even stopped. A PostgreSQL
+   * that does not answer a look in time (`starting`) says nothing of that kind: whether it serves, the heartbeat tells.
+   */
   #closeWhenOver(o: Observation, local: DatabaseStatus): void {
     if (this.#reign === null) return;
     const { epoch } = o.store;
-    const over = local.state !== 'primary' || (epoch !== null && epoch.value.n > this.#reign.epoch);
-    if (over) this.#endReign();
+    const gone = local.state === 'standby' || local.state === 'stopped' || local.state === 'empty';
+    if (gone || (epoch !== null && epoch.value.n > this.#reign.epoch)) this.#endReign();
   }
 
   #endReign(): void {

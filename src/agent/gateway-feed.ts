@@ -55,10 +55,10 @@ export class GatewayFeed {
 
   tableOf(o: Observation, local: DatabaseStatus, data: DataNode, routes: RouteTable | null): GatewayTable {
     const epoch = o.store.epoch?.value.n ?? 0;
-    const open = data.open && local.state === 'primary' && data.reign?.epoch === epoch;
+    const open = data.open && data.reign?.epoch === epoch;
     return {
       epoch,
-      local: local.state === 'primary' || local.state === 'standby' ? local.state : 'closed',
+      local: open ? 'primary' : local.state === 'primary' || local.state === 'standby' ? local.state : 'closed',
       open,
       deadlineMs: open ? deadlineOf(data, o) : null,
       primary: primaryOf(o, this.#config, routes),

@@ -2,7 +2,9 @@ import { Agent as HttpAgent, request, type ClientRequest } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 
-import type { Order, OrderReply, PeerAddresses, PeerNetwork, Pulse } from '../ports/agent.ts';
+import type { Order, OrderReply, PeerAddresses, PeerNetwork, Pulse, PulseHandlers } from '../ports/agent.ts';
+import type { Secrets } from '../ports/config.ts';
+import { askDoorWhileBroken } from './door.ts';
 
 /** How soon a broken pulse stream is opened again. */
 const REOPEN_MS = 40;
@@ -13,17 +15,20 @@ const WARM_EVERY_MS = 10_000;
 const PULSE_LINE_BYTES_MAX = 64 * 1024;
 
 /** Pulses and orders over HTTP, through the links. */
-export function httpNetwork(peers: readonly PeerAddresses[], token: string, clock: Clock): PeerNetwork {
+export function httpNetwork(peers: readonly PeerAddresses[], tokens: Tokens, clock: Clock): PeerNetwork {
   const addresses = new Map(peers.map((peer) => [peer.node, peer.agent]));
-  const headers = { authorization: `Bearer ${token}` };
+  const doors = new Map(peers.map((peer) => [peer.node, peer.gateway]));
+  const headers = { authorization: `Bearer ${tokens.agentToken}` };
   // Orders keep their connection, so that an order costs one round trip.
   const keepAlive = new HttpAgent({ keepAlive: true, maxSockets: 4 });
   return {
     listen: (node, handlers) => {
       const stream = new PulseStream(addresses.get(node), headers, clock, handlers);
+      const stopAsking = askDoorWhileBroken(stream, doors.get(node) ?? null, tokens.gatewayToken, clock, handlers);
       stream.open();
       const stopWarming = keepWarm(addresses.get(node), keepAlive, clock);
       return () => {
+        stopAsking();
         stopWarming();
         stream.close();
       };
@@ -53,24 +58,28 @@ function keepWarm(address: Address, agent: HttpAgent, clock: Clock): () => void 
 }
 
 type Address = PeerAddresses['agent'] | undefined;
-interface Handlers {
-  onPulse(pulse: Pulse): void;
-  onBroken(why: string): void;
-}
+type Tokens = Pick<Secrets, 'agentToken' | 'gatewayToken'>;
 
 class PulseStream {
   readonly #address: Address;
   readonly #headers: Record<string, string>;
   readonly #clock: Clock;
-  readonly #handlers: Handlers;
+  readonly #handlers: PulseHandlers;
   #request: ClientRequest | null = null;
   #closed = false;
+  #broken = true;
+  /** Called when the stream breaks. */
+  onBreak: () => void = () => undefined;
 
-  constructor(address: Address, headers: Record<string, string>, clock: Clock, handlers: Handlers) {
+  constructor(address: Address, headers: Record<string, string>, clock: Clock, handlers: PulseHandlers) {
     this.#address = address;
     this.#headers = headers;
     this.#clock = clock;
     this.#handlers = handlers;
+  }
+
+  get broken(): boolean {
+    return this.#broken && !this.#closed;
   }
 
   open(): void {
@@ -80,7 +89,9 @@ class PulseStream {
       if (over) return;
       over = true;
       this.#request?.destroy();
+      this.#broken = true;
       this.#handlers.onBroken(why);
+      this.onBreak();
       void this.#clock.sleep(REOPEN_MS).then(() => this.open());
     };
     const sent = request({
@@ -99,7 +110,7 @@ class PulseStream {
       response.on(
         'data',
         lines(
-          (line) => this.#handlers.onPulse(JSON.parse(line) as Pulse),
+          (line) => this.#hear(line),
           () => broken('a line is too long'),
         ),
       );
@@ -107,6 +118,11 @@ class PulseStream {
       response.on('close', () => broken('the stream ended'));
     });
     sent.end();
+  }
+
+  #hear(line: string): void {
+    this.#broken = false;
+    this.#handlers.onPulse(JSON.parse(line) as Pulse);
   }
 
   close(): void {

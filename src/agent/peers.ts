@@ -8,7 +8,11 @@ interface Heard {
   heardAtMs: number;
   brokenSinceMs: number | null;
   roleSinceMs: number;
+  doorAnsweredAtMs: number | null;
+  doorRefusedAtMs: number | null;
 }
+
+const NOT_ASKED = { doorAnsweredAtMs: null, doorRefusedAtMs: null } as const;
 
 /** Listens to every peer's pulses and keeps what a decision needs of them. */
 export class Peers {
@@ -20,7 +24,7 @@ export class Peers {
     this.#clock = clock;
     for (const node of nodes) {
       const nowMs = clock.nowMs();
-      const heard: Heard = { pulse: null, heardAtMs: nowMs, brokenSinceMs: nowMs, roleSinceMs: nowMs };
+      const heard: Heard = { pulse: null, heardAtMs: nowMs, brokenSinceMs: nowMs, roleSinceMs: nowMs, ...NOT_ASKED };
       this.#heard.set(node, heard);
       this.#stops.push(
         network.listen(node, {
@@ -28,6 +32,12 @@ export class Peers {
           onBroken: () => {
             if (heard.brokenSinceMs !== null) return;
             heard.brokenSinceMs = clock.nowMs();
+            Object.assign(heard, NOT_ASKED);
+            onChange();
+          },
+          onDoor: (door) => {
+            if (door === 'answers') heard.doorAnsweredAtMs = clock.nowMs();
+            else heard.doorRefusedAtMs = clock.nowMs();
             onChange();
           },
         }),

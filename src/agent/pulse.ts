@@ -21,14 +21,15 @@ export function pulseOf(
   return {
     node,
     epoch,
-    role: local.state === 'primary' || local.state === 'standby' ? local.state : 'none',
+    // An open primary that is too busy for a look is still one; how old its last commit is says whether it serves.
+    role: data.open ? 'primary' : local.state === 'primary' || local.state === 'standby' ? local.state : 'none',
     open: data.open,
     committed: data.heartbeat.committed,
     commitAgeMs: data.open ? data.heartbeat.ageMs() : 0,
     waitsForSync: data.open && waitingSinceMs !== null && nowMs - waitingSinceMs > WAITS_AFTER_MS,
     timeline: local.timeline,
     endLsn: local.endLsn,
-    storedEpoch: local.state === 'primary' ? (data.reign?.epoch ?? local.storedEpoch) : local.storedEpoch,
+    storedEpoch: data.reign?.epoch ?? local.storedEpoch,
     systemId: local.systemId,
     detachable: local.state === 'standby',
   };

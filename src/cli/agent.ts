@@ -29,7 +29,7 @@ export async function agent(argv: readonly string[]): Promise<number> {
   const database = config.database === null ? null : openPostgres(config.database, nodeClock);
   const keeper = config.database === null ? null : connectKeeper(config.database.keeperSocketPath);
   const gateway = config.database === null ? null : connectGateway(config.database.gatewayControlPath);
-  const network = httpNetwork(config.peers, secrets.agentToken, nodeClock);
+  const network = httpNetwork(config.peers, secrets, nodeClock);
   const decide = sabotagedDecision(process.env['FARSHORE_SABOTAGE'], log) ?? decideFailover;
   const running = new Agent({ config, clock: nodeClock, store, network, database, gateway, log, decide });
   const server = await startAgentApi(running, config, secrets.agentToken, () => pidsOf(keeper), nodeClock);

@@ -56,10 +56,20 @@ export interface PeerAddresses {
   readonly postgres: { readonly host: string; readonly port: number } | null;
 }
 
+export interface PulseHandlers {
+  onPulse(pulse: Pulse): void;
+  onBroken(why: string): void;
+  /**
+   * While the stream is broken the node's gateway is asked again and again: an agent that died alone is started again and
+   * takes its keeper over (P10.1); that is no loss of the node. `answers`: the gateway lives and PostgreSQL accepts connections.
+   */
+  onDoor(door: 'answers' | 'refuses'): void;
+}
+
 /** How an agent reaches the others. In production HTTP over links; in the simulator a virtual network. */
 export interface PeerNetwork {
   /** Keeps a pulse stream open to `node`, opening it again when it breaks, until the returned function is called. */
-  listen(node: NodeId, handlers: { onPulse(pulse: Pulse): void; onBroken(why: string): void }): () => void;
+  listen(node: NodeId, handlers: PulseHandlers): () => void;
   /** Sends one order and waits for its reply, at most `timeoutMs`. `unknown` when none came: it may have been carried out. */
   order(node: NodeId, order: Order, timeoutMs: number): Promise<OrderReply>;
 }

@@ -72,6 +72,29 @@ export interface GatewayConfig {
   readonly waitForPrimaryMs: number;
 }
 
+/**
+ * The line with which another gateway, or an observer, begins a connection to the `peer` listener. `hello` asks only
+ * whether this gateway is there and its PostgreSQL accepts connections; nothing follows.
+ */
+export interface GatewayPreface {
+  readonly farshore: 1;
+  readonly token: string;
+  readonly want: 'rw' | 'ro' | 'cancel' | 'hello';
+  /** The highest epoch the sender knows; 0 tells nothing. */
+  readonly epoch: number;
+  /** Milliseconds until the sender's deadline, null = none. Monotonic clocks of two machines don't compare. */
+  readonly leftMs: number | null;
+}
+
+/** The answering gateway's line. When `ok` is false it closes the connection. */
+export interface GatewayPrefaceAnswer {
+  readonly farshore: 1;
+  readonly ok: boolean;
+  readonly epoch: number;
+  readonly leftMs: number | null;
+  readonly why: string;
+}
+
 /** The agent's hand on its gateway. `unknown` when the gateway did not answer: it keeps its last table. */
 export interface GatewayControl {
   table(table: GatewayTable): Promise<Outcome<GatewayStatus>>;

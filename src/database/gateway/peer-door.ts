@@ -56,6 +56,10 @@ export async function servePeer(gateway: GatewayContext, socket: Socket): Promis
       return;
     }
     if (gateway.authority.learn(preface.epoch)) gateway.sweep();
+    if (preface.want === 'hello') {
+      await sayHello(gateway, socket);
+      return;
+    }
     const first = await readHead(socket, { ...limits, bytes: MAX_STARTUP_BYTES }, parseFirstPacket);
     if (preface.want === 'cancel') {
       if (first.kind === 'cancel') await forwardCancel(gateway, first.key, first.packet);
@@ -68,6 +72,19 @@ export async function servePeer(gateway: GatewayContext, socket: Socket): Promis
     if (error instanceof ProtocolError) sayGoodbye(socket, fatal('08P01', `farshore: ${messageOf(error)}`));
     else socket.destroy();
   }
+}
+
+/** For an observer that lost sight of this node's agent: the gateway lives, and PostgreSQL accepts connections. */
+async function sayHello(gateway: GatewayContext, socket: Socket): Promise<void> {
+  const { authority } = gateway;
+  let why = '';
+  try {
+    (await dial(localTarget(gateway), Buffer.alloc(0), HANDSHAKE_MS)).destroy();
+  } catch (error) {
+    why = `my database: ${messageOf(error)}`;
+  }
+  const answer = { farshore: 1, epoch: authority.epoch, leftMs: authority.leftMs, ok: why === '', why } as const;
+  sayGoodbye(socket, encodeLine(answer));
 }
 
 async function leadToLocal(

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import type { GatewayPreface, GatewayPrefaceAnswer } from '../../ports/gateway.ts';
 
 /**
  * What two gateways say to each other before PostgreSQL's own protocol begins: one line each way. The asking side sends
@@ -10,14 +11,11 @@ export const MAX_PREFACE_BYTES = 2_048;
 const prefaceSchema = z.strictObject({
   farshore: z.literal(1),
   token: z.string(),
-  want: z.enum(['rw', 'ro', 'cancel']),
-  /** The highest epoch the sender knows. */
+  want: z.enum(['rw', 'ro', 'cancel', 'hello']),
   epoch: z.number().int().nonnegative(),
-  /** Milliseconds until the sender's deadline, null = none. Monotonic clocks of two machines don't compare. */
   leftMs: z.number().nullable(),
-});
-/** The asking gateway's line. */
-export type Preface = z.infer<typeof prefaceSchema>;
+}) satisfies z.ZodType<GatewayPreface>;
+export type Preface = GatewayPreface;
 
 const answerSchema = z.strictObject({
   farshore: z.literal(1),
@@ -25,9 +23,8 @@ const answerSchema = z.strictObject({
   epoch: z.number().int().nonnegative(),
   leftMs: z.number().nullable(),
   why: z.string(),
-});
-/** The answering gateway's line. When `ok` is false it closes the connection. */
-export type PrefaceAnswer = z.infer<typeof answerSchema>;
+}) satisfies z.ZodType<GatewayPrefaceAnswer>;
+export type PrefaceAnswer = GatewayPrefaceAnswer;
 
 export const encodeLine = (line: Preface | PrefaceAnswer): Buffer => Buffer.from(`${JSON.stringify(line)}\n`);
 

@@ -47,6 +47,9 @@ export interface PeerView {
   readonly brokenSinceMs: number | null;
   /** Since when the pulses say the present role, without a gap. */
   readonly roleSinceMs: number;
+  /** When its gateway last answered, and last refused, since the stream broke; null = not since then. */
+  readonly doorAnsweredAtMs: number | null;
+  readonly doorRefusedAtMs: number | null;
 }
 
 /** What happened to an action that was asked for earlier. */

@@ -19,6 +19,31 @@ describe('ownVerdict (F1)', () => {
     });
   });
 
+  it('lets an agent that died alone come back within its lease, as long as its gateway answers (P10.1)', () => {
+    const alone = {
+      brokenSinceMs: NOW - 2_000,
+      heardAtMs: NOW - 2_000,
+      doorAnsweredAtMs: NOW - 100,
+      doorRefusedAtMs: NOW - 300,
+    };
+    expect(ownVerdict(withPrimary(alone))).toMatchObject({ kind: 'abstains', why: { code: 'agent-restarts' } });
+    expect(ownVerdict(withPrimary({ ...alone, heardAtMs: NOW - knobs.leaseTtlMs }))).toMatchObject({
+      why: { code: 'agent-gone' },
+    });
+    expect(ownVerdict(withPrimary({ ...alone, doorRefusedAtMs: NOW - 50 }))).toMatchObject({ why: { code: 'broken' } });
+    expect(
+      ownVerdict(
+        withPrimary({
+          ...alone,
+          brokenSinceMs: NOW - 500,
+          heardAtMs: NOW - 500,
+          doorAnsweredAtMs: null,
+          doorRefusedAtMs: null,
+        }),
+      ).kind,
+    ).toBe('abstains');
+  });
+
   it('tolerates a silence of one second, because a pause looks the same', () => {
     expect(ownVerdict(withPrimary({ heardAtMs: NOW - 1_000 })).kind).toBe('commits');
     expect(ownVerdict(withPrimary({ heardAtMs: NOW - knobs.silentAfterMs }))).toMatchObject({

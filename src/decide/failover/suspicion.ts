@@ -32,8 +32,16 @@ function peerVerdict(o: Observation, peer: PeerView, epoch: number): Verdict {
   const { node, pulse } = peer;
   const { knobs, nowMs } = o;
   const silentMs = nowMs - peer.heardAtMs;
-  if (peer.brokenSinceMs !== null && nowMs - peer.brokenSinceMs >= knobs.brokenAfterMs) {
-    return cannotSee('broken', `${node} refuses or resets connections for ${ms(nowMs - peer.brokenSinceMs)}`);
+  if (peer.brokenSinceMs !== null && doorAnswers(peer)) return agentAlone(o, peer, silentMs);
+  if (
+    peer.brokenSinceMs !== null &&
+    peer.doorRefusedAtMs !== null &&
+    nowMs - peer.brokenSinceMs >= knobs.brokenAfterMs
+  ) {
+    return cannotSee(
+      'broken',
+      `agent and gateway of ${node} refuse or reset connections for ${ms(nowMs - peer.brokenSinceMs)}`,
+    );
   }
   if (silentMs >= knobs.silentAfterMs) return cannotSee('silent', `${node} has sent nothing for ${ms(silentMs)}`);
   if (pulse === null || peer.brokenSinceMs !== null)
@@ -44,6 +52,20 @@ function peerVerdict(o: Observation, peer: PeerView, epoch: number): Verdict {
     return cannotSee('wedged', `${node} answers, but has committed nothing for ${ms(pulse.commitAgeMs + silentMs)}`);
   }
   return notServing(o, peer, epoch);
+}
+
+/** The last word of the gateway since the stream broke was that it lives and its PostgreSQL accepts connections. */
+const doorAnswers = (peer: PeerView): boolean =>
+  peer.doorAnsweredAtMs !== null && peer.doorAnsweredAtMs > (peer.doorRefusedAtMs ?? 0);
+
+/** The agent died alone: the next one takes over its keeper and gateway, who serve on within their deadline (P10.1). */
+function agentAlone(o: Observation, peer: PeerView, silentMs: number): Verdict {
+  if (silentMs >= o.knobs.leaseTtlMs)
+    return cannotSee('agent-gone', `the agent of ${peer.node} is gone for ${ms(silentMs)}, longer than its lease`);
+  return abstains(
+    'agent-restarts',
+    `the agent of ${peer.node} is gone, its gateway answers; it has ${ms(o.knobs.leaseTtlMs - silentMs)} to come back`,
+  );
 }
 
 /** The recorded primary answers, but does not serve: it may be on its way, or it restarted as an isolated standby (P8.1). */

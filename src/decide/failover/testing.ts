@@ -77,6 +77,8 @@ export const peer = (node: NodeId, over: Partial<PeerView> = {}): PeerView => ({
   heardAtMs: NOW - 50,
   brokenSinceMs: null,
   roleSinceMs: NOW - 60_000,
+  doorAnsweredAtMs: null,
+  doorRefusedAtMs: null,
   ...over,
 });
 
@@ -121,5 +123,11 @@ export const against = (observer: NodeId, epoch = 4) => ({
 /** The same observation, with the primary's stream broken for a while. */
 export const withBroken = (o: Observation, node: NodeId, sinceMs: number): Observation => ({
   ...o,
-  peers: new Map([...o.peers, [node, peer(node, { brokenSinceMs: o.nowMs - sinceMs, heardAtMs: o.nowMs - sinceMs })]]),
+  peers: new Map([
+    ...o.peers,
+    [
+      node,
+      peer(node, { brokenSinceMs: o.nowMs - sinceMs, heardAtMs: o.nowMs - sinceMs, doorRefusedAtMs: o.nowMs - 10 }),
+    ],
+  ]),
 });
