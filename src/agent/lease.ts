@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Coordination } from '../ports/coordination.ts';
+import type { LeaseRecord } from '../ports/records.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type GroupStore, put } from './group-store.ts';
 
@@ -61,9 +62,10 @@ export class ReignLease {
     const granted = await this.#store.grant(this.#ttlMs);
     if (granted.kind !== 'done') return false;
     const { keys } = this.#group;
+    const record: LeaseRecord = { n: epoch, holder };
     const wrote = await this.#store.txn(
       [{ key: keys.epoch, modRevision: epochModRevision }],
-      [{ put: keys.lease, value: JSON.stringify({ n: epoch, holder }), lease: granted.value.id }],
+      [{ put: keys.lease, value: JSON.stringify(record), lease: granted.value.id }],
     );
     if (wrote.kind !== 'done' || !wrote.value.succeeded) return false;
     this.#leaseId = granted.value.id;
