@@ -17,7 +17,7 @@ async function pair(): Promise<{ readonly near: Socket; readonly far: Socket }> 
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
-  const far = connect({ host: '127.0.0.1', port });
+  const far = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
   const near = await accepted;
   for (const socket of [near, far]) socket.on('error', () => undefined);
   open.push(server, near, far);
@@ -38,6 +38,7 @@ async function start() {
   let seen: Buffer = Buffer.alloc(0);
   let closed = false;
   client.far.on('data', (chunk: Buffer) => (seen = Buffer.concat([seen, chunk])));
+  client.far.on('end', () => client.far.end());
   client.far.on('close', () => (closed = true));
   const until = async (what: string, check: () => boolean): Promise<void> => {
     const endMs = performance.now() + 5_000;
