@@ -106,6 +106,29 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
     await relax();
   });
 
+  test('the checkpointer is waited for: frozen, commits still pass without a wait, and the barrier is unknown', async () => {
+    const admin = await a.connect('farshore_admin');
+    const { rows } = await admin.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'`,
+    );
+    const pid = rows[0]?.pid ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
+    try {
+      must(await a.db.setSyncList(list));
+      expect(await a.db.settleSyncList(list, ['in-force'], 1_000)).toMatchObject({ kind: 'unknown' });
+      // The list is configured and shown, nobody on it streams, and still a commit is acknowledged.
+      expect((await a.db.status()).syncList).toEqual(list);
+      expect((await a.db.heartbeat(2_000)).kind).toBe('done');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    must(await a.db.settleSyncList(list, ['in-force'], 10_000));
+    expect(await a.db.heartbeat(300)).toMatchObject({ kind: 'unknown' });
+    await admin.end();
+    await relax();
+  });
+
   test('a heartbeat that waits is joined, not repeated, and a cancelled wait is no acknowledgement (P7.3)', async () => {
     const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
     must(await a.db.setSyncList(list));

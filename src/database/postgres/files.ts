@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, chmod, chown, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { RunAs } from './run-as.ts';
@@ -60,7 +60,7 @@ export async function moveAside(directory: string, suffix: string): Promise<stri
   }
 }
 
-/** Bytes free for an ordinary user are not asked for in advance: what is written decides. */
+/** An error of the file system as one that says what to do. */
 export function asFarshoreError(error: unknown): FarshoreError {
   if (error instanceof FarshoreError) return error;
   const code = codeOf(error);
@@ -122,10 +122,4 @@ export async function beginMaking(
     keepAside: (suffix) => moveAside(beside, suffix),
     discard: () => rm(beside, { recursive: true, force: true }),
   };
-}
-
-/** Does the folder belong to the user that PostgreSQL will run as? PostgreSQL refuses any other. */
-export async function ownedBy(path: string, runAs: RunAs | null): Promise<boolean> {
-  const { uid } = await stat(path);
-  return uid === (runAs?.uid ?? process.getuid?.());
 }

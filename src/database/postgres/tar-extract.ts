@@ -1,5 +1,4 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
-import { chown } from 'node:fs/promises';
+import { type FileHandle, chown, mkdir, open } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { FarshoreError } from '../../base/errors.ts';
 import type { RunAs } from './run-as.ts';
