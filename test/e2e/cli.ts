@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { WorldStatus } from '../../src/ports/status.ts';
+
+/** The repository, as a user has it after `npm ci`. */
+export const ROOT = join(import.meta.dirname, '../..');
+const MAIN = join(ROOT, 'dist/cli/main.js');
+
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one command of the built program to its end. */
+export function farshore(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** A state directory of its own, with a space in its path as people have. */
+export const stateDir = (): string => join(mkdtempSync(join(tmpdir(), 'farshore e2e ')), 'state');
+export const removeState = (dir: string): void => rmSync(join(dir, '..'), { recursive: true, force: true });
+
+export async function status(dir: string): Promise<WorldStatus> {
+  const ran = await farshore(['status', '--json', '--state', dir]);
+  return JSON.parse(ran.stdout) as WorldStatus;
+}
+
+/** A client as an application would be: through a region's gateway, with the application's password. */
+export async function connect(
+  dir: string,
+  world: WorldStatus,
+  region: string,
+  door: 'rw' | 'ro' = 'rw',
+): Promise<pg.Client> {
+  const secrets = JSON.parse(readFileSync(join(dir, 'secrets.json'), 'utf8')) as { readonly appPassword: string };
+  const address = world.regions.find((it) => it.id === region)?.addresses[door];
+  const url = new URL(address ?? '');
+  url.password = secrets.appPassword;
+  const client = new pg.Client({ connectionString: url.href });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+/** Every process on this machine that belongs to the world in `dir`, by a path of it in its command line. */
+export function processesOf(dir: string): readonly string[] {
+  const found: string[] = [];
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      if (command.includes(dir)) found.push(`${entry} ${command}`);
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return found;
+}
+
+/** Polls until `look` gives something, at most `limitMs`. */
+export async function eventually<T>(limitMs: number, what: string, look: () => Promise<T | null>): Promise<T> {
+  const untilMs = Date.now() + limitMs;
+  for (;;) {
+    const found = await look();
+    if (found !== null) return found;
+    if (Date.now() > untilMs) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}

@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect, eventually, farshore, processesOf, removeState, ROOT, stateDir, status } from './cli.ts';
+
+/** One world through its life: up, used, agent and PostgreSQL killed, down, up again with everything it had. */
+describe('a world of three regions', () => {
+  const dir = stateDir();
+  const example = join(ROOT, 'examples/active-active.yaml');
+
+  beforeAll(async () => {
+    const up = await farshore(['up', example, '--detach', '--state', dir]);
+    expect(up.code, up.stderr).toBe(0);
+  });
+  afterAll(async () => {
+    await farshore(['down', '--state', dir]);
+    removeState(dir);
+  });
+
+  const ready = () =>
+    eventually(30_000, 'ready', async () => {
+      const world = await status(dir);
+      return world.state === 'ready' ? world : null;
+    });
+
+  it('is ready, keeps RPO 0, and says who saw what when', async () => {
+    const world = await ready();
+    expect(world.schema).toBe('farshore.status/v1');
+    expect(world.rpoZero.state).toBe('kept');
+    expect(world.regions).toHaveLength(3);
+    for (const region of world.regions) {
+      expect(Object.values(region.pids).every((pid) => pid !== null)).toBe(true);
+      expect(region.nodes[0]?.ageMs).toBeLessThan(5_000);
+    }
+    expect(world.links).toHaveLength(12);
+    for (const link of world.links) expect(link.measuredRttMs ?? 0).toBeGreaterThanOrEqual(link.targetRttMs);
+  });
+
+  it('takes writes through every region and shows them on every replica', async () => {
+    const world = await ready();
+    const regions = world.regions.map((region) => region.id);
+    const first = await connect(dir, world, regions[0] ?? '');
+    await first.query('CREATE TABLE IF NOT EXISTS e2e (region text PRIMARY KEY)');
+    await first.end();
+    for (const region of regions) {
+      const client = await connect(dir, world, region);
+      await client.query('INSERT INTO e2e VALUES ($1)', [region]);
+      await client.end();
+    }
+    for (const region of regions) {
+      await eventually(10_000, `all rows in ${region}`, async () => {
+        const client = await connect(dir, world, region, 'ro');
+        const { rows } = await client.query('SELECT region FROM e2e');
+        await client.end();
+        return rows.length === regions.length ? true : null;
+      });
+    }
+  });
+
+  it('loses no write and changes no primary when an agent is killed (P10.1)', async () => {
+    const world = await ready();
+    const primary = world.primary?.value.region ?? '';
+    const client = await connect(dir, world, primary);
+    const pid = world.regions.find((region) => region.id === primary)?.pids['agent'];
+    expect(pid).toBeTypeOf('number');
+    process.kill(pid ?? 0, 'SIGKILL');
+    const untilMs = Date.now() + 5_000;
+    let written = 0;
+    // The session is the same all the time: nobody cut it.
+    while (Date.now() < untilMs) {
+      await client.query(`INSERT INTO e2e VALUES ('agent ' || $1)`, [written]);
+      written += 1;
+    }
+    await client.end();
+    const after = await ready();
+    expect(written).toBeGreaterThan(50);
+    expect(after.epoch?.value).toBe(world.epoch?.value);
+    expect(after.regions.find((region) => region.id === primary)?.pids['agent']).not.toBe(pid);
+  });
+
+  it('serves again, in a new epoch, when PostgreSQL is killed, and still has every acknowledged row (I3)', async () => {
+    const world = await ready();
+    const primary = world.primary?.value.region ?? '';
+    const pid = world.regions.find((region) => region.id === primary)?.pids['postgres'];
+    const before = await connect(dir, world, primary);
+    const count = Number((await before.query('SELECT count(*) FROM e2e')).rows[0]?.count);
+    process.kill(pid ?? 0, 'SIGKILL');
+    const after = await eventually(60_000, 'a new epoch', async () => {
+      const now = await status(dir);
+      return now.state === 'ready' && (now.epoch?.value ?? 0) > (world.epoch?.value ?? 0) ? now : null;
+    });
+    const client = await connect(dir, after, primary);
+    expect(Number((await client.query('SELECT count(*) FROM e2e')).rows[0]?.count)).toBeGreaterThanOrEqual(count);
+    await client.end();
+  });
+
+  it('explains itself', async () => {
+    const why = await farshore(['why', '--state', dir]);
+    expect(why.code).toBe(0);
+    expect(why.stdout).toMatch(/primary/);
+    const again = await farshore(['up', example, '--detach', '--state', dir]);
+    expect(again.code).toBe(4);
+    expect(again.stderr).toMatch(/FSH_STATE_BUSY/);
+    expect(again.stderr).toMatch(/fix: /);
+  });
+
+  it('leaves no process behind, and comes back with all data (P8.1)', async () => {
+    const before = await ready();
+    const down = await farshore(['down', '--state', dir]);
+    expect(down.code, down.stderr).toBe(0);
+    expect(processesOf(dir)).toEqual([]);
+    const up = await farshore(['up', example, '--detach', '--state', dir]);
+    expect(up.code, up.stderr).toBe(0);
+    const world = await ready();
+    expect(world.epoch?.value).toBeGreaterThan(before.epoch?.value ?? 0);
+    const client = await connect(dir, world, world.regions[1]?.id ?? '');
+    const { rows } = await client.query(`SELECT region FROM e2e WHERE region LIKE 'aws:%'`);
+    expect(rows).toHaveLength(3);
+    await client.end();
+  });
+});
