@@ -104,7 +104,7 @@ test('kill -9 of the store changes nothing for users; a table of the restarted o
   const ended = exitOf(edge);
   edge.kill('SIGTERM');
   expect(await ended).toBe(0);
-  expect(performance.now() - startedMs).toBeLessThan(2_000);
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
   expect(edge.errors).not.toContain(TOKEN);
 });
 

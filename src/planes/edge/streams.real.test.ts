@@ -206,9 +206,9 @@ async function settles(value: () => number): Promise<void> {
 }
 
 test('a slow region: a read is asked elsewhere after its try, a write is left alone', async () => {
-  const slow = await http(A, (_request, response) => void setTimeout(() => response.end('slow'), 400));
+  const slow = await http(A, (_request, response) => void setTimeout(() => response.end('slow'), 1_500));
   const quick = await http(B, (_request, response) => void response.end('quick'));
-  const edge = await edgeFor([slow, quick], { readTryMs: 100 });
+  const edge = await edgeFor([slow, quick], { readTryMs: 500 });
   const read = await ask(edge.port, '/');
   expect(read).toMatchObject({ body: 'quick', headers: { 'x-farshore-why': `nearest,timeout@${A}` } });
   expect((await ask(edge.port, '/', { method: 'POST' })).body).toBe('slow');
@@ -326,6 +326,6 @@ test('stopping: what is in flight is answered, new connections are not, and what
   expect(await answered).toMatchObject({ status: 200, body: 'in time' });
   await expect(ask(port, '/')).rejects.toThrow();
   await closing;
-  expect(performance.now() - startedMs).toBeLessThan(2_000);
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
   expect(await hanging).toBeInstanceOf(Error);
 });
