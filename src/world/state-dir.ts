@@ -8,6 +8,7 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -53,6 +54,7 @@ export function takeStateDir(
   deployment: string,
 ): { readonly stateDir: string; readonly saved: WorldLayout | null } {
   if (existsSync(wanted)) {
+    if (!statSync(wanted).isDirectory()) throw new FarshoreError('FSH_STATE_FOREIGN', `${wanted} is not a folder`);
     const saved = readLayout(wanted);
     if (saved === null && readdirOrThrow(wanted).some((name) => !isOurs(name)))
       throw new FarshoreError('FSH_STATE_FOREIGN', `${wanted} holds files but no world of Farshore`);
@@ -81,8 +83,6 @@ function readdirOrThrow(path: string): readonly string[] {
   try {
     return readdirSync(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR')
-      throw new FarshoreError('FSH_STATE_FOREIGN', `${path} is not a folder`, error);
     throw asFarshoreError(error);
   }
 }

@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FarshoreError } from '../base/errors.ts';
+import { placeId } from '../base/ids.ts';
+import type { Deployment } from '../spec/deployment.ts';
+import { freePorts } from './free-ports.ts';
+import { takeLock } from './lock.ts';
+import { prepareWorld } from './prepare.ts';
+import { startWorld } from './start.ts';
+import { runDirOf, takeRunDir, worldId } from './state-dir.ts';
+
+const region = (id: string): Deployment['regions'][number] => ({
+  id: placeId(id),
+  role: 'active',
+  weight: 1,
+  control: 'owned',
+  nodes: ['n1'],
+  promotable: true,
+});
+const shop: Deployment = {
+  name: 'shop',
+  model: 'active-active',
+  tier: 'high',
+  objectives: { rtoMs: 30_000, rpoMs: 0 },
+  regions: [region('aws:eu-west-1'), region('aws:eu-west-3')],
+  sites: [{ id: placeId('aws:eu-north-1'), store: true, witness: true }],
+  residency: [],
+  replication: { mode: 'sync', confirm: 1, whenAlone: 'serve-with-rpo-suspended', rpoWhileDegradedMs: 1 },
+  leaseTtlMs: 3_000,
+  timings: {},
+  application: null,
+};
+
+let folder: string;
+const runDirs: string[] = [];
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'fsh prepare ')));
+});
+afterEach(() => {
+  for (const path of [folder, ...runDirs.splice(0)]) rmSync(path, { recursive: true, force: true });
+});
+
+const options = (stateDir: string, basePort?: number) => {
+  runDirs.push(runDirOf(worldId(stateDir)));
+  return { specPath: join(folder, 'shop.yaml'), stateDir, basePort, rttMs: () => 10 };
+};
+async function codeFrom(promise: Promise<unknown>): Promise<{ code: string; message: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof FarshoreError) return { code: error.code, message: error.message };
+    throw error;
+  }
+  throw new Error('it was accepted');
+}
+
+describe('preparing a world', () => {
+  it('writes all that the supervisor needs, secrets for this user only, and keeps ports and secrets the next time', async () => {
+    const stateDir = join(folder, 'state');
+    const first = await prepareWorld(shop, options(stateDir));
+    const secrets = readFileSync(first.secretsPath, 'utf8');
+    expect(statSync(first.secretsPath).mode & 0o777).toBe(0o600);
+    expect(readFileSync(join(stateDir, 'world.json'), 'utf8')).not.toContain(JSON.parse(secrets).appPassword);
+    for (const plan of first.processes) expect(statSync(plan.argv.at(-1) ?? '').mode & 0o777).toBe(0o600);
+    const second = await prepareWorld(shop, options(stateDir));
+    expect(second).toEqual(first);
+    expect(readFileSync(first.secretsPath, 'utf8')).toBe(secrets);
+  });
+
+  it('changes nothing in a folder that holds something else', async () => {
+    writeFileSync(join(folder, 'precious.txt'), 'mine');
+    expect((await codeFrom(prepareWorld(shop, options(folder)))).code).toBe('FSH_STATE_FOREIGN');
+    expect(readdirSync(folder)).toEqual(['precious.txt']);
+    expect((await codeFrom(prepareWorld(shop, options(join(folder, 'precious.txt'))))).code).toBe('FSH_STATE_FOREIGN');
+  });
+
+  it('does not take the world of another deployment', async () => {
+    const stateDir = join(folder, 'state');
+    await prepareWorld(shop, options(stateDir));
+    const before = readFileSync(join(stateDir, 'world.json'), 'utf8');
+    const { code, message } = await codeFrom(prepareWorld({ ...shop, name: 'bank' }, options(stateDir)));
+    expect(code).toBe('FSH_STATE_FOREIGN');
+    expect(message).toMatch(/"shop".*"bank"/);
+    expect(readFileSync(join(stateDir, 'world.json'), 'utf8')).toBe(before);
+  });
+
+  it('names the port that is taken, and by whom', async () => {
+    const [port = 0] = await freePorts(1);
+    const server = createServer().listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const { code, message } = await codeFrom(prepareWorld(shop, options(join(folder, 'state'), port - 3)));
+      expect(code).toBe('FSH_PORT_IN_USE');
+      // Another process may hold one of the three before it; whichever is named, somebody is named with it.
+      expect(message).toMatch(/port \d+ of \d+-\d+ is in use by process \d+/);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('does not start a world twice', async () => {
+    const stateDir = join(folder, 'state');
+    const lock = await takeLock(`world-${worldId(stateDir)}`);
+    expect((await codeFrom(startWorld(shop, options(stateDir)))).code).toBe('FSH_STATE_BUSY');
+    expect(readdirSync(folder)).toEqual([]);
+    lock?.release();
+  });
+
+  it('does not use a run directory that somebody prepared', () => {
+    const runDir = join(folder, 'run');
+    mkdirSync(join(folder, 'elsewhere'));
+    symlinkSync(join(folder, 'elsewhere'), runDir);
+    expect(() => takeRunDir(runDir, false)).toThrow(/does not belong/);
+  });
+});
