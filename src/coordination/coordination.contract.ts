@@ -1,19 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Coordination, KeyValue, TxnResult, WatchEvent } from '../ports/coordination.ts';
 import { must } from './must.contract.ts';
-
-/** One running store under test, and the means to wait on its clock. */
-export interface Rig {
-  connect(): Coordination;
-  /** Lets `ms` pass: on a virtual clock at once. */
-  sleep(ms: number): Promise<void>;
-  nowMs(): number;
-  /** Forgets the watch history up to `revision`. */
-  compact(revision: number): Promise<void>;
-  /** How long after its TTL a lease may still live. */
-  readonly expiryLateMs: number;
-  close(): Promise<void>;
-}
+import type { Rig } from './rig.contract.ts';
 
 /** What every implementation of the port must do. Each test works under a prefix of its own. */
 export function coordinationContract(name: string, make: () => Promise<Rig>): void {

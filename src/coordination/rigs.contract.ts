@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Coordination } from '../ports/coordination.ts';
-import type { Rig } from './coordination.contract.ts';
+import type { Rig } from './rig.contract.ts';
 import { connectStore } from './etcd/client.ts';
 
 /** Real stores for tests: processes, folders and clients, all removed by `close`. */
