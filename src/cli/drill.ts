@@ -1,18 +1,20 @@
 import { FarshoreError } from '../base/errors.ts';
 import { placeId } from '../base/ids.ts';
 import { renderReport } from '../drills/region-failover/render.ts';
-import { exitCodeOf } from '../drills/region-failover/report.ts';
+import { type DrillReport, exitCodeOf } from '../drills/region-failover/report.ts';
 import { runRegionFailover } from '../drills/region-failover/run.ts';
+import { runSelftest } from '../drills/selftest/run.ts';
 import { nearest } from '../spec/nearest.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { readDeployment } from './read-deployment.ts';
 import { seconds } from './text.ts';
-import { selectWorld } from './which-world.ts';
+import { demoSpecPath, selectWorld } from './which-world.ts';
 
-const USAGE = `Usage: farshore drill region-failover [--fault crash] [--region R] [--trials N] [--json] [--state DIR]
+const USAGE = `Usage: farshore drill region-failover [--fault crash] [--region R] [--trials N] [--window S] [--json] [--state DIR]
+       farshore drill selftest [FILE] [--json]
 
-Loses a region of a running world under load and proves what became of every write. Measured by the clients alone: RTO from the
-proven crash, RPO from the ledger of every attempt against what every node holds in the end.
+region-failover loses a region of a running world under load and proves what became of every write. Measured by the clients alone:
+RTO from the proven crash, RPO from the ledger of every attempt against what every node holds in the end.
 
   --region R       the region to lose (default: the present primary's)
   --fault crash    every process of the region is killed at once
@@ -20,49 +22,11 @@ proven crash, RPO from the ledger of every attempt against what every node holds
   --window S       service must hold this long, in seconds, to count as stable (default: 10, or twice the lease)
   --json           schema farshore.drill/v1 on stdout (docs/reference/drill.md), one object a line
 
+selftest breaks Farshore and the evidence on purpose, in worlds of its own made of FILE (default: the demo's), and expects the drill
+to turn red each time.
+
 Exit codes: 0 passed, 7 failed, 9 inconclusive, 10 undo incomplete, 4 refused (the world is not ready).
 `;
-
-const DRILLS = ['region-failover'];
-
-/** `farshore drill NAME`: `argv` is what follows the verb. Resolves to the exit code. */
-export async function drill(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(argv, OPTIONS, 1);
-  if (values.help === true) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  requireKnown(positionals[0], values.fault);
-  const trials = wholeNumber('trials', values.trials, 1, 1_000) ?? 1;
-  const windowS = wholeNumber('window', values.window, 1, 3_600);
-  const world = selectWorld(values.state);
-  const stop = new AbortController();
-  const interrupt = (): void => stop.abort();
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  const startedMs = performance.now();
-  try {
-    const { deployment } = readDeployment(world.layout.specPath);
-    const options = {
-      region: values.region === undefined ? null : placeId(values.region),
-      trials,
-      windowMs: windowS === undefined ? null : windowS * 1_000,
-      command: `farshore drill ${argv.join(' ')}`,
-      progress: (text: string) =>
-        void process.stderr.write(`  ${seconds(performance.now() - startedMs).padStart(6)}  ${text}\n`),
-    };
-    const reports = await runRegionFailover(world, deployment, options, stop.signal);
-    for (const report of reports) {
-      const lines = values.json === true ? [JSON.stringify(report)] : renderReport(report);
-      process.stdout.write(`${lines.join('\n')}\n`);
-    }
-    return exitCodeOf(reports);
-  } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
-    await world.close();
-  }
-}
 
 const OPTIONS = {
   fault: { type: 'string' },
@@ -73,15 +37,93 @@ const OPTIONS = {
   state: { type: 'string' },
 } as const;
 
-function requireKnown(name: string | undefined, fault: string | undefined): void {
-  if (name === undefined) throw new FarshoreError('FSH_USAGE', `which drill? ${DRILLS.join(', ')}`);
-  if (!DRILLS.includes(name)) {
-    const meant = nearest(name, DRILLS);
-    throw new FarshoreError(
-      'FSH_USAGE',
-      `there is no drill "${name}"${meant === null ? '' : `; did you mean ${meant}?`}`,
+type Values = ReturnType<typeof readArguments<typeof OPTIONS>>['values'];
+type Progress = (text: string) => void;
+type Run = (file: string | undefined, values: Values, progress: Progress, signal: AbortSignal) => Promise<number>;
+
+const DRILLS: Readonly<Record<string, Run>> = { 'region-failover': regionFailover, selftest };
+const FAILED = 7;
+
+/** `farshore drill NAME`: `argv` is what follows the verb. Resolves to the exit code. Ctrl-C brings the region back first. */
+export async function drill(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(argv, OPTIONS, 2);
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const run = drillNamed(positionals[0]);
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort();
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  const startedMs = performance.now();
+  const progress: Progress = (text) =>
+    void process.stderr.write(`  ${seconds(performance.now() - startedMs).padStart(6)}  ${text}\n`);
+  try {
+    return await run(positionals[1], values, progress, stop.signal);
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+function drillNamed(name: string | undefined): Run {
+  const names = Object.keys(DRILLS);
+  if (name === undefined) throw new FarshoreError('FSH_USAGE', `which drill? ${names.join(', ')}`);
+  const run = Object.hasOwn(DRILLS, name) ? DRILLS[name] : undefined;
+  if (run !== undefined) return run;
+  const meant = nearest(name, names);
+  throw new FarshoreError(
+    'FSH_USAGE',
+    `there is no drill "${name}"${meant === null ? '' : `; did you mean ${meant}?`}`,
+  );
+}
+
+async function regionFailover(
+  extra: string | undefined,
+  values: Values,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<number> {
+  if (extra !== undefined) throw new FarshoreError('FSH_USAGE', `unexpected "${extra}"`);
+  if (values.fault !== undefined && values.fault !== 'crash')
+    throw new FarshoreError('FSH_USAGE', `--fault ${values.fault} is not built yet; there is crash`);
+  const trials = wholeNumber('trials', values.trials, 1, 1_000) ?? 1;
+  const windowS = wholeNumber('window', values.window, 1, 3_600);
+  const world = selectWorld(values.state);
+  try {
+    const { deployment } = readDeployment(world.layout.specPath);
+    const region = values.region === undefined ? null : placeId(values.region);
+    const windowMs = windowS === undefined ? null : windowS * 1_000;
+    const command = `farshore drill ${process.argv.slice(3).join(' ')}`;
+    const onReport = (report: DrillReport): void => {
+      const lines = values.json === true ? [JSON.stringify(report)] : renderReport(report);
+      process.stdout.write(`${lines.join('\n')}\n`);
+    };
+    const options = { region, trials, windowMs, command, progress, onReport };
+    const reports = await runRegionFailover(world, deployment, options, signal);
+    return exitCodeOf(reports);
+  } finally {
+    await world.close();
+  }
+}
+
+async function selftest(
+  file: string | undefined,
+  values: Values,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<number> {
+  const specPath = file ?? demoSpecPath();
+  const { deployment } = readDeployment(specPath);
+  const report = await runSelftest(deployment, { specPath, progress }, signal);
+  if (values.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else {
+    for (const { ok, name, got, why } of report.cases)
+      process.stdout.write(`${ok ? 'ok    ' : 'NOT OK'}  ${got.padEnd(12)}  ${name}: ${why}\n`);
+    process.stdout.write(
+      `${report.verdict.toUpperCase()}  the drill ${report.verdict === 'pass' ? 'notices' : 'misses'} what it must notice\n`,
     );
   }
-  if (fault !== undefined && fault !== 'crash')
-    throw new FarshoreError('FSH_USAGE', `--fault ${fault} is not built yet; there is crash`);
+  return report.verdict === 'pass' ? 0 : FAILED;
 }

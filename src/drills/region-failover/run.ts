@@ -16,6 +16,8 @@ export interface RegionFailoverOptions {
   readonly command: string;
   /** One line for a person, without its time. */
   readonly progress: (text: string) => void;
+  /** Called after each trial. */
+  readonly onReport: (report: DrillReport) => void;
 }
 
 /** Service is stable when it held for this long. */
@@ -38,6 +40,7 @@ export async function runRegionFailover(
     const report = judge(await runTrial(world, deployment, trialOptions, signal));
     writeFileSync(report.files.report, `${JSON.stringify(report, null, 1)}\n`, { mode: 0o600 });
     reports.push(report);
+    options.onReport(report);
   }
   return reports;
 }

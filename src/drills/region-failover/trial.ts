@@ -29,6 +29,8 @@ export interface TrialOptions {
   readonly windowMs: number;
   readonly command: string;
   readonly progress: (text: string) => void;
+  /** Called with the primary's region right before the crash; what it returns is called when service is stable again. */
+  readonly beforeCrash?: (primary: PlaceId) => Promise<() => Promise<void>>;
 }
 
 const READY_WITHIN_MS = 60_000;
@@ -52,8 +54,7 @@ export async function runTrial(
   signal: AbortSignal,
 ): Promise<TrialObservation> {
   const start = await preflight(world, options.region, READY_WITHIN_MS);
-  const trial = new Trial(world, deployment, options, start, signal);
-  return trial.run();
+  return new Trial(world, deployment, options, start, signal).run();
 }
 
 class Trial {
@@ -141,13 +142,23 @@ class Trial {
   /** Everything that happens while users are there. */
   async #underLoad(load: LoadProcess) {
     const { progress } = this.#options;
-    const { region } = this.#start;
     await load.started();
     progress(`traffic on ${this.#cohorts.length} cohorts, primary ${this.#start.primary.node}`);
     await this.#calm(load);
     // RTO depends on where in its lease the primary is hit, so the moment is drawn.
     await pause(Math.random() * this.#deployment.leaseTtlMs, this.#signal);
     this.#mustGoOn(load);
+    const restore = await this.#options.beforeCrash?.(this.#start.primary.region);
+    try {
+      return await this.#crash(load, async () => restore?.());
+    } finally {
+      await restore?.();
+    }
+  }
+
+  async #crash(load: LoadProcess, restore: () => Promise<void>) {
+    const { progress } = this.#options;
+    const { region } = this.#start;
     const before = await processesOfRegion(this.#world, region);
     const crash = await crashRegion(this.#world, region, `drill ${this.#id}`);
     try {
@@ -155,6 +166,7 @@ class Trial {
       progress(`${region} is gone: ${fault.evidence}`);
       await this.#stable(load, fault.effectiveMs);
       const afterPromotion = await this.#readNewPrimary();
+      await restore();
       const undo = await this.#bringBack(crash, load);
       return { fault, afterPromotion, undo };
     } finally {
