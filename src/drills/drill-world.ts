@@ -16,12 +16,6 @@ export interface DrillRegion {
 export const drillRegions = (layout: WorldLayout): readonly DrillRegion[] =>
   layout.places.filter((place) => place.data).map((place) => regionOf(layout, place));
 
-/** The longest round trip between two places that survive the loss of `lost`, the store's site included. 0 with one survivor. */
-export function survivorRttMs(layout: Pick<WorldLayout, 'links'>, lost: PlaceId): number {
-  const links = layout.links.filter((link) => link.from !== lost && link.to !== lost);
-  return links.reduce((longest, link) => Math.max(longest, link.rttMs), 0);
-}
-
 function regionOf(layout: WorldLayout, place: PlaceLayout): DrillRegion {
   const { node, ports, postgresRunDir } = place;
   assert(node !== null && postgresRunDir !== null, `${place.id} has PostgreSQL`);

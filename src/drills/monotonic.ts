@@ -23,7 +23,6 @@ export function sampleClockOffset(): ClockOffset {
 }
 
 export const wallToMonotonic = (wallMs: number, offset: ClockOffset): number => wallMs - offset.wallMinusMonotonicMs;
-export const monotonicToWall = (nowMs: number, offset: ClockOffset): number => nowMs + offset.wallMinusMonotonicMs;
 
 /** Resolves after `delayMs`, early when the signal fires. Never rejects: the caller looks at the signal. */
 export function pause(delayMs: number, signal?: AbortSignal): Promise<void> {

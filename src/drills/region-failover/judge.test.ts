@@ -60,10 +60,7 @@ function honestTrial(): TrialObservation {
     objectives: { rtoMs: 30_000, rpoMs: 0 },
     lost: { region: DEAD, wasPrimary: true },
     survivors: [NEAR, FAR],
-    prediction: predictFailover({
-      knobs: { brokenAfterMs: 150, tickMs: 100, driverStaggerMs: 200 },
-      survivorRttMs: 0,
-    }),
+    prediction: predictFailover({ brokenAfterMs: 150, tickMs: 100 }, { regionsMs: 0, storeMs: 0 }),
     windowMs: 10_000,
     loadStartedMs: 0,
     sqlWritesPerSecond: 20,

@@ -8,13 +8,13 @@ import { crashRegion, processesOfRegion, type RegionCrash } from '../../world/fa
 import type { World } from '../../world/open.ts';
 import { glanceAtWorld, lookAtWorld } from '../../world/status.ts';
 import { makeLedgerTable, readNode, waitForReplay } from '../database-reads.ts';
-import { type DrillRegion, drillRegions, survivorRttMs } from '../drill-world.ts';
+import { type DrillRegion, drillRegions } from '../drill-world.ts';
 import { type LedgerRow, parseLedger } from '../ledger.ts';
 import type { CohortConfig } from '../load/config.ts';
 import { cohortsOf, type Mix } from '../load/mix.ts';
 import { LoadProcess } from '../load/process.ts';
 import { monotonicMs, pause, sampleClockOffset } from '../monotonic.ts';
-import { predictFailover } from '../predict.ts';
+import { predictFailover, survivorRtts } from '../predict.ts';
 import { cancelledWaitsSince, markLog } from '../server-log.ts';
 import { readTakeover } from './journal.ts';
 import type { FaultSeen, NodeRead, TrialObservation, UndoSeen } from './observation.ts';
@@ -108,7 +108,6 @@ class Trial {
   #known() {
     const { layout } = this.#world;
     const { region, primary } = this.#start;
-    const rttMs = survivorRttMs(layout, region);
     return {
       drill: this.#id,
       deployment: layout.deployment,
@@ -116,7 +115,7 @@ class Trial {
       objectives: this.#deployment.objectives,
       lost: { region, wasPrimary: region === primary.region },
       survivors: this.#regions.map((it) => it.id).filter((id) => id !== region),
-      prediction: predictFailover({ knobs: knobsOf(this.#deployment), survivorRttMs: rttMs }),
+      prediction: predictFailover(knobsOf(this.#deployment), survivorRtts(layout, region)),
       windowMs: this.#options.windowMs,
       sqlWritesPerSecond: this.#options.mix.sqlWritesPerSecond,
       primaryBefore: primary.node,

@@ -1,0 +1,114 @@
+import { spreadOf, type Spread } from '../statistics.ts';
+import type { DrillReport } from '../region-failover/report.ts';
+
+/** One row of the bench: one deployment, with or without distance. */
+export interface BenchRow {
+  readonly example: string;
+  readonly links: 'real round trips' | '0 ms';
+  readonly trials: number;
+  readonly verdicts: Readonly<Record<DrillReport['verdict'], number>>;
+  /** Last acknowledged write before to first after, in milliseconds: any surviving region, and the slowest one. */
+  readonly anyRegionMs: Spread | null;
+  readonly slowestRegionMs: Spread | null;
+  /** The range over the trials: the survivors are others when another region is lost. */
+  readonly expectedMs: readonly [number, number] | null;
+  readonly promisedMs: readonly [number, number] | null;
+  readonly withinPromise: number;
+  readonly acknowledged: number;
+  readonly lost: number;
+  readonly safeRequests: { readonly count: number; readonly failed: number };
+  /** From `farshore up` to ready, an empty state directory included. */
+  readonly readyMs: number;
+}
+
+export interface BenchReport {
+  readonly schema: 'farshore.bench-failover/v1';
+  readonly rows: readonly BenchRow[];
+}
+
+/** Sums up the trials of one world. */
+export function summarize(
+  about: Pick<BenchRow, 'example' | 'links' | 'readyMs'>,
+  reports: readonly DrillReport[],
+): BenchRow {
+  const gaps = reports.flatMap((report) => report.writeGap ?? []);
+  const sum = (of: (report: DrillReport) => number) => reports.reduce((total, report) => total + of(report), 0);
+  const verdict = (wanted: DrillReport['verdict']) => reports.filter((report) => report.verdict === wanted).length;
+  return {
+    ...about,
+    trials: reports.length,
+    verdicts: { pass: verdict('pass'), fail: verdict('fail'), inconclusive: verdict('inconclusive') },
+    anyRegionMs: spreadOf(gaps.map((gap) => gap.anyRegionMs)),
+    slowestRegionMs: spreadOf(gaps.map((gap) => gap.slowestRegionMs)),
+    expectedMs: rangeOf(reports.map((report) => report.rto.predicted.expectedMs)),
+    promisedMs: rangeOf(reports.map((report) => report.rto.predicted.promisedMs)),
+    withinPromise: reports.filter(keptPromise).length,
+    acknowledged: sum(({ rpo }) => rpo.ledger.acknowledged + (rpo.orders?.acknowledged ?? 0)),
+    lost: sum(({ rpo }) => rpo.ledger.lost.count + (rpo.orders?.lost.count ?? 0)),
+    safeRequests: {
+      count: sum((report) => report.safeRequests?.count ?? 0),
+      failed: sum((report) => report.safeRequests?.failed ?? 0),
+    },
+  };
+}
+
+const keptPromise = ({ writeGap, rto }: DrillReport): boolean =>
+  writeGap !== null && writeGap.anyRegionMs <= rto.predicted.promisedMs;
+
+const rangeOf = (values: readonly number[]): readonly [number, number] | null =>
+  values.length === 0 ? null : [Math.min(...values), Math.max(...values)];
+
+const HEAD = [
+  'deployment',
+  'links',
+  'trials',
+  'first region back, p50 (95 % interval) / max, ms',
+  'slowest region, p50 / max, ms',
+  'predicted, ms',
+  'promised, ms',
+  'kept',
+  'lost of acknowledged',
+  'safe requests failed within 2 s',
+  'ready, s',
+];
+
+/** The bench as a Markdown table. */
+export function renderTable(rows: readonly BenchRow[]): string {
+  const lines = [HEAD, HEAD.map(() => '---'), ...rows.map(cellsOf)];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function cellsOf(row: BenchRow): readonly string[] {
+  const { pass, fail, inconclusive } = row.verdicts;
+  const verdicts = [
+    `${pass} passed`,
+    fail > 0 ? `${fail} FAILED` : '',
+    inconclusive > 0 ? `${inconclusive} inconclusive` : '',
+  ];
+  return [
+    row.example,
+    row.links,
+    `${row.trials}: ${verdicts.filter((it) => it !== '').join(', ')}`,
+    spreadText(row.anyRegionMs, true),
+    spreadText(row.slowestRegionMs, false),
+    rangeText(row.expectedMs),
+    rangeText(row.promisedMs),
+    `${row.withinPromise}/${row.trials}`,
+    `${row.lost} of ${row.acknowledged}`,
+    `${row.safeRequests.failed} of ${row.safeRequests.count}`,
+    (row.readyMs / 1000).toFixed(1),
+  ];
+}
+
+function spreadText(spread: Spread | null, interval: boolean): string {
+  if (spread === null) return 'never';
+  const { p50, max, p50Interval } = spread;
+  const between = interval && p50Interval !== null ? ` (${p50Interval.map(Math.round).join('-')})` : '';
+  return `${Math.round(p50)}${between} / ${Math.round(max)}`;
+}
+
+function rangeText(range: readonly [number, number] | null): string {
+  if (range === null) return '-';
+  const [low, high] = range.map(Math.round);
+  return low === high ? `${low}` : `${low}-${high}`;
+}

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { placeId } from '../base/ids.ts';
+import type { WorldLayout } from '../world/layout.ts';
+import { predictFailover, survivorRtts } from './predict.ts';
+
+const KNOBS = { brokenAfterMs: 150, tickMs: 100 };
+
+describe('predictFailover', () => {
+  it('promises a second and sixteen round trips between survivors', () => {
+    expect(predictFailover(KNOBS, { regionsMs: 0, storeMs: 0 })).toMatchObject({ expectedMs: 800, promisedMs: 1_000 });
+    expect(predictFailover(KNOBS, { regionsMs: 100, storeMs: 10 })).toMatchObject({
+      expectedMs: 1_950,
+      promisedMs: 2_600,
+    });
+  });
+
+  it('counts only the way to the store when one region is left', () => {
+    expect(predictFailover(KNOBS, { regionsMs: null, storeMs: 20 })).toMatchObject({
+      expectedMs: 900,
+      promisedMs: 1_320,
+    });
+  });
+});
+
+describe('survivorRtts', () => {
+  const [a, b, c, site] = ['aws:a', 'aws:b', 'aws:c', 'aws:site'].map(placeId);
+  const link = (from: typeof a, to: typeof a, rttMs: number) => ({ from, to, rttMs });
+  const layout = {
+    places: [a, b, c, site].map((id) => ({ id, data: id !== site, ports: id === site ? { store: 1 } : {} })),
+    links: [link(a, b, 70), link(a, c, 149), link(b, c, 201), link(a, site, 15), link(b, site, 85), link(c, site, 160)],
+  } as unknown as WorldLayout;
+
+  it('leaves out every way of the lost region', () => {
+    expect(survivorRtts(layout, placeId('aws:a'))).toEqual({ regionsMs: 201, storeMs: 85 });
+    expect(survivorRtts(layout, placeId('aws:b'))).toEqual({ regionsMs: 149, storeMs: 15 });
+  });
+
+  it('knows that one region can be left', () => {
+    const two = { ...layout, places: layout.places.filter((place) => place.id !== c) };
+    expect(survivorRtts(two, placeId('aws:b'))).toEqual({ regionsMs: null, storeMs: 15 });
+  });
+});
