@@ -37,7 +37,13 @@ export function farshore(args: readonly string[], env: Readonly<Record<string, s
 
 /** A state directory of its own, with a space in its path as people have. */
 export const stateDir = (): string => join(mkdtempSync(join(tmpdir(), 'farshore e2e ')), 'state');
-export const removeState = (dir: string): void => rmSync(join(dir, '..'), { recursive: true, force: true });
+
+/** Removes a stopped world. Its data may be elsewhere: run as root, PostgreSQL's user cannot reach a private folder. */
+export function removeState(dir: string): void {
+  const { dataRoot } = JSON.parse(readFileSync(join(dir, 'world.json'), 'utf8')) as { readonly dataRoot: string };
+  rmSync(dataRoot, { recursive: true, force: true });
+  rmSync(join(dir, '..'), { recursive: true, force: true });
+}
 
 export async function status(dir: string): Promise<WorldStatus> {
   const ran = await farshore(['status', '--json', '--state', dir]);
