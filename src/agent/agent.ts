@@ -22,6 +22,9 @@ export interface Decided {
 }
 
 const DECISIONS_KEPT_MAX = 200;
+const PAUSE_CHECK_MS = 50;
+/** P2.2: a jump of more than this counts as a pause. */
+const PAUSE_MS_MIN = 100;
 
 /**
  * The loop of one node: observe → decide → act. Events only wake it; every look reads everything once (design.md §2).
@@ -39,7 +42,6 @@ export class Agent {
   #results: ActionResult[] = [];
   #why: Reason = because('starting', 'the agent has just started');
   #local: DatabaseStatus | null = null;
-  #lastTickAtMs: number;
   #wake: (() => void) | null = null;
   #running = true;
   #loop: Promise<void> | null = null;
@@ -51,9 +53,9 @@ export class Agent {
     this.#deps = deps;
     const { config, clock } = deps;
     this.#me = config.node;
-    this.#lastTickAtMs = clock.nowMs();
     const wake = () => this.wake();
     this.group = new GroupStore(
+      config.node,
       deps.store,
       keysOf(config.policy.deployment, config.policy.group),
       clock,
@@ -73,7 +75,7 @@ export class Agent {
 
   start(): void {
     this.group.start();
-    this.#loop = this.#run();
+    this.#loop = Promise.all([this.#run(), this.#watchOwnPauses()]).then(() => undefined);
   }
 
   async stop(): Promise<void> {
@@ -113,7 +115,6 @@ export class Agent {
   }
 
   async #tick(): Promise<void> {
-    this.#forgiveOwnPause();
     if (this.data !== null) this.#local = await this.data.status();
     const results = this.#results;
     this.#results = [];
@@ -133,12 +134,17 @@ export class Agent {
     this.#emitPulse();
   }
 
-  /** P2.2: a pause of this process looks like silence of everybody else, and is not. */
-  #forgiveOwnPause(): void {
-    const nowMs = this.#deps.clock.nowMs();
-    const pausedMs = nowMs - this.#lastTickAtMs - this.#deps.config.knobs.tickMs;
-    if (pausedMs > 100) this.#peers.forgive(pausedMs);
-    this.#lastTickAtMs = nowMs;
+  /**
+   * P2.2: a pause of this process looks like silence of everybody else, and is not. Measured by a timer of its own: a slow
+   * look at PostgreSQL is no pause, and must not delay a verdict on others.
+   */
+  async #watchOwnPauses(): Promise<void> {
+    while (this.#running) {
+      const beforeMs = this.#deps.clock.nowMs();
+      await this.#deps.clock.sleep(PAUSE_CHECK_MS);
+      const pausedMs = this.#deps.clock.nowMs() - beforeMs - PAUSE_CHECK_MS;
+      if (pausedMs > PAUSE_MS_MIN) this.#peers.forgive(pausedMs);
+    }
   }
 
   #observe(results: readonly ActionResult[]): Observation {

@@ -1,20 +1,20 @@
 import type { NodeId } from '../base/ids.ts';
 import { compareLsn } from '../base/lsn.ts';
 import { because, type Reason } from '../base/reason.ts';
-import { done, type Outcome, refused } from '../base/result.ts';
+import type { Outcome } from '../base/result.ts';
 import { decideMembership } from '../decide/failover/membership.ts';
 import type { Observation } from '../decide/failover/observation.ts';
-import { confirmersFor, reignList } from '../decide/failover/positioning.ts';
+import { confirmersFor } from '../decide/failover/positioning.ts';
 import { decideRole, type RoleAction } from '../decide/failover/role.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
 import type { DatabaseStatus, Position, RegionDatabase } from '../ports/database.ts';
 import type { AgentDeps } from './context.ts';
 import type { GroupStore } from './group-store.ts';
-import { put } from './group-store.ts';
+import { closeBootstrap, makeFirstDatabase } from './bootstrap.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { publishPosition, ReignLease } from './lease.ts';
 import { OrderDesk, type Permit } from './order-desk.ts';
-import { bootstrapJournal, promoteSelf, publishRoutes, type Reign, writeFirstRecords } from './reign.ts';
+import { promoteSelf, publishRoutes, type Reign } from './reign.ts';
 import { StandbyDuty } from './standby.ts';
 import { SyncSet } from './sync-set.ts';
 
@@ -35,7 +35,7 @@ export class DataNode {
   #opening = false;
   #changing = false;
   #notReceivingSinceMs: number | null = null;
-  #positionAtMs = 0;
+  #publishedAtMs = 0;
   #progress = '';
   #retryAtMs = 0;
   roleWhy: Reason = because('starting', 'the agent has just started');
@@ -80,7 +80,17 @@ export class DataNode {
     if (this.desk.busy === null) this.roleWhy = role.why;
     if (role.action !== null && this.desk.busy === null && !this.#opening && o.nowMs >= this.#retryAtMs)
       this.#perform(role.action, o, local);
-    if (this.#open) this.#tendReign(o, local);
+    this.#proveWaits(role.why.code, o);
+    this.#tendReign(o, local);
+  }
+
+  /** Once per start of PostgreSQL, when there is nothing else to do: see `StandbyDuty.proveWaits`. */
+  #proveWaits(role: string, o: Observation): void {
+    if (role !== 'following' || this.#duty.waitsProven || this.desk.busy !== null || o.nowMs < this.#retryAtMs) return;
+    const epoch = o.store.epoch?.value.n ?? 0;
+    void this.desk
+      .run(epoch, 'prove-waits', () => this.#duty.proveWaits(epoch))
+      .then((ended) => this.#ended('prove-waits', ended));
   }
 
   #noteReceiving(local: DatabaseStatus, nowMs: number): void {
@@ -131,9 +141,9 @@ export class DataNode {
   async #carryOut(action: Exclude<RoleAction, { do: 'finish' }>, permit: Permit): Promise<Outcome<unknown>> {
     switch (action.do) {
       case 'bootstrap':
-        return this.#bootstrap(action.resume);
+        return this.#bootstrap();
       case 'start-isolated':
-        return this.#database.startIsolated();
+        return this.#duty.startIsolated();
       case 'demote':
         this.#endReign();
         return this.#duty.demote();
@@ -146,48 +156,13 @@ export class DataNode {
     }
   }
 
-  /** The first database of the group. Every step may be repeated after a crash. */
-  async #bootstrap(resume: boolean): Promise<Outcome<void>> {
-    const before = await this.#database.status();
-    if (before.state === 'empty' && resume)
-      return refused(
-        'data-missing',
-        'the store says that this node made the first database, and its data directory is empty',
-      );
-    if (before.state === 'empty') {
-      const made = await this.#database.init((text) => {
-        this.#progress = text;
-      });
-      if (made.kind !== 'done') return made;
-      const wrote = await writeFirstRecords(this.#group, this.#me, made.value.systemId);
-      if (wrote.kind !== 'done') return wrote;
-    } else if (!resume) {
-      if (before.systemId === null)
-        return refused('no-system-id', 'the data directory has no readable system identifier');
-      const wrote = await writeFirstRecords(this.#group, this.#me, before.systemId);
-      if (wrote.kind !== 'done') return wrote;
-    }
-    // Nobody else has the data yet: whoever may serve alone does so until the first copy is made.
-    const list = reignList(this.#deps.config.policy, this.#me, () => false);
-    const started = await this.#database.startFirst(1, { epoch: 1, w: list.w, names: list.names });
-    if (started.kind !== 'done') return started;
-    const now = await this.#group.readReign();
-    if (now.kind !== 'done') return now;
-    const { epoch } = now.value;
-    if (epoch === null) return refused('no-epoch', 'the first epoch is not in the store');
-    const status = await this.#database.status();
-    const { keys } = this.#group;
-    await this.#openReign(
-      { epoch: 1, epochModRevision: epoch.modRevision, beganAtLsn: status.endLsn ?? '0/0' },
-      'the first primary',
-      true,
-    );
-    const wrote = await this.#group.write(
-      [{ key: keys.epoch, modRevision: epoch.modRevision }],
-      [put(keys.journal('bootstrap-1'), bootstrapJournal(this.#me, 'done'))],
-      'the journal',
-    );
-    return wrote.kind === 'done' ? done(undefined) : wrote;
+  async #bootstrap(): Promise<Outcome<void>> {
+    const begun = await makeFirstDatabase(this.#me, this.#database, this.#group, this.#deps.config.policy, (text) => {
+      this.#progress = text;
+    });
+    if (begun.kind !== 'done') return begun;
+    if (begun.value !== null) await this.#openReign(begun.value, 'the first primary', false);
+    return closeBootstrap(this.#me, this.#group);
   }
 
   /** An order of a takeover, from any driver (P5). */
@@ -206,22 +181,18 @@ export class DataNode {
   async #promote(order: Extract<Order, { do: 'promote' }>, permit: Permit): Promise<Outcome<Position>> {
     const promoted = await promoteSelf(this.#me, this.#database, this.#group, order, permit);
     if (promoted.kind !== 'done') return promoted;
-    const reign: Reign = {
-      epoch: order.epoch,
-      epochModRevision: order.epochModRevision,
-      beganAtLsn: promoted.value.lsn,
-    };
+    const { epoch, epochModRevision } = order;
+    const reign: Reign = { epoch, epochModRevision, beganAtLsn: promoted.value.lsn };
+    this.#syncSet.beganHere(this.#duty.waitsProven);
+    this.#reign = reign;
     // I5: a primary that was restarted shows rows whose commit nobody confirmed; `finish` opens it once the set has them.
-    if (order.restarted && order.w > 0) {
-      this.#syncSet.beganHere();
-      this.#reign = reign;
-    } else await this.#openReign(reign, `takeover ${order.operation}`, true);
+    if (!order.restarted || order.w === 0) await this.#openReign(reign, `takeover ${order.operation}`, true);
     return promoted;
   }
 
-  async #openReign(reign: Reign, why: string, beganHere: boolean): Promise<void> {
-    if (beganHere) this.#syncSet.beganHere();
-    else this.#syncSet.found();
+  /** `known`: this agent saw the reign begin. One that was found has lists in force that nobody remembers (P4.1c). */
+  async #openReign(reign: Reign, why: string, known: boolean): Promise<void> {
+    if (!known) this.#syncSet.found();
     this.#reign = reign;
     this.#open = true;
     this.heartbeat.start();
@@ -235,7 +206,7 @@ export class DataNode {
 
   /** Promoted under the store's epoch and named in the record, but closed: after a restart of the agent, or waiting for I5. */
   async #finish(o: Observation, local: DatabaseStatus, epoch: number): Promise<void> {
-    if (!this.#caughtUp(o, local)) {
+    if (this.#reign?.epoch === epoch && !this.#caughtUp(o, local, this.#reign)) {
       this.roleWhy = because(
         'waits-for-set',
         'restarted as primary: closed to clients until the sync set has caught up (I5)',
@@ -245,40 +216,37 @@ export class DataNode {
     this.#opening = true;
     try {
       const now = await this.#group.readReign();
-      const stands =
-        now.kind === 'done' && now.value.epoch?.value.n === epoch && now.value.sync?.value.primary === this.#me;
-      if (!stands || now.value.epoch === null) return;
-      const known = this.#reign?.epoch === epoch;
-      const beganAtLsn = this.#reign?.beganAtLsn ?? local.endLsn ?? '0/0';
-      await this.#openReign(
-        { epoch, epochModRevision: now.value.epoch.modRevision, beganAtLsn },
-        'finished by the node itself',
-        known,
-      );
+      if (now.kind !== 'done' || now.value.epoch === null) return;
+      const { epoch: stored, sync } = now.value;
+      if (stored.value.n !== epoch || sync?.value.epoch !== epoch || sync.value.primary !== this.#me) return;
+      const known = this.#reign?.epoch === epoch ? this.#reign : null;
+      const reign = known ?? { epoch, epochModRevision: stored.modRevision, beganAtLsn: local.endLsn ?? '0/0' };
+      if (known === null) this.#syncSet.found();
+      this.#reign = reign;
+      if (this.#caughtUp(o, local, reign)) await this.#openReign(reign, 'finished by the node itself', true);
     } finally {
       this.#opening = false;
     }
   }
 
-  #caughtUp(o: Observation, local: DatabaseStatus): boolean {
+  /** I5 asks this of a reign that its own restarted primary began, until it opened for the first time. */
+  #caughtUp(o: Observation, local: DatabaseStatus, reign: Reign): boolean {
     const list = local.syncList;
-    if (o.store.fence?.kind !== 'self' || list === null || list.w === 0) return true;
-    const began = this.#reign?.beganAtLsn ?? local.endLsn;
+    const wasOpen = o.store.routesEpoch === reign.epoch;
+    if (wasOpen || o.store.fence?.kind !== 'self' || list === null || list.w === 0) return true;
     const caught = local.standbys.filter(
-      (s) => list.names.includes(s.node) && s.flushLsn !== null && began !== null && compareLsn(s.flushLsn, began) >= 0,
+      (s) => list.names.includes(s.node) && s.flushLsn !== null && compareLsn(s.flushLsn, reign.beganAtLsn) >= 0,
     );
     return caught.length >= list.w;
   }
 
+  /** As primary, open or not yet: route table, position, and who must confirm. Only while the store answers (P4.2). */
   #tendReign(o: Observation, local: DatabaseStatus): void {
     const reign = this.#reign;
     const record = o.store.sync;
     if (reign === null || record === null || local.state !== 'primary' || record.value.epoch !== reign.epoch) return;
-    // The table of this reign must be in the store: planes and observers tell by it that the reign began.
-    if (o.store.routesEpoch < reign.epoch && o.nowMs - this.#positionAtMs > 1_000) {
-      void publishRoutes(this.#group, this.#deps.config.policy, this.#me, reign, 'written again');
-    }
-    this.#publishPosition(o, local, reign);
+    if (o.store.state !== 'current') return;
+    if (this.#open) this.#publish(o, local, reign);
     const view = this.#syncSet.look(this.#deps.config.policy, this.#me, reign, record.value, local, o.nowMs);
     if (view === null || this.#changing) return;
     const decision = decideMembership(view);
@@ -299,14 +267,19 @@ export class DataNode {
       });
   }
 
-  #publishPosition(o: Observation, local: DatabaseStatus, reign: Reign): void {
-    if (o.nowMs - this.#positionAtMs < 1_000 || local.timeline === null || o.store.sync === null) return;
+  /** Once a second: the route table if it is not in the store yet, since everybody tells by it that the reign began; the position. */
+  #publish(o: Observation, local: DatabaseStatus, reign: Reign): void {
+    if (o.nowMs - this.#publishedAtMs < 1_000 || local.timeline === null || o.store.sync === null) return;
+    this.#publishedAtMs = o.nowMs;
+    if (o.store.routesEpoch < reign.epoch) {
+      void publishRoutes(this.#group, this.#deps.config.policy, this.#me, reign, 'written again');
+    }
     const { w, names } = o.store.sync.value;
     const flushed = local.standbys.flatMap((s) => (names.includes(s.node) && s.flushLsn !== null ? [s.flushLsn] : []));
-    const confirmed = flushed.toSorted(compareLsn).at(-w);
-    this.#positionAtMs = o.nowMs;
-    if (w > 0 && flushed.length >= w && confirmed !== undefined)
-      void publishPosition(this.#group, reign.epochModRevision, reign.epoch, local.timeline, confirmed);
+    const lsn = flushed.toSorted(compareLsn).at(-w);
+    if (w === 0 || flushed.length < w || lsn === undefined) return;
+    const compare = { epoch: reign.epochModRevision, sync: o.store.sync.modRevision };
+    void publishPosition(this.#group, compare, { epoch: reign.epoch, timeline: local.timeline, lsn });
   }
 
   /** How this node stands in the record, for status. */

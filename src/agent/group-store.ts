@@ -26,20 +26,23 @@ export interface ReignNow {
  * mod revisions, so an old copy can lose time, never a write.
  */
 export class GroupStore {
+  readonly #me: NodeId;
   readonly #store: Coordination;
   readonly #keys: Keys;
   readonly #clock: Clock;
   readonly #knobs: Knobs;
   readonly #onChange: () => void;
   readonly #records = new Map<string, KeyValue>();
-  readonly #seenAtMs = new Map<NodeId, number>();
+  /** When each observer's present verdict arrived here. One that was there before this process is stale from the start. */
+  readonly #seenAtMs = new Map<NodeId, { readonly modRevision: number; readonly atMs: number }>();
   #state: StoreView['state'] = 'unread';
   #epochSeenAtMs = 0;
   #epochRevision = -1;
   #stopWatch: (() => void) | null = null;
   #closed = false;
 
-  constructor(store: Coordination, keys: Keys, clock: Clock, knobs: Knobs, onChange: () => void) {
+  constructor(me: NodeId, store: Coordination, keys: Keys, clock: Clock, knobs: Knobs, onChange: () => void) {
+    this.#me = me;
     this.#store = store;
     this.#keys = keys;
     this.#clock = clock;
@@ -103,10 +106,12 @@ export class GroupStore {
 
   #put(kv: KeyValue): void {
     this.#records.set(kv.key, kv);
-    const observer = kv.key.startsWith(this.#keys.seen('' as NodeId))
-      ? (JSON.parse(kv.value) as SeenRecord).observer
-      : null;
-    if (observer !== null) this.#seenAtMs.set(observer, this.#clock.nowMs());
+    if (!kv.key.startsWith(this.#keys.seen('' as NodeId))) return;
+    const { observer } = JSON.parse(kv.value) as SeenRecord;
+    // Reading everything again makes no old verdict new (P3.4): it is repeated every second while it stands.
+    if (this.#seenAtMs.get(observer)?.modRevision === kv.modRevision) return;
+    const atMs = this.#state === 'unread' ? Number.NEGATIVE_INFINITY : this.#clock.nowMs();
+    this.#seenAtMs.set(observer, { modRevision: kv.modRevision, atMs });
   }
 
   #noteEpoch(): void {
@@ -137,19 +142,23 @@ export class GroupStore {
       operation: operation?.value ?? null,
       routesEpoch: this.routes?.epoch ?? 0,
       seen: this.#freshVerdicts(),
+      mine: this.#verdictOf(this.#me),
       epochSeenAtMs: this.#epochSeenAtMs,
     };
   }
 
   #freshVerdicts(): StoreView['seen'] {
     const oldestMs = this.#clock.nowMs() - 3 * this.#knobs.verdictEveryMs;
-    const fresh: (SeenRecord & { readonly heardAtMs: number })[] = [];
-    for (const [observer, heardAtMs] of this.#seenAtMs) {
-      const record = this.#read<SeenRecord>(this.#keys.seen(observer))?.value;
-      if (record !== undefined && (heardAtMs >= oldestMs || record.verdict === 'commits'))
-        fresh.push({ ...record, heardAtMs });
-    }
-    return fresh;
+    return [...this.#seenAtMs.keys()].flatMap((observer) => {
+      const seen = this.#verdictOf(observer);
+      return seen !== null && seen.heardAtMs >= oldestMs ? [seen] : [];
+    });
+  }
+
+  #verdictOf(observer: NodeId): StoreView['mine'] {
+    const record = this.#read<SeenRecord>(this.#keys.seen(observer))?.value;
+    const heard = this.#seenAtMs.get(observer);
+    return record === undefined || heard === undefined ? null : { ...record, heardAtMs: heard.atMs };
   }
 
   /** A linearizable read of epoch and sync record: what a step must look at right before it acts. */

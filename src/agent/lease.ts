@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Coordination } from '../ports/coordination.ts';
-import type { LeaseRecord } from '../ports/records.ts';
+import type { LeaseRecord, PositionRecord } from '../ports/records.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type GroupStore, put } from './group-store.ts';
 
@@ -85,17 +85,22 @@ export class ReignLease {
   }
 }
 
-/** Publishes the last position that is replicated as the mode promises (P1.4). It may only disqualify a candidate. */
+/**
+ * Publishes the last position that is replicated as the mode promises (P1.4). It may only disqualify a candidate. Compares
+ * the sync record too: a position confirmed by a set that is no longer the recorded one would disqualify the wrong node.
+ */
 export async function publishPosition(
   group: GroupStore,
-  epochModRevision: number,
-  epoch: number,
-  timeline: number,
-  lsn: string,
+  compare: { readonly epoch: number; readonly sync: number },
+  position: PositionRecord,
 ): Promise<void> {
+  const { keys } = group;
   await group.write(
-    [{ key: group.keys.epoch, modRevision: epochModRevision }],
-    [put(group.keys.position, { epoch, timeline, lsn })],
+    [
+      { key: keys.epoch, modRevision: compare.epoch },
+      { key: keys.sync, modRevision: compare.sync },
+    ],
+    [put(keys.position, position)],
     'position',
   );
 }

@@ -63,9 +63,10 @@ export class Peers {
 
   /** This process was paused: nobody else's silence during that time counts against them (P2.2). */
   forgive(pausedMs: number): void {
+    const nowMs = this.#clock.nowMs();
     for (const heard of this.#heard.values()) {
-      heard.heardAtMs += pausedMs;
-      if (heard.brokenSinceMs !== null) heard.brokenSinceMs += pausedMs;
+      heard.heardAtMs = Math.min(nowMs, heard.heardAtMs + pausedMs);
+      if (heard.brokenSinceMs !== null) heard.brokenSinceMs = Math.min(nowMs, heard.brokenSinceMs + pausedMs);
     }
   }
 

@@ -31,6 +31,7 @@ export function pulseOf(
     endLsn: local.endLsn,
     storedEpoch: data.reign?.epoch ?? local.storedEpoch,
     systemId: local.systemId,
+    hasData: local.state !== 'empty',
     detachable: local.state === 'standby',
   };
 }
@@ -44,5 +45,6 @@ const NOBODY = {
   endLsn: null,
   storedEpoch: null,
   systemId: null,
+  hasData: false,
   detachable: false,
 } as const;

@@ -1,11 +1,10 @@
 import { placeOf, type NodeId } from '../base/ids.ts';
 import type { Lsn } from '../base/lsn.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
-import type { Versioned } from '../decide/failover/observation.ts';
 import type { Order } from '../ports/agent.ts';
 import type { GroupPolicy } from '../ports/config.ts';
 import type { Position, RegionDatabase } from '../ports/database.ts';
-import type { EpochRecord, OperationRecord, RouteTable, SyncRecord } from '../ports/records.ts';
+import type { RouteTable } from '../ports/records.ts';
 import { type GroupStore, put } from './group-store.ts';
 import type { Permit } from './order-desk.ts';
 
@@ -88,33 +87,3 @@ export async function publishRoutes(
   );
   return wrote.kind === 'done' ? done(undefined) : wrote;
 }
-
-/** The very first database: records first, so that a crash in between resumes instead of finding data without an epoch (I1). */
-export async function writeFirstRecords(
-  group: GroupStore,
-  me: NodeId,
-  systemId: string,
-): Promise<Outcome<Versioned<EpochRecord>>> {
-  const { keys } = group;
-  const epoch: EpochRecord = { n: 1, holder: me, systemId, operation: 'bootstrap-1' };
-  const sync: SyncRecord = { version: 1, epoch: 1, primary: me, w: 0, names: [] };
-  const wrote = await group.write(
-    [
-      { key: keys.epoch, modRevision: 0 },
-      { key: keys.sync, modRevision: 0 },
-    ],
-    [put(keys.journal('bootstrap-1'), bootstrapJournal(me, 'running')), put(keys.epoch, epoch), put(keys.sync, sync)],
-    'the first epoch',
-  );
-  return wrote.kind === 'done' ? done({ value: epoch, modRevision: wrote.value.revision }) : wrote;
-}
-
-export const bootstrapJournal = (me: NodeId, state: OperationRecord['state']): OperationRecord => ({
-  id: 'bootstrap-1',
-  kind: 'bootstrap',
-  epoch: 1,
-  actor: me,
-  reason: { code: 'bootstrap', text: 'no epoch was ever written: this node makes the first database' },
-  state,
-  steps: [],
-});

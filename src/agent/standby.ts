@@ -19,6 +19,7 @@ export class StandbyDuty {
   readonly #group: GroupStore;
   readonly #clock: Clock;
   readonly #log: Log;
+  #waitsProven = false;
   /** Where this node was when a takeover detached it: it may skip the comparison with the fork if that was not beyond it. */
   #detached: { readonly epoch: number; readonly position: Position } | null = null;
 
@@ -39,6 +40,11 @@ export class StandbyDuty {
       return refused('overtaken', `the store is at epoch ${epoch?.value.n ?? 0}, the order is of epoch ${order.epoch}`);
     const status = await this.#database.status();
     if (status.state !== 'standby') return refused('not-standby', `PostgreSQL is ${status.state}`);
+    // I1: a database that knows as much as this takeover, or another cluster, takes no part in it.
+    if ((status.storedEpoch ?? 0) >= order.epoch)
+      return refused('store-behind', `this database has seen epoch ${status.storedEpoch}`);
+    if (status.systemId !== epoch.value.systemId)
+      return refused('data-foreign', `this data has system id ${status.systemId}`);
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted before the detach');
     const detached = await this.#database.detach();
     if (detached.kind === 'done') this.#detached = { epoch: order.epoch, position: detached.value };
@@ -59,7 +65,7 @@ export class StandbyDuty {
     if (followed.kind !== 'done') return followed;
     this.#detached = null;
     // A standby keeps a list of its own possible reign, so that PostgreSQL's shared "somebody must confirm" is already set
-    // when it is promoted: a backend that starts right after would otherwise not wait.
+    // when it is promoted: a backend that starts right after would otherwise not wait. `proveWaits` shows that it is.
     const own = reignList(this.#config.policy, this.#config.node, () => true);
     return this.#database.setSyncList({ epoch, w: own.w, names: own.names });
   }
@@ -107,19 +113,39 @@ export class StandbyDuty {
     return done(undefined);
   }
 
+  /** Was PostgreSQL, since its start, shown to have noted that somebody must confirm? */
+  get waitsProven(): boolean {
+    return this.#waitsProven;
+  }
+
+  /** The proof, off the way of everything urgent. */
+  async proveWaits(epoch: number): Promise<Outcome<void>> {
+    const own = reignList(this.#config.policy, this.#config.node, () => true);
+    const list = { epoch, w: own.w, names: own.names };
+    const proven = await this.#database.settleSyncList(list, ['in-force'], this.#config.knobs.barrierTimeoutMs);
+    this.#waitsProven = proven.kind === 'done';
+    return proven;
+  }
+
+  /** PostgreSQL is started anew: nothing is proven of it. */
+  async startIsolated(): Promise<Outcome<void>> {
+    this.#waitsProven = false;
+    return this.#database.startIsolated();
+  }
+
   async clone(from: NodeId, epoch: number, permit: Permit, progress: (text: string) => void): Promise<Outcome<void>> {
     const upstream = upstreamOf(this.#config, from, epoch);
     if (upstream === null) return refused('no-address', `${from} has no address here`);
     const copied = await this.#database.clone(upstream, (text) => progress(text), permit.signal);
     if (copied.kind !== 'done') return copied;
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted during the copy');
-    return this.#database.startIsolated();
+    return this.startIsolated();
   }
 
   /** This node's reign is over: everything is killed first, then it starts as an isolated standby (P8.1). */
   async demote(): Promise<Outcome<void>> {
     const stopped = await this.#database.stop('kill');
     if (stopped.kind !== 'done') return stopped;
-    return this.#database.startIsolated();
+    return this.startIsolated();
   }
 }

@@ -25,9 +25,13 @@ export class SyncSet {
     this.#knobs = knobs;
   }
 
-  /** A reign that began under this agent: its list was set while nobody was connected, so no older one is in force. */
-  beganHere(): void {
-    this.#olderLists = [];
+  /**
+   * A reign that began under this agent: its list was set while nobody was connected, so no older one is in force.
+   * `waitsProven`: PostgreSQL was shown to have noted that somebody must confirm (a flag in its shared memory); else the
+   * list's first use needs the whole barrier.
+   */
+  beganHere(waitsProven: boolean): void {
+    this.#olderLists = waitsProven ? [] : null;
     this.#goneSinceMs.clear();
   }
 
@@ -84,6 +88,10 @@ export class SyncSet {
         return this.#storeFirst(change.to, me, reign, record, configured);
       case 'postgres-first':
         return this.#postgresFirst(change.to, me, reign, record, configured);
+      case 'record-only': {
+        const wrote = await this.#writeRecord(change.to, me, reign, record.value.version, record.modRevision);
+        return wrote.kind === 'done' ? done(undefined) : wrote;
+      }
     }
   }
 
@@ -161,12 +169,12 @@ export class SyncSet {
     if (wrote.kind === 'done') return done(wrote.value.revision);
     if (wrote.kind === 'refused') return wrote;
     const now = await this.#group.readReign();
-    const stands =
-      now.kind === 'done' &&
-      now.value.sync?.value.version === next.version &&
-      now.value.epoch?.modRevision === reign.epochModRevision;
-    return stands && now.value.sync !== null
-      ? done(now.value.sync.modRevision)
+    if (now.kind !== 'done') return refused('record-unknown', 'the record could not be written; it is tried again');
+    const { epoch, sync } = now.value;
+    // The content as well: a late request of an earlier try may have taken this very version (P4.2).
+    const same = sync?.value.version === next.version && sync.value.primary === me && sameConfirmers(sync.value, next);
+    return same && epoch?.modRevision === reign.epochModRevision
+      ? done(sync.modRevision)
       : refused('record-unknown', 'the record could not be written; it is tried again');
   }
 }

@@ -24,6 +24,8 @@ export interface Pulse {
   readonly endLsn: string | null;
   readonly storedEpoch: number | null;
   readonly systemId: string | null;
+  /** Is there a cluster in its data directory, whether it runs or not? */
+  readonly hasData: boolean;
   /** Can it be detached and read now: a standby that answers, its agent reaches the store. */
   readonly detachable: boolean;
 }

@@ -41,7 +41,7 @@ const takeover = {
 const fencing = (over: Partial<Extract<FailoverState, { kind: 'fencing' }>> = {}): FailoverState => ({
   ...takeover,
   kind: 'fencing',
-  asked: new Map(),
+  askAgainAtMs: new Map(),
   positions: new Map(),
   ...over,
 });
@@ -147,6 +147,58 @@ describe('what holds a takeover back', () => {
     expect(step.actions).toMatchObject([
       { do: 'close-operation', state: 'refused', why: { code: 'no-position-quorum' } },
     ]);
+  });
+});
+
+describe('a store that is behind the databases (P1.1, I1)', () => {
+  it('begins no takeover when any database has seen a newer epoch', () => {
+    const ahead = lost();
+    const peers = new Map([...ahead.peers, [C, peer(C, { pulse: pulse(C, { storedEpoch: 6 }) })]]);
+    expect(decideFailover(suspecting(), { ...ahead, peers }).why.code).toBe('store-behind');
+    expect(decideFailover(suspecting(), lost({ local: standby({ storedEpoch: 6 }) })).why.code).toBe('store-behind');
+  });
+
+  it('takes no position of another cluster or of a newer reign for a proof', () => {
+    const alien: ActionResult = {
+      ...detached(C, '0/900'),
+      position: { ...position('0/900'), systemId: '8' },
+    } as ActionResult;
+    const newer: ActionResult = {
+      ...detached(C, '0/900'),
+      position: { ...position('0/900'), storedEpoch: 5 },
+    } as ActionResult;
+    for (const result of [alien, newer]) {
+      const step = decideFailover(fencing(), lost({ results: [detached(B, '0/500'), result] }, afterEpoch));
+      expect(step.state.kind).toBe('fencing');
+    }
+  });
+});
+
+describe('what could make a takeover wait for ever', () => {
+  it('a refused detach is asked again', () => {
+    const asks = decideFailover(fencing(), lost({}, afterEpoch));
+    const no: ActionResult = { of: 'detach', epoch: 5, node: C, kind: 'refused', why: 'not a standby yet' };
+    const waits = decideFailover(asks.state, lost({ results: [detached(B, '0/500'), no] }, afterEpoch));
+    expect(does(waits)).toEqual([]);
+    const later = lost({ nowMs: NOW + observation().knobs.brokenAfterMs }, afterEpoch);
+    const again = decideFailover(waits.state, { ...later, peers: lost().peers });
+    expect(again.actions).toMatchObject([{ do: 'detach', node: C }]);
+  });
+
+  it('an answer of an older takeover does not hide the present one, and no answer at all ends it', () => {
+    const state: FailoverState = { ...takeover, kind: 'positioning', target: B, position: position('0/500') };
+    const old: ActionResult = { of: 'record-takeover', epoch: 4, kind: 'refused', why: 'late' };
+    const now: ActionResult = { of: 'record-takeover', epoch: 5, kind: 'done', why: '' };
+    expect(decideFailover(state, lost({ results: [old, now] }, afterEpoch)).state.kind).toBe('promoting');
+    const never = lost({ nowMs: NOW + observation().knobs.takeoverPatienceMs + 1 }, afterEpoch);
+    expect(decideFailover(state, never)).toMatchObject({ state: STEADY, actions: [{ state: 'unknown' }] });
+  });
+
+  it('a quorum without a permitted candidate asks on for a better one', () => {
+    const strict = { ...observation().policy, promotable: [A, B] };
+    const results = [detached(B, '0/500'), detached(C, '0/600')];
+    const step = decideFailover(fencing(), lost({ policy: strict, results }, afterEpoch));
+    expect(step).toMatchObject({ state: { kind: 'fencing' }, why: { code: 'no-permitted-candidate' } });
   });
 });
 

@@ -1,5 +1,5 @@
 import type { NodeId } from '../../base/ids.ts';
-import { because } from '../../base/reason.ts';
+import { because, type Reason } from '../../base/reason.ts';
 import type { Position } from '../../ports/database.ts';
 import type { FenceRecord } from '../../ports/records.ts';
 import type { Observation } from './observation.ts';
@@ -23,38 +23,44 @@ export function decideFencing(state: Fencing, o: Observation): Step {
 function withNewPositions(state: Fencing, o: Observation): ReadonlyMap<NodeId, Position> {
   const positions = new Map(state.positions);
   for (const result of o.results) {
-    if (result.of === 'detach' && result.kind === 'done' && result.epoch === state.epoch)
-      positions.set(result.node, result.position);
+    if (result.of !== 'detach' || result.kind !== 'done' || result.epoch !== state.epoch) continue;
+    if (belongs(result.position, state, o)) positions.set(result.node, result.position);
   }
   return positions;
+}
+
+/** A position of another cluster, or of a database that has seen this epoch or a later one, proves nothing here (I1). */
+function belongs(position: Position, state: Fencing, o: Observation): boolean {
+  const systemId = o.store.epoch?.value.systemId;
+  return position.systemId === systemId && (position.storedEpoch ?? 0) < state.epoch;
 }
 
 /** Everybody in the record who is heard and was not read yet is asked, again and again until the takeover's time is over. */
 function askTheRest(state: Fencing, o: Observation): Step {
   const record = state.record.value;
-  const answered = new Set(o.results.filter((r) => r.of === 'detach').map((r) => r.node));
-  const asked = new Map(
-    [...state.asked].filter(([node, atMs]) => !answered.has(node) || o.nowMs - atMs < o.knobs.brokenAfterMs),
-  );
+  const askAgainAtMs = new Map(state.askAgainAtMs);
+  for (const result of o.results) {
+    const failed = result.of === 'detach' && result.epoch === state.epoch && result.kind !== 'done';
+    if (failed) askAgainAtMs.set(result.node, o.nowMs + o.knobs.brokenAfterMs);
+  }
   const actions: Action[] = [];
   for (const node of [...record.names, record.primary]) {
-    if (state.positions.has(node) || asked.has(node) || !isHeard(o, node)) continue;
+    if (state.positions.has(node) || !isHeard(o, node) || o.nowMs < (askAgainAtMs.get(node) ?? 0)) continue;
     if (node === o.me && o.local?.state !== 'standby') continue;
-    asked.set(node, o.nowMs);
+    askAgainAtMs.set(node, o.nowMs + o.knobs.orderTimeoutMs);
     actions.push({ do: 'detach', takeover: state, node });
   }
-  const why = because(
-    'detaching',
-    `${state.positions.size} members are read; ${[...asked.keys()].join(', ') || 'nobody'} was asked to detach`,
-  );
-  return { state: { ...state, asked }, actions, why };
+  const asked = [...askAgainAtMs.keys()].join(', ') || 'nobody';
+  const why = because('detaching', `${state.positions.size} members are read; ${asked} was asked to detach`);
+  return { state: { ...state, askAgainAtMs }, actions, why };
 }
 
+/** A quorum without a permitted candidate, or behind the recorded position, may still get a better one: more are asked. */
 function toPositioning(state: Fencing, o: Observation): Step {
   const choice = choose(state.record.value, state.positions, o.store.position, o.policy.promotable);
   if (choice.kind === 'refused') {
-    const why = because(choice.code, choice.why);
-    return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'refused', why }], why };
+    if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) return close(state, because(choice.code, choice.why));
+    return { ...askTheRest(state, o), why: because(choice.code, choice.why) };
   }
   const fence = fenceOf(state, o, choice.target);
   return {
@@ -63,6 +69,12 @@ function toPositioning(state: Fencing, o: Observation): Step {
     why: because('position-proved', choice.why),
   };
 }
+
+const close = (state: Fencing, why: Reason): Step => ({
+  state: STEADY,
+  actions: [{ do: 'close-operation', takeover: state, state: 'refused', why }],
+  why,
+});
 
 function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {
   const evidence = [...state.positions].map(([node, position]) => ({
@@ -76,11 +88,9 @@ function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {
 }
 
 function giveUp(state: Fencing, o: Observation): Step {
-  const why = because(
-    'no-position-quorum',
-    `after ${Math.round(o.nowMs - state.startedAtMs)} ms only ${[...state.positions.keys()].join(', ') || 'nobody'} was detached and read`,
-  );
-  return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'refused', why }], why };
+  const read = [...state.positions.keys()].join(', ') || 'nobody';
+  const tookMs = Math.round(o.nowMs - state.startedAtMs);
+  return close(state, because('no-position-quorum', `after ${tookMs} ms only ${read} was detached and read`));
 }
 
 export const takeoverOf = (state: Fencing) => ({

@@ -79,6 +79,37 @@ describe('decideMembership', () => {
     });
   });
 
+  it('lets everybody who is gone leave together: a barrier would wait for each that stays (M3)', () => {
+    const serve = { ...policy, whenAlone: 'serve-with-rpo-suspended' as const };
+    const both = view({ policy: serve, standbys: [], goneSinceMs: gone(B, C) });
+    expect(decideMembership(both).change).toMatchObject({ path: 'store-first', to: SOLO });
+  });
+
+  it('replaces the last confirmer by one that is ready, through a record that covers both lists (M1, M3)', () => {
+    const one = { w: 1, names: [B] };
+    const lost = view({ record: one, configured: one, standbys: [streaming(C)], goneSinceMs: gone(B) });
+    const between = { w: 1, names: [B, C] };
+    expect(decideMembership(lost).change).toMatchObject({ path: 'record-only', to: between });
+    const then = decideMembership({ ...lost, record: between });
+    expect(then.change).toMatchObject({ path: 'postgres-first', to: { w: 1, names: [C] } });
+  });
+
+  it('lowers how many confirm and who at once through the third setting (M1)', () => {
+    const D = 'aws:sa-east-1/n1' as NodeId;
+    const wide = { ...policy, confirm: 2, dataNodes: [A, B, C, D] };
+    const two = { w: 2, names: [B, C, D] };
+    const lost = view({
+      policy: wide,
+      record: two,
+      configured: two,
+      standbys: [streaming(B)],
+      goneSinceMs: gone(C, D),
+    });
+    expect(decideMembership(lost).change).toMatchObject({ path: 'record-only', to: { w: 1, names: [B, C, D] } });
+    const then = decideMembership({ ...lost, record: { w: 1, names: [B, C, D] } });
+    expect(then.change).toMatchObject({ path: 'postgres-first', to: { w: 1, names: [B] } });
+  });
+
   it('withdraws under `serve` a name with which the reign began and that does not come, and waits for it under `block`', () => {
     const began = { record: SOLO, configured: { w: 1, names: [C] }, standbys: [], goneSinceMs: gone(C) };
     const serve = { ...policy, whenAlone: 'serve-with-rpo-suspended' as const };
@@ -157,7 +188,7 @@ describe('decideMembership', () => {
           if (change === null || change.path === 'learn') return;
           changes += 1;
           const inForce = [configured, ...older];
-          if (change.path === 'store-first')
+          if (change.path !== 'postgres-first')
             expect([...inForce, change.to].every((list) => covers(change.to, list))).toBe(true);
           else expect([...inForce, change.to].every((list) => covers(rec, list))).toBe(true);
           if (whenAlone === 'block') expect(change.to.w).toBeGreaterThan(0);

@@ -29,10 +29,15 @@ export interface MembershipView {
 
 /**
  * `store-first`: the record is written, then PostgreSQL's list. `postgres-first`: the record's version is raised, then the
- * list, the barrier, and the record. `learn`: the barrier alone, to know again which lists are in force.
+ * list, the barrier, and the record. `record-only`: the third setting of P4.1, a record that covers both the list in force
+ * and the one wanted. `learn`: the barrier alone, to know again which lists are in force.
  */
 export type SyncChange =
-  | { readonly path: 'store-first' | 'postgres-first'; readonly to: Confirmers; readonly why: Reason }
+  | {
+      readonly path: 'store-first' | 'postgres-first' | 'record-only';
+      readonly to: Confirmers;
+      readonly why: Reason;
+    }
   | { readonly path: 'learn'; readonly why: Reason };
 
 export type MembershipDecision = { readonly change: SyncChange | null; readonly why: Reason };
@@ -40,36 +45,34 @@ export type MembershipDecision = { readonly change: SyncChange | null; readonly 
 /** How far behind a standby may be and still enter: it must confirm soon, or it would stall every commit. */
 const ENTER_LAG_BYTES_MAX = 16 * 1024 * 1024;
 
-/** One change at a time, one name at a time: every step then has an order that keeps the rule of P4.1. */
+/** One change at a time; members that are gone leave together, since a barrier would wait for each that stays (P4.4). */
 export function decideMembership(v: MembershipView): MembershipDecision {
-  const eviction = firstGone(v);
-  if (eviction !== null) {
-    const names = v.record.names.filter((name) => name !== eviction.name);
-    const blocked = names.length === 0 && v.policy.whenAlone === 'block';
-    if (!blocked)
-      return propose(
-        v,
-        names,
-        because('evict', `${eviction.name} has not confirmed for ${Math.round(eviction.goneMs)} ms`),
-      );
-    return nothing(
-      'alone-and-blocked',
-      `${eviction.name} is gone and nobody else may confirm: commits wait (whenAlone: block)`,
-    );
-  }
+  const gone = v.record.names.filter((name) => isGone(v, name));
   const entering = firstReady(v);
-  if (entering !== null)
+  if (gone.length > 0) return decideWithout(v, gone, entering);
+  if (entering !== null) {
     return propose(
       v,
       [...v.record.names, entering],
       because('enter', `${entering} streams past the fork and keeps up`),
     );
+  }
   const stray = firstStray(v);
   if (stray !== null) {
     const why = because('withdraw', `${stray} is in PostgreSQL's list and never reached the record (P4.4)`);
     return propose(v, v.record.names, why);
   }
   return nothing('settled', describe(v.record, v.primary));
+}
+
+/** Who confirms when `gone` do not any more: the rest, one who is ready instead, nobody where the file allows it, or all wait. */
+function decideWithout(v: MembershipView, gone: readonly NodeId[], entering: NodeId | null): MembershipDecision {
+  const rest = v.record.names.filter((name) => !gone.includes(name));
+  const who = `${gone.join(', ')} ${gone.length === 1 ? 'has' : 'have'} not confirmed for ${v.knobs.evictAfterMs} ms`;
+  if (rest.length > 0) return propose(v, rest, because('evict', who));
+  if (entering !== null) return propose(v, [entering], because('replace', `${who}; ${entering} takes over`));
+  if (v.policy.whenAlone !== 'block') return propose(v, [], because('evict', `${who}; nobody else can`));
+  return nothing('alone-and-blocked', `${who}, and nobody else may: commits wait (whenAlone: block)`);
 }
 
 /** Orders the two writes so that the record covers every list in force before, between and after (P4.1). */
@@ -79,23 +82,37 @@ function propose(v: MembershipView, names: readonly NodeId[], why: Reason): Memb
   if (inForce.every((list) => covers(to, list))) {
     // Lists that are not known can't be judged: learn them first, unless the new record covers whatever they are.
     if (v.olderLists === null && to.w > 0) return { change: { path: 'learn', why }, why };
-    if (sameConfirmers(to, v.record) && sameConfirmers(to, v.configured))
+    if (sameConfirmers(to, v.record) && sameConfirmers(to, v.configured)) {
       return nothing('settled', describe(v.record, v.primary));
+    }
     return { change: { path: 'store-first', to, why }, why };
   }
   if (covers(v.record, to)) return { change: { path: 'postgres-first', to, why }, why };
-  return nothing(
-    'no-safe-order',
-    `${why.text}, but neither order of the two writes keeps the record above every list in force`,
-  );
+  return byThirdSetting(v, to, inForce, why);
 }
 
-function firstGone(v: MembershipView): { readonly name: NodeId; readonly goneMs: number } | null {
-  for (const name of v.record.names) {
-    const sinceMs = v.goneSinceMs.get(name);
-    if (sinceMs !== undefined && v.nowMs - sinceMs >= v.knobs.evictAfterMs) return { name, goneMs: v.nowMs - sinceMs };
+/** Fewer to confirm *and* other names: through a record that asks of fewer out of all of them (P4.1). */
+function byThirdSetting(
+  v: MembershipView,
+  to: Confirmers,
+  inForce: readonly Confirmers[],
+  why: Reason,
+): MembershipDecision {
+  const between: Confirmers = {
+    w: Math.min(v.record.w, to.w),
+    names: [...new Set([...v.record.names, ...v.configured.names, ...to.names])],
+  };
+  const safe = inForce.every((list) => covers(between, list)) && covers(between, to);
+  if (!safe || sameConfirmers(between, v.record)) {
+    return nothing('no-safe-order', `${why.text}, but no order of writes keeps the record above every list in force`);
   }
-  return null;
+  if (v.olderLists === null) return { change: { path: 'learn', why }, why };
+  return { change: { path: 'record-only', to: between, why }, why };
+}
+
+function isGone(v: MembershipView, name: NodeId): boolean {
+  const sinceMs = v.goneSinceMs.get(name);
+  return sinceMs !== undefined && v.nowMs - sinceMs >= v.knobs.evictAfterMs;
 }
 
 /**
@@ -106,8 +123,7 @@ function firstStray(v: MembershipView): NodeId | null {
   const strays = v.configured.names.filter((name) => !v.record.names.includes(name));
   if (v.record.w > 0) return strays[0] ?? null;
   if (v.policy.whenAlone === 'block') return null;
-  const isGone = (name: NodeId): boolean => v.nowMs - (v.goneSinceMs.get(name) ?? v.nowMs) >= v.knobs.evictAfterMs;
-  return strays.find(isGone) ?? null;
+  return strays.find((name) => isGone(v, name)) ?? null;
 }
 
 function firstReady(v: MembershipView): NodeId | null {

@@ -33,6 +33,8 @@ export interface StoreView {
   readonly routesEpoch: number;
   /** Verdicts of observers that are still fresh, own one included, with when they arrived here. */
   readonly seen: readonly (SeenRecord & { readonly heardAtMs: number })[];
+  /** What this node itself published last, fresh or not: a negative verdict has to be taken back. */
+  readonly mine: (SeenRecord & { readonly heardAtMs: number }) | null;
   /** When the present epoch was first seen here. */
   readonly epochSeenAtMs: number;
 }

@@ -12,9 +12,8 @@ type Positioning = Extract<FailoverState, { kind: 'positioning' }>;
 export function decidePositioning(state: Positioning, o: Observation): Step {
   if (overtaken(state, o))
     return stay(STEADY, because('overtaken', `epoch ${state.epoch} was overtaken by ${o.store.epoch?.value.n}`));
-  const result = resultOf(o, 'record-takeover');
-  if (result === undefined || result.epoch !== state.epoch)
-    return stay(state, because('record-pending', 'waiting for the store to record the new primary'));
+  const result = resultOf(o, 'record-takeover', state.epoch);
+  if (result === undefined) return waitForRecord(state, o);
   if (result.kind === 'done') {
     return {
       state: { ...state, kind: 'promoting', askedAtMs: o.nowMs },
@@ -24,6 +23,16 @@ export function decidePositioning(state: Positioning, o: Observation): Step {
   }
   const why = because(`record-${result.kind}`, result.why);
   return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: result.kind, why }], why };
+}
+
+/** Bounded: a takeover that waits for ever would keep others from beginning one. */
+function waitForRecord(state: Positioning, o: Observation): Step {
+  const tookMs = o.nowMs - state.startedAtMs;
+  if (tookMs <= o.knobs.takeoverPatienceMs) {
+    return stay(state, because('record-pending', 'waiting for the store to record the new primary'));
+  }
+  const why = because('record-unknown', `the store did not answer within ${Math.round(tookMs)} ms`);
+  return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'unknown', why }], why };
 }
 
 type Target = Pick<

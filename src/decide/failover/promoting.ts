@@ -13,7 +13,7 @@ export function decidePromoting(state: Promoting, o: Observation): Step {
     const why = because('promoted', `${state.target} serves under epoch ${state.epoch}`);
     return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'done', why }], why };
   }
-  const result = resultOf(o, 'promote');
+  const result = resultOf(o, 'promote', state.epoch);
   if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) {
     const why = because(
       'promotion-unknown',
@@ -21,7 +21,7 @@ export function decidePromoting(state: Promoting, o: Observation): Step {
     );
     return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'unknown', why }], why };
   }
-  const failed = result !== undefined && result.epoch === state.epoch && result.kind !== 'done';
+  const failed = result !== undefined && result.kind !== 'done';
   if (failed && o.nowMs - state.askedAtMs > o.knobs.brokenAfterMs) {
     return {
       state: { ...state, askedAtMs: o.nowMs },
@@ -34,8 +34,8 @@ export function decidePromoting(state: Promoting, o: Observation): Step {
 
 /** Read back (P5): the target says itself, through its pulses or this agent's own database, that it is the open primary. */
 function serves(state: Promoting, o: Observation): boolean {
-  const result = resultOf(o, 'promote');
-  if (result?.kind === 'done' && result.epoch === state.epoch) return true;
+  const result = resultOf(o, 'promote', state.epoch);
+  if (result?.kind === 'done') return true;
   const pulse = o.peers.get(state.target)?.pulse;
   return pulse?.role === 'primary' && pulse.open && pulse.storedEpoch === state.epoch;
 }

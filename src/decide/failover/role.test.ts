@@ -41,12 +41,24 @@ describe('decideRole', () => {
     });
   });
 
-  it('makes the first database on the preferred node only, and resumes an interrupted one', () => {
-    expect(decide({ state: 'empty', storedEpoch: null }, { me: A }, { epoch: null, sync: null }).action).toEqual({
-      do: 'bootstrap',
-      resume: false,
+  it('makes the first database on the preferred node only, when nobody has data, and resumes an interrupted one', () => {
+    const nothing = { epoch: null, sync: null };
+    const empty = { state: 'empty' as const, storedEpoch: null };
+    const others = (over: Parameters<typeof pulse>[1]) =>
+      new Map([B, C].map((n) => [n, peer(n, { pulse: pulse(n, over) })]));
+    const fresh = others({ hasData: false });
+    expect(decide(empty, { me: A, peers: fresh }, nothing).action).toEqual({ do: 'bootstrap', resume: false });
+    expect(decide(empty, { me: B, peers: fresh }, nothing).action).toBeNull();
+    // I1: a store that has forgotten everything is not an invitation to begin again.
+    expect(decide(empty, { me: A, peers: others({ hasData: true }) }, nothing)).toMatchObject({
+      action: null,
+      why: { code: 'store-behind' },
     });
-    expect(decide({ state: 'empty', storedEpoch: null }, { me: B }, { epoch: null, sync: null }).action).toBeNull();
+    const unheard = new Map([...fresh, [C, peer(C, { pulse: null })]]);
+    expect(decide(empty, { me: A, peers: unheard }, nothing)).toMatchObject({
+      action: null,
+      why: { code: 'others-first' },
+    });
     const journal = {
       id: 'bootstrap-1',
       kind: 'bootstrap' as const,
@@ -56,10 +68,8 @@ describe('decideRole', () => {
       state: 'running' as const,
       steps: [],
     };
-    expect(decide({ state: 'stopped', storedEpoch: null }, { me: A }, { operation: journal }).action).toEqual({
-      do: 'bootstrap',
-      resume: true,
-    });
+    const resumed = decide({ state: 'stopped', storedEpoch: null }, { me: A }, { operation: journal });
+    expect(resumed.action).toEqual({ do: 'bootstrap', resume: true });
   });
 
   it('joins the primary of the present epoch once that one serves, and not before (R4)', () => {

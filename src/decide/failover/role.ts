@@ -69,6 +69,16 @@ function beforeFirstEpoch(o: Observation, local: DatabaseStatus): RoleDecision {
     );
   const first = o.policy.dataNodes[0];
   if (first !== o.me) return wait('no-primary-yet', `${first} makes the first database`);
+  const others = o.policy.dataNodes.filter((node) => node !== o.me);
+  const withData = others.find((node) => o.peers.get(node)?.pulse?.hasData ?? false);
+  if (withData !== undefined)
+    return wait(
+      'store-behind',
+      `${withData} has data, the store knows no epoch: refused until the store is restored (I1)`,
+    );
+  const unheard = others.find((node) => o.peers.get(node)?.pulse == null);
+  if (unheard !== undefined)
+    return wait('others-first', `${unheard} was not heard yet: it might have data that the store has forgotten (I1)`);
   if (local.state !== 'empty' && local.state !== 'stopped')
     return wait('data-without-epoch', 'this database runs, and the store knows no epoch');
   return act(

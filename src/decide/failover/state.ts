@@ -23,7 +23,8 @@ export type FailoverState =
     }
   | (Takeover & {
       readonly kind: 'fencing';
-      readonly asked: ReadonlyMap<NodeId, number>;
+      /** When each member may be asked to detach again. */
+      readonly askAgainAtMs: ReadonlyMap<NodeId, number>;
       readonly positions: ReadonlyMap<NodeId, Position>;
     })
   | (Takeover & { readonly kind: 'positioning'; readonly target: NodeId; readonly position: Position })
@@ -100,10 +101,13 @@ export const overtaken = (takeover: Takeover, o: Observation): boolean =>
   o.store.epoch !== null &&
   (o.store.epoch.value.n > takeover.epoch || o.store.epoch.modRevision > takeover.epochModRevision);
 
-/** The result of one action among those that came back since the last look. */
-export function resultOf<K extends ActionResult['of']>(
+/** The result of one action of this epoch among those that came back since the last look. */
+export function resultOf<K extends 'record-takeover' | 'promote'>(
   o: Observation,
   of: K,
+  epoch: number,
 ): Extract<ActionResult, { of: K }> | undefined {
-  return o.results.find((result): result is Extract<ActionResult, { of: K }> => result.of === of);
+  return o.results.find(
+    (result): result is Extract<ActionResult, { of: K }> => result.of === of && result.epoch === epoch,
+  );
 }

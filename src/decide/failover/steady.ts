@@ -22,10 +22,11 @@ export function decideSteady(o: Observation): Step {
 export function publishVerdict(o: Observation, verdict: Verdict): readonly Action[] {
   const { epoch, sync } = o.store;
   if (epoch === null || sync === null || o.store.state === 'unread') return [];
-  const mine = o.store.seen.find((s) => s.observer === o.me && s.epoch === epoch.value.n);
+  const mine =
+    o.store.mine?.epoch === epoch.value.n && o.store.mine.primary === sync.value.primary ? o.store.mine : null;
   const negative = verdict.kind === 'cannot-see-commit';
   const stands = mine?.verdict === 'cannot-see-commit';
-  if (negative === stands && (!negative || (mine !== undefined && o.nowMs - mine.heardAtMs < o.knobs.verdictEveryMs)))
+  if (negative === stands && (!negative || (mine !== null && o.nowMs - mine.heardAtMs < o.knobs.verdictEveryMs)))
     return [];
   return [
     {

@@ -3,7 +3,7 @@ import { because, type Reason } from '../../base/reason.ts';
 import type { SyncRecord } from '../../ports/records.ts';
 import type { Observation, Versioned } from './observation.ts';
 import { hasPositionQuorum } from './quorum.ts';
-import { type FailoverState, resultOf, stay, STEADY, type Step } from './state.ts';
+import { type FailoverState, stay, STEADY, type Step } from './state.ts';
 import { backToSteady, publishVerdict } from './steady.ts';
 import { isHeard, ownVerdict, suspicion } from './suspicion.ts';
 
@@ -11,7 +11,7 @@ type Suspecting = Extract<FailoverState, { kind: 'suspecting' }>;
 
 /** The primary is not seen to commit. Nothing was changed yet; a takeover begins with one transaction (P1.1). */
 export function decideSuspecting(state: Suspecting, o: Observation): Step {
-  const began = resultOf(o, 'begin-takeover');
+  const began = o.results.find((result) => result.of === 'begin-takeover');
   if (began?.kind === 'done' && state.beginning !== null) return toFencing(began, state.beginning, o);
   if (began !== undefined) {
     const retry: Suspecting = { ...state, beginning: null, retryAtMs: o.nowMs + o.knobs.driverStaggerMs };
@@ -53,6 +53,8 @@ function whyNotBegin(state: Suspecting, o: Observation): Reason | null {
   if (o.store.state !== 'current')
     return because('store-not-current', 'the store is not reachable: nobody is promoted (P6)');
   if (o.nowMs < state.retryAtMs) return because('retry-later', 'the last try was refused; it is tried again');
+  const ahead = whoIsAhead(o);
+  if (ahead !== null) return because('store-behind', ahead);
   const reach = reachable(o);
   if (!reach.enough) return because('no-position-quorum-in-reach', reach.text);
   const rank = driverRank(o);
@@ -60,6 +62,29 @@ function whyNotBegin(state: Suspecting, o: Observation): Reason | null {
   return waitMs > 0
     ? because('others-first', `${rank} better placed nodes are heard; this one waits ${Math.round(waitMs)} ms more`)
     : null;
+}
+
+/**
+ * A store that is behind any database, or of another cluster, decides nothing (P1.1): it was restored from an old copy, or is
+ * the wrong one. Promoting by its records would lose what the databases know.
+ */
+function whoIsAhead(o: Observation): string | null {
+  const epoch = o.store.epoch?.value;
+  if (epoch === undefined) return null;
+  const known = [
+    { node: o.me, systemId: o.local?.systemId ?? null, storedEpoch: o.local?.storedEpoch ?? null },
+    ...[...o.peers.values()].map(({ node, pulse }) => ({
+      node,
+      systemId: pulse?.systemId,
+      storedEpoch: pulse?.storedEpoch,
+    })),
+  ];
+  for (const { node, systemId, storedEpoch } of known) {
+    if ((storedEpoch ?? 0) > epoch.n) return `${node} has seen epoch ${storedEpoch}, the store is at ${epoch.n}`;
+    if (node === o.me && systemId != null && systemId !== epoch.systemId)
+      return `this node's data is of another cluster`;
+  }
+  return null;
 }
 
 /** Enough members in reach for P3.2? A takeover refused after the epoch was written has already ended a healthy primary. */
@@ -99,7 +124,7 @@ function toFencing(began: Began, record: Versioned<SyncRecord>, o: Observation):
       operation,
       startedAtMs: o.nowMs,
       record,
-      asked: new Map(),
+      askAgainAtMs: new Map(),
       positions: new Map(),
     },
     because('epoch-written', `epoch ${epoch} is written; the recorded set is detached now`),

@@ -100,6 +100,21 @@ describe('suspicion (F2, P3.4)', () => {
     expect(suspicion(observation({}, { seen: [against(B), against(W, 3)] })).kind).toBe('none');
   });
 
+  it('does not count a verdict against the primary before, nor a pulse from before the promotion', () => {
+    const other = { ...against(W), primary: C };
+    expect(suspicion(observation({}, { seen: [against(B), other] })).kind).toBe('none');
+    const before = pulse(A, { role: 'standby', open: false, storedEpoch: 3 });
+    expect(suspicion(withPrimary({ pulse: before, roleSinceMs: NOW - 60_000 })).kind).toBe('none');
+    expect(
+      ownVerdict(
+        observation(
+          { peers: withPrimary({ pulse: before, roleSinceMs: NOW - 60_000 }).peers },
+          { epochSeenAtMs: NOW - 500 },
+        ),
+      ).kind,
+    ).toBe('abstains');
+  });
+
   it('takes the word of the suspect that it runs as an isolated standby', () => {
     expect(
       suspicion(withPrimary({ pulse: pulse(A, { role: 'standby', open: false }), roleSinceMs: NOW - 500 })).kind,

@@ -79,7 +79,7 @@ function notServing(o: Observation, peer: PeerView, epoch: number): Verdict {
         ? 'an isolated standby'
         : 'without PostgreSQL';
   const limitMs =
-    !reignBegan(o) || role === 'primary'
+    !reignBegan(o) || role === 'primary' || (role === 'standby' && peer.pulse?.storedEpoch !== epoch)
       ? patience(o)
       : role === 'standby'
         ? o.knobs.brokenAfterMs
@@ -135,7 +135,11 @@ export function suspicion(o: Observation): Suspicion {
   if (confirmed !== null) return { kind: 'confirmed-killed', why: confirmed };
   const outside = outsideObservers(o.policy, sync.value.primary);
   const against = o.store.seen.filter(
-    (s) => s.epoch === epoch.value.n && s.verdict === 'cannot-see-commit' && outside.includes(s.observer),
+    (s) =>
+      s.epoch === epoch.value.n &&
+      s.primary === sync.value.primary &&
+      s.verdict === 'cannot-see-commit' &&
+      outside.includes(s.observer),
   );
   const needed = Math.floor(outside.length / 2) + 1;
   const text = `${against.length} of ${outside.length} observers cannot see ${sync.value.primary} commit; ${needed} are needed`;
@@ -148,14 +152,18 @@ function confirmedKilled(o: Observation): Reason | null {
   const { epoch, sync } = o.store;
   if (epoch === null || sync === null || sync.value.epoch < epoch.value.n || !reignBegan(o)) return null;
   const primary = sync.value.primary;
+  // Only a database that has stored this very epoch was its primary: a pulse from before the promotion says `standby` too.
   if (primary === o.me) {
-    return o.local?.state === 'standby'
+    return o.local?.state === 'standby' && o.local.storedEpoch === epoch.value.n
       ? because('self-standby', 'this node is the recorded primary and runs as an isolated standby')
       : null;
   }
   const peer = o.peers.get(primary);
   const isStandby =
-    isHeard(o, primary) && peer?.pulse?.role === 'standby' && o.nowMs - peer.roleSinceMs >= o.knobs.brokenAfterMs;
+    isHeard(o, primary) &&
+    peer?.pulse?.role === 'standby' &&
+    peer.pulse.storedEpoch === epoch.value.n &&
+    o.nowMs - peer.roleSinceMs >= o.knobs.brokenAfterMs;
   return isStandby ? because('primary-is-standby', `${primary} says that it runs as an isolated standby`) : null;
 }
 

@@ -67,6 +67,7 @@ export const pulse = (node: NodeId, over: Partial<Pulse> = {}): Pulse => ({
   endLsn: '0/500',
   storedEpoch: 4,
   systemId: '7',
+  hasData: node !== W,
   detachable: node === B || node === C,
   ...over,
 });
@@ -104,6 +105,7 @@ export function observation(over: Partial<Observation> = {}, store: Partial<Obse
       operation: null,
       routesEpoch: 4,
       seen: [],
+      mine: null,
       epochSeenAtMs: NOW - 60_000,
       ...store,
     },
