@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { defaultKnobs } from '../base/knobs.ts';
+import { done, unknown } from '../base/result.ts';
+import { memoryStore } from '../coordination/memory.ts';
+import { VirtualClock } from '../coordination/virtual-clock.contract.ts';
+import { A, B, record, W } from '../decide/failover/testing.ts';
+import type { Coordination } from '../ports/coordination.ts';
+import type { RegionDatabase, SyncList } from '../ports/database.ts';
+import { keysOf, type SeenRecord } from '../ports/records.ts';
+import { GroupStore, put } from './group-store.ts';
+import { SyncSet } from './sync-set.ts';
+
+const keys = keysOf('shop', 'main');
+const knobs = defaultKnobs();
+
+async function started(clock: VirtualClock, store: Coordination): Promise<GroupStore> {
+  const group = new GroupStore(B, store, keys, clock, knobs, () => undefined);
+  group.start();
+  await clock.advance(10);
+  return group;
+}
+
+const verdict = (over: Partial<SeenRecord> = {}): SeenRecord => ({
+  observer: W,
+  epoch: 4,
+  primary: A,
+  verdict: 'cannot-see-commit',
+  code: 'broken',
+  atWallMs: 0,
+  ...over,
+});
+
+describe('verdicts of others (P3.4)', () => {
+  it('count for three repetitions and no longer', async () => {
+    const clock = new VirtualClock();
+    const store = memoryStore(clock).connect();
+    const group = await started(clock, store);
+    await store.txn([], [put(keys.seen(W), verdict())]);
+    await clock.advance(10);
+    expect(group.view().seen).toHaveLength(1);
+    await clock.advance(3 * knobs.verdictEveryMs);
+    expect(group.view().seen).toHaveLength(0);
+    group.close();
+  });
+
+  it('that were there before this process started are stale, and reading everything again makes none fresh (I8)', async () => {
+    const clock = new VirtualClock();
+    const memory = memoryStore(clock);
+    const store = memory.connect();
+    await store.txn([], [put(keys.seen(W), verdict())]);
+    let end: (() => void) | null = null;
+    const cuttable: Coordination = {
+      ...store,
+      txn: (...args) => store.txn(...args),
+      watch: (prefix, from, handlers) => {
+        end = () => handlers.onEnd('cut');
+        return store.watch(prefix, from, handlers);
+      },
+    };
+    const group = await started(clock, cuttable);
+    expect(group.view().seen).toHaveLength(0);
+    await store.txn([], [put(keys.seen(W), verdict({ code: 'silent' }))]);
+    await clock.advance(10);
+    expect(group.view().seen).toHaveLength(1);
+    await clock.advance(3 * knobs.verdictEveryMs + 10);
+    (end as (() => void) | null)?.();
+    await clock.advance(1_000);
+    expect(group.view().state).toBe('current');
+    expect(group.view().seen).toHaveLength(0);
+    group.close();
+  });
+
+  it('leave a node able to take back its own, however old it is', async () => {
+    const clock = new VirtualClock();
+    const store = memoryStore(clock).connect();
+    await store.txn([], [put(keys.seen(B), verdict({ observer: B }))]);
+    const group = await started(clock, store);
+    expect(group.view().mine?.verdict).toBe('cannot-see-commit');
+    group.close();
+  });
+});
+
+describe('an unknown write of the sync record (P4.2)', () => {
+  it('is not taken for done when another change has written that version meanwhile', async () => {
+    const clock = new VirtualClock();
+    const store = memoryStore(clock).connect();
+    const before = record({ version: 6, w: 1, names: [W, B] });
+    await store.txn([], [put(keys.epoch, { n: 4, holder: A, systemId: '7', operation: 'x' }), put(keys.sync, before)]);
+    const lists: SyncList[] = [];
+    const database = { setSyncList: async (list: SyncList) => (lists.push(list), done(undefined)) };
+    // Our request is lost; an earlier one of ours, with other content, lands in its place.
+    const unlucky: Coordination = {
+      ...store,
+      txn: async (compare, then, orElse) => {
+        if (then.length === 0 || !('put' in (then[0] ?? {}))) return store.txn(compare, then, orElse);
+        await store.txn(compare, [put(keys.sync, { ...before, version: 7, w: 1, names: [B] })]);
+        return unknown('timed out');
+      },
+    };
+    const group = await started(clock, unlucky);
+    const view = group.view();
+    if (view.sync === null || view.epoch === null) throw new Error('the records were not read');
+    const reign = { epoch: 4, epochModRevision: view.epoch.modRevision, beganAtLsn: '0/1' };
+    const set = new SyncSet(database as unknown as RegionDatabase, group, knobs);
+    const change = {
+      path: 'store-first',
+      to: { w: 1, names: [W] },
+      why: { code: 'evict', text: 'B is gone' },
+    } as const;
+    const ended = await set.carryOut(change, A, reign, view.sync, before);
+    expect(ended.kind).toBe('refused');
+    expect(lists).toEqual([]);
+    group.close();
+  });
+});
