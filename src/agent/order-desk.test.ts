@@ -38,6 +38,7 @@ describe('the order desk (P5)', () => {
       begun = true;
       return done(true);
     });
+    await new Promise(setImmediate);
     const newer = desk.run(2, 'detach', async (permit) => done(permit.valid()));
     running.end();
     expect(await old).toEqual(done(false));
