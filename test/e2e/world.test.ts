@@ -35,6 +35,44 @@ describe('a world of three regions', () => {
     for (const link of world.links) expect(link.measuredRttMs ?? 0).toBeGreaterThanOrEqual(link.targetRttMs);
   });
 
+  it('answers the health checks of a load balancer: one primary, the others replicas, nothing secret without a token (I15)', async () => {
+    const world = await ready();
+    const primaries: string[] = [];
+    for (const region of world.regions) {
+      const api = region.addresses['api'] ?? '';
+      const codeOf = async (path: string) => (await fetch(`${api}${path}`)).status;
+      if ((await codeOf('/primary')) === 200) primaries.push(region.id);
+      else expect(await codeOf('/replica?lag=100000000')).toBe(200);
+      expect(await codeOf('/readiness')).toBe(200);
+      expect(await codeOf('/liveness')).toBe(200);
+      expect(await (await fetch(`${api}/metrics`)).text()).toMatch(/^farshore_epoch \d+$/m);
+      for (const path of ['/status', '/pulse', '/why']) expect(await codeOf(path)).toBe(401);
+    }
+    expect(primaries).toEqual([world.primary?.value.region]);
+  });
+
+  it('serves requests at every edge, and says from where and why', async () => {
+    const world = await ready();
+    for (const region of world.regions) {
+      const edge = region.addresses['edge'] ?? '';
+      const id = crypto.randomUUID();
+      const body = JSON.stringify({ id, item: 'lamp', quantity: 1 });
+      const posted = await fetch(`${edge}/orders`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json' },
+      });
+      expect(posted.status).toBe(201);
+      expect(posted.headers.get('x-farshore-region')).toBe(world.primary?.value.region);
+      const read = await eventually(10_000, 'the order', async () => {
+        const got = await fetch(`${edge}/orders/${id}`);
+        return got.status === 200 ? got : null;
+      });
+      expect(read.headers.get('x-farshore-region')).toBe(region.id);
+      expect(read.headers.get('x-farshore-why')).toBeTruthy();
+    }
+  });
+
   it('takes writes through every region and shows them on every replica', async () => {
     const world = await ready();
     const regions = world.regions.map((region) => region.id);
