@@ -7,7 +7,7 @@ import type { Order } from '../ports/agent.ts';
 import type { AgentConfig } from '../ports/config.ts';
 import type { Agent } from './agent.ts';
 import { metricsOf } from './metrics.ts';
-import { statusOf } from './status.ts';
+import { type KeeperPids, statusOf } from './status.ts';
 
 const ORDER_BYTES_MAX = 64 * 1024;
 
@@ -33,11 +33,6 @@ export function startAgentApi(
     server.once('error', reject);
     server.listen(config.api.port, config.api.host, () => resolve(server));
   });
-}
-
-export interface KeeperPids {
-  readonly keeperPid: number | null;
-  readonly postgresPid: number | null;
 }
 
 interface Door {

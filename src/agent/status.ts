@@ -4,7 +4,12 @@ import { because, type Reason } from '../base/reason.ts';
 import type { AgentConfig } from '../ports/config.ts';
 import type { NodeStatus } from '../ports/status.ts';
 import type { Agent } from './agent.ts';
-import type { KeeperPids } from './http-api.ts';
+
+/** What the keeper says when it is asked. */
+export interface KeeperPids {
+  readonly keeperPid: number | null;
+  readonly postgresPid: number | null;
+}
 
 /** `GET /status`: what this agent knows of its own node, and how old that is. */
 export function statusOf(agent: Agent, config: AgentConfig, pids: KeeperPids, clock: Clock): NodeStatus {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Agent } from '../agent/agent.ts';
-import { type KeeperPids, startAgentApi } from '../agent/http-api.ts';
+import { startAgentApi } from '../agent/http-api.ts';
 import { httpNetwork } from '../agent/http-network.ts';
+import type { KeeperPids } from '../agent/status.ts';
 import { FarshoreError } from '../base/errors.ts';
 import { connectStore } from '../coordination/etcd/client.ts';
 import { connectGateway } from '../database/gateway/client.ts';
