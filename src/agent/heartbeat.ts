@@ -57,7 +57,8 @@ export class Heartbeat {
       if (beat.kind === 'done') {
         this.#committed += 1;
         // Counted from when it was sent: a commit proves that the set confirmed after that moment, not at the reply (P2.1).
-        this.#lastOkAtMs = startedAtMs;
+        // It may have been sent by an earlier call, which gave up waiting for it.
+        this.#lastOkAtMs = Math.max(this.#lastOkAtMs, beat.value.sentAtMs);
         this.#waitingSinceMs = null;
       }
       await this.#clock.sleep(Math.max(20, this.#everyMs - (this.#clock.nowMs() - startedAtMs)));

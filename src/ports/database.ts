@@ -64,6 +64,11 @@ export interface Position {
   readonly storedEpoch: number | null;
 }
 
+export interface Heartbeat {
+  readonly seq: number;
+  readonly sentAtMs: number;
+}
+
 export interface RegionDatabase {
   status(): Promise<DatabaseStatus>;
   /** Makes a new cluster in an empty data directory and leaves it stopped. Refused when the directory is not empty. */
@@ -95,7 +100,10 @@ export interface RegionDatabase {
    * restarted. `flushed`: every name in it flushed past the end of WAL read now. `unknown` when not proven within `timeoutMs`.
    */
   settleSyncList(list: SyncList, prove: readonly ('in-force' | 'flushed')[], timeoutMs: number): Promise<Outcome<void>>;
-  /** Commits one heartbeat row the way an application would (waits for the list). Bounded by `timeoutMs`. */
-  heartbeat(timeoutMs: number): Promise<Outcome<{ readonly seq: number }>>;
+  /**
+   * Commits one heartbeat row the way an application would (waits for the list). Bounded by `timeoutMs`. A call that
+   * finds a commit waiting joins it: `sentAtMs` (Clock.nowMs) is when the commit that succeeded was sent.
+   */
+  heartbeat(timeoutMs: number): Promise<Outcome<Heartbeat>>;
   close(): Promise<void>;
 }

@@ -181,3 +181,19 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
     await until(b.db, (status) => status.state === 'standby');
   });
 });
+  test('a heartbeat that was joined says when it was sent, not when it was joined (P2.1)', async () => {
+    const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
+    must(await a.db.setSyncList(list));
+    must(await a.db.settleSyncList(list, ['in-force'], 10_000));
+    const calledAtMs = realClock.nowMs();
+    expect(await a.db.heartbeat(400)).toMatchObject({ kind: 'unknown' });
+    const joinedAtMs = realClock.nowMs();
+    const joined = a.db.heartbeat(30_000);
+    // Nobody to wait for any more: what waits is released.
+    must(await a.db.setSyncList(nobody));
+    const { sentAtMs } = must(await joined);
+    expect(sentAtMs).toBeGreaterThanOrEqual(calledAtMs);
+    expect(sentAtMs).toBeLessThan(joinedAtMs);
+    await relax();
+  });
+

@@ -84,7 +84,11 @@ describe.each(postgresVersions)('failover on PostgreSQL ($label)', (version) => 
     const list: SyncList = { epoch: 1, w: 1, names: [b.node, c.node] };
     await setAndSettle(a, list);
     const before = (await a.db.status()).heartbeatSeq ?? 0;
-    expect(must(await a.db.heartbeat(5_000)).seq).toBe(before + 1);
+    const calledAtMs = realClock.nowMs();
+    const beat = must(await a.db.heartbeat(5_000));
+    expect(beat.seq).toBe(before + 1);
+    expect(beat.sentAtMs).toBeGreaterThanOrEqual(calledAtMs);
+    expect(beat.sentAtMs).toBeLessThanOrEqual(realClock.nowMs());
     const status = await a.db.status();
     expect(status.syncList).toEqual(list);
     expect(status.standbys.map((standby) => standby.syncState)).toEqual(['quorum', 'quorum']);

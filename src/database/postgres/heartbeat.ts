@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { messageOf } from '../../base/errors.ts';
 import { type Outcome, done, refused, unknown } from '../../base/result.ts';
+import type { Heartbeat as Beat } from '../../ports/database.ts';
 import { APP_DATABASE, type Local, NoAnswer, connectLocally, hangUp, within } from './connections.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -13,7 +14,7 @@ const CONNECT_TIMEOUT_MS = 2_000;
 export class Heartbeat {
   readonly #local: Local;
   #client: pg.Client | null = null;
-  #underway: Promise<Outcome<{ readonly seq: number }>> | null = null;
+  #underway: Promise<Outcome<Beat>> | null = null;
   /** Set by the notice that says a wait was cancelled, before the commit is reported as a success (P7.3). */
   #cancelled = false;
 
@@ -21,7 +22,7 @@ export class Heartbeat {
     this.#local = local;
   }
 
-  async beat(timeoutMs: number): Promise<Outcome<{ readonly seq: number }>> {
+  async beat(timeoutMs: number): Promise<Outcome<Beat>> {
     this.#underway ??= this.#commit().finally(() => {
       this.#underway = null;
     });
@@ -38,10 +39,11 @@ export class Heartbeat {
     this.#client = null;
   }
 
-  async #commit(): Promise<Outcome<{ readonly seq: number }>> {
+  async #commit(): Promise<Outcome<Beat>> {
     try {
       const client = (this.#client ??= await this.#open());
       this.#cancelled = false;
+      const sentAtMs = this.#local.clock.nowMs();
       const { rows } = await client.query<{ seq: number }>({
         name: 'farshore_beat',
         text: BEAT,
@@ -49,7 +51,7 @@ export class Heartbeat {
       });
       if (this.#cancelled) return refused('sync-wait-cancelled', 'committed here, but nobody confirmed it');
       const seq = rows[0]?.seq;
-      return seq === undefined ? refused('no-row', 'the heartbeat row is missing') : done({ seq });
+      return seq === undefined ? refused('no-row', 'the heartbeat row is missing') : done({ seq, sentAtMs });
     } catch (error) {
       this.close();
       // An ERROR means that it was rolled back; after anything else it may have been committed.
