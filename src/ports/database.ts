@@ -71,11 +71,21 @@ export interface Heartbeat {
 
 export interface RegionDatabase {
   status(): Promise<DatabaseStatus>;
-  /** Makes a new cluster in an empty data directory and leaves it stopped. Refused when the directory is not empty. */
+  /**
+   * Makes a new cluster in an empty data directory and leaves it stopped. A cluster that `init` made and `startFirst` has
+   * not opened yet is `fresh`: for it the answer is `done` again, with its system id. Any other content is refused.
+   */
   init(progress: Progress): Promise<Outcome<{ readonly systemId: string }>>;
-  /** Starts PostgreSQL as an isolated standby (P8.1): signal file first, no connection to a primary. Also when it runs already. */
+  /**
+   * Starts PostgreSQL as an isolated standby (P8.1): signal file first, no connection to a primary. Also when it runs already.
+   * Refused with code `fresh`, changing nothing, while the cluster is fresh: it has no roles to be reached with.
+   */
   startIsolated(): Promise<Outcome<void>>;
-  /** Starts a just-initialised cluster as a primary, roles and schema made, epoch stored. Only for the very first node. */
+  /**
+   * Opens a fresh cluster as a primary: roles and schema made, epoch stored, list set. Only for the very first node.
+   * Repeating it after any interruption finishes it, also when the cluster was left as a standby or runs as one.
+   * Refused with code `not-fresh` for a cluster that was opened before.
+   */
   startFirst(epoch: number, list: SyncList): Promise<Outcome<{ readonly systemId: string }>>;
   /** Ends every process of the data directory and proves it (P3.1 `killed`). `fast` lets the standbys get the last WAL. */
   stop(how: 'fast' | 'kill'): Promise<Outcome<{ readonly evidence: string }>>;

@@ -30,12 +30,12 @@ describe.each(postgresVersions)('failover on PostgreSQL ($label)', (version) => 
     must(await node.db.settleSyncList(list, ['in-force', 'flushed'], 10_000));
   };
 
-  test('an empty directory is `empty`; init fills it once', async () => {
+  test('an empty directory is `empty`; init fills it once, and says the same again', async () => {
     expect((await a.db.status()).state).toBe('empty');
     const { systemId } = must(await a.db.init(noProgress));
     expect(systemId).toMatch(/^\d{15,}$/);
     expect((await a.db.status()).state).toBe('stopped');
-    expect(await a.db.init(noProgress)).toMatchObject({ kind: 'refused', code: 'FSH_STATE_FOREIGN' });
+    expect(must(await a.db.init(noProgress))).toEqual({ systemId });
   });
 
   test('the first primary has roles, schema and epoch, and can be made only once', async () => {
@@ -46,6 +46,7 @@ describe.each(postgresVersions)('failover on PostgreSQL ($label)', (version) => 
       kind: 'refused',
       code: 'not-fresh',
     });
+    expect(await a.db.init(noProgress)).toMatchObject({ kind: 'refused', code: 'FSH_STATE_FOREIGN' });
     expect(await a.db.startIsolated()).toMatchObject({ kind: 'refused', code: 'runs-as-primary' });
     const app = await a.connect('app');
     await app.query('CREATE TABLE kept (id int PRIMARY KEY)');

@@ -3,13 +3,27 @@ import { dirname, join } from 'node:path';
 import { FarshoreError } from '../../base/errors.ts';
 import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { Progress } from '../../ports/database.ts';
-import { beginMaking, makePrivate, writeWhole } from './files.ts';
+import { beginMaking, exists, makePrivate, syncPath, writeWhole } from './files.ts';
 import { reachableFor } from './run-as.ts';
 import { majorOf, runTool, versionOf } from './run-tool.ts';
 import { writeSettings } from './settings.ts';
 
 /** In a cluster that `init` made and `startFirst` has not opened yet. Only such a one may start as a primary. */
 export const FRESH_MARKER = 'farshore-fresh';
+
+export const isFresh = (dataDir: string): Promise<boolean> => exists(join(dataDir, FRESH_MARKER));
+
+/** For good: a marker that a power cut brought back would let a cluster with acknowledged writes start as a primary. */
+export async function clearFresh(dataDir: string): Promise<void> {
+  await rm(join(dataDir, FRESH_MARKER), { force: true });
+  await syncPath(dataDir);
+}
+
+/** The control file begins with the system identifier; a cluster that does not run can't be asked. */
+export async function systemIdOf(dataDir: string): Promise<string> {
+  const control = await readFile(join(dataDir, 'global/pg_control'));
+  return control.readBigUInt64LE(0).toString();
+}
 
 /** Makes a cluster in `config.dataDir` and leaves it stopped. Throws FarshoreError; an attempt that failed is kept beside. */
 export async function initCluster(config: PostgresConfig, secrets: Secrets, progress: Progress): Promise<void> {

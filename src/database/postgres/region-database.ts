@@ -13,7 +13,7 @@ import { APP_DATABASE, type Local, Session, connectLocally } from './connections
 import { asFarshoreError, isEmpty, makePrivate, moveAside } from './files.ts';
 import { detach, follow } from './follow.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { initCluster } from './init.ts';
+import { initCluster, isFresh, systemIdOf } from './init.ts';
 import { applicationName } from './names.ts';
 import { promote } from './promote.ts';
 import { startFirst, startIsolated } from './start.ts';
@@ -38,8 +38,8 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     status: () => reader.read(),
     init: (progress) =>
       guarded(async () => {
-        await initCluster(config, await local.secrets(), progress);
-        return done({ systemId: await systemIdOf(config) });
+        if (!(await isFresh(config.dataDir))) await initCluster(config, await local.secrets(), progress);
+        return done({ systemId: await systemIdOf(config.dataDir) });
       }),
     startIsolated: () => guarded(() => startIsolated(local)),
     startFirst: (epoch, list) => guarded(() => startFirst(local, epoch, list)),
@@ -132,12 +132,6 @@ async function setAside(local: Local, label: string): Promise<Outcome<{ keptAt: 
   const keptAt = await moveAside(dataDir, `aside-${slug(label)}`);
   await makePrivate(dataDir, runAs);
   return done({ keptAt });
-}
-
-/** The control file begins with the system identifier; a cluster that does not run can't be asked. */
-async function systemIdOf(config: PostgresConfig): Promise<string> {
-  const control = await readFile(`${config.dataDir}/global/pg_control`);
-  return control.readBigUInt64LE(0).toString();
 }
 
 /** Two members with one name would confirm for each other. */

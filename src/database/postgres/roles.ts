@@ -7,13 +7,21 @@ const TIMEOUT_MS = 30_000;
 
 /**
  * Roles, database and schema of a new group, once, on its first primary; clones inherit them. May be repeated.
- * Nothing here waits for standbys: there are none yet.
+ * Nothing here waits for standbys: there are none yet, and when it is repeated the list may be in force already.
  */
 export async function makeRolesAndSchema(local: Local, epoch: number): Promise<void> {
   const secrets = await local.secrets();
   // New databases copy template1, functions' rights included.
   for (const database of ['template1', 'postgres']) {
-    await withFresh(local, TIMEOUT_MS, (client) => client.query(NO_SIGNALS), { database });
+    await withFresh(
+      local,
+      TIMEOUT_MS,
+      async (client) => {
+        await client.query('SET synchronous_commit = local');
+        await client.query(NO_SIGNALS);
+      },
+      { database },
+    );
   }
   await withFresh(
     local,

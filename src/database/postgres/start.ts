@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { FarshoreError } from '../../base/errors.ts';
 import { type Outcome, done, refused, unknown } from '../../base/result.ts';
 import type { SyncList } from '../../ports/database.ts';
-import { type Local, connectLocally, hangUp, poll } from './connections.ts';
-import { exists, writeWhole } from './files.ts';
+import { type Local, connectLocally, hangUp, poll, withFresh } from './connections.ts';
+import { writeWhole } from './files.ts';
 import { detach, inRecovery } from './follow.ts';
-import { FRESH_MARKER, dataVersion, prepareFolders } from './init.ts';
+import { clearFresh, dataVersion, isFresh, prepareFolders } from './init.ts';
 import { identifyLocal } from './identify.ts';
 import { makeRolesAndSchema } from './roles.ts';
 import { majorOf, versionOf } from './run-tool.ts';
@@ -17,12 +17,15 @@ import { setSyncList } from './sync-list.ts';
 /** Crash recovery of much WAL takes long; the caller looks again after `unknown`. */
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 10;
+const STOP_TIMEOUT_MS = 60_000;
 
 /**
  * Starts PostgreSQL as a standby without an upstream (P8.1). When it runs already as a standby it is cut from its
- * upstream. Refused when it runs as a primary, or when the data can't be used; nothing is deleted.
+ * upstream. Refused when it runs as a primary, or when the data is fresh or can't be used; nothing is deleted.
  */
 export async function startIsolated(local: Local): Promise<Outcome<void>> {
+  if (await isFresh(local.config.dataDir))
+    return refused('fresh', 'this cluster was made and never opened: it has no roles and no epoch yet');
   if (await runs(local)) {
     const up = await waitUntilUp(local, 0, 'app');
     if (up.kind !== 'done') return up;
@@ -42,29 +45,52 @@ export async function startIsolated(local: Local): Promise<Outcome<void>> {
 
 /**
  * Starts the cluster that `init` made as the first primary: roles, database, schema, epoch, and the sync list last.
- * Refused for any other cluster. May be repeated after an interruption.
+ * Refused for any other cluster. Repeating it after any interruption finishes it: the marker goes last.
  */
 export async function startFirst(
   local: Local,
   epoch: number,
   list: SyncList,
 ): Promise<Outcome<{ readonly systemId: string }>> {
-  const marker = join(local.config.dataDir, FRESH_MARKER);
-  if (!(await exists(marker)))
+  const { dataDir } = local.config;
+  if (!(await isFresh(dataDir)))
     return refused('not-fresh', 'this cluster was opened before: it starts as a standby (P8.1)');
-  if (!(await runs(local))) {
-    const usable = await prepare(local);
-    if (usable.kind !== 'done') return usable;
-    await writeSettings(local.config, usable.value, await local.secrets());
-    const started = await spawnAndWait(local, 'postgres');
-    if (started.kind !== 'done') return started;
-  }
+  const started = await startFreshAsPrimary(local);
+  if (started.kind !== 'done') return started;
   await makeRolesAndSchema(local, epoch);
   const set = await setSyncList(local, list);
   if (set.kind !== 'done') return set;
   const { systemId } = await identifyLocal(local, 5_000);
-  await rm(marker, { force: true });
+  await clearFresh(dataDir);
   return done({ systemId });
+}
+
+/** A fresh cluster holds nothing that was acknowledged, so one that was left as a standby may become a primary here. */
+async function startFreshAsPrimary(local: Local): Promise<Outcome<void>> {
+  const { config } = local;
+  if (await runs(local)) {
+    const up = await waitUntilUp(local, 0, 'postgres');
+    if (up.kind !== 'done') return up;
+    if (!(await freshInRecovery(local))) return up;
+    const stopped = await local.keeper.call({ do: 'stop', how: 'kill', graceMs: 0 }, STOP_TIMEOUT_MS);
+    if (!stopped.ok) return unknown(`the fresh cluster runs as a standby and was not stopped: ${stopped.why}`);
+  }
+  const usable = await prepare(local);
+  if (usable.kind !== 'done') return usable;
+  for (const signal of ['standby.signal', 'recovery.signal']) await rm(join(config.dataDir, signal), { force: true });
+  await writeSettings(config, usable.value, await local.secrets());
+  return spawnAndWait(local, 'postgres');
+}
+
+/** Asked in `postgres`: the application's database may not be there yet. */
+async function freshInRecovery(local: Local): Promise<boolean> {
+  const { rows } = await withFresh(
+    local,
+    START_TIMEOUT_MS,
+    (client) => client.query<{ recovery: boolean }>('SELECT pg_is_in_recovery() AS recovery'),
+    { database: 'postgres' },
+  );
+  return rows[0]?.recovery === true;
 }
 
 async function runs(local: Local): Promise<boolean> {
