@@ -1,5 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Secrets } from '../../ports/config.ts';
 import type { SyncList } from '../../ports/database.ts';
+import { connectUpstream } from './clone.ts';
+import { hangUp } from './connections.ts';
+import { terminateWalsenders, walsendersNow } from './sync-list.ts';
 import { type TestGroup, type TestNode, must, postgresVersions, realClock, startTestGroup, until } from './testing.ts';
 
 describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (version) => {
@@ -53,6 +59,38 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
   test('a list that is not the configured one is never settled', async () => {
     const list: SyncList = { epoch: 1, w: 1, names: [b.node] };
     expect(await a.db.settleSyncList(list, ['in-force'], 500)).toMatchObject({ kind: 'unknown' });
+  });
+
+  test('walsenders are known by pid and start: those of before are ended, one that came later is not', async () => {
+    const admin = await a.connect('farshore_admin');
+    const secrets = JSON.parse(await readFile(a.config.secretsPath, 'utf8')) as Secrets;
+    const open = (): Promise<pg.Client> => connectUpstream(a.upstream(1), secrets, 5_000);
+    const pidsNow = async (): Promise<number[]> => {
+      const { rows } = await admin.query<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity WHERE backend_type = 'walsender'`,
+      );
+      return rows.map((row) => row.pid);
+    };
+    const early = await open();
+    const before = await walsendersNow(admin);
+    const pidsBefore = await pidsNow();
+    expect(before).toHaveLength(2);
+    expect(new Set(before.map((walsender) => Number(walsender.split('@')[0])))).toEqual(new Set(pidsBefore));
+    const late = await open();
+    const [latePid] = (await pidsNow()).filter((pid) => !pidsBefore.includes(pid));
+    // The same pids with another start are other processes.
+    const others = before.map((walsender) => `${walsender}1`);
+    expect(await terminateWalsenders(admin, others)).toBe(0);
+    expect(await terminateWalsenders(admin, before)).toBe(2);
+    await expect.poll(() => terminateWalsenders(admin, before), { timeout: 10_000 }).toBe(0);
+    const pids = await pidsNow();
+    expect(pids).toContain(latePid);
+    expect(pids.filter((pid) => pidsBefore.includes(pid))).toEqual([]);
+    await expect(early.query('IDENTIFY_SYSTEM')).rejects.toThrow();
+    expect((await late.query('IDENTIFY_SYSTEM')).rows).toHaveLength(1);
+    hangUp(late);
+    await admin.end();
+    await until(b.db, (status) => status.receiving);
   });
 
   test('a backend that has not read the new list waits by it after the barrier', async () => {
@@ -146,6 +184,22 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
     expect((await a.db.heartbeat(5_000)).kind).toBe('done');
   });
 
+  test('a heartbeat that was joined says when it was sent, not when it was joined (P2.1)', async () => {
+    const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
+    must(await a.db.setSyncList(list));
+    must(await a.db.settleSyncList(list, ['in-force'], 10_000));
+    const calledAtMs = realClock.nowMs();
+    expect(await a.db.heartbeat(400)).toMatchObject({ kind: 'unknown' });
+    const joinedAtMs = realClock.nowMs();
+    const joined = a.db.heartbeat(30_000);
+    // Nobody to wait for any more: what waits is released.
+    must(await a.db.setSyncList(nobody));
+    const { sentAtMs } = must(await joined);
+    expect(sentAtMs).toBeGreaterThanOrEqual(calledAtMs);
+    expect(sentAtMs).toBeLessThan(joinedAtMs);
+    await relax();
+  });
+
   test('defaults that the application gives its database do not weaken the heartbeat', async () => {
     const app = await a.connect('app');
     await app.query('ALTER DATABASE app SET synchronous_commit = off');
@@ -181,19 +235,3 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
     await until(b.db, (status) => status.state === 'standby');
   });
 });
-  test('a heartbeat that was joined says when it was sent, not when it was joined (P2.1)', async () => {
-    const list: SyncList = { epoch: 1, w: 1, names: [c.node] };
-    must(await a.db.setSyncList(list));
-    must(await a.db.settleSyncList(list, ['in-force'], 10_000));
-    const calledAtMs = realClock.nowMs();
-    expect(await a.db.heartbeat(400)).toMatchObject({ kind: 'unknown' });
-    const joinedAtMs = realClock.nowMs();
-    const joined = a.db.heartbeat(30_000);
-    // Nobody to wait for any more: what waits is released.
-    must(await a.db.setSyncList(nobody));
-    const { sentAtMs } = must(await joined);
-    expect(sentAtMs).toBeGreaterThanOrEqual(calledAtMs);
-    expect(sentAtMs).toBeLessThan(joinedAtMs);
-    await relax();
-  });
-

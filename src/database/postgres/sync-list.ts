@@ -25,7 +25,7 @@ export async function setSyncList(local: Local, list: SyncList): Promise<Outcome
  *   walsender computed from its own copy. A walsender that has not read the new list lets the old one's rule pass.
  *
  * So: (1) a fresh connection shows the list: the postmaster has read it and signalled everybody. (2) The checkpointer
- * has set the flag. (3) No walsender from before is left. (4) A commit that passed the flag before (2), or that an old
+ * has set the flag. (3) No walsender that was there after (1) is left. (4) A commit that passed the flag before (2), or that an old
  * walsender released before (3), is in the WAL by now: it ends before a position read now, and when every name has
  * flushed up to there it is confirmed under the new list too.
  */
@@ -51,13 +51,13 @@ export async function settleSyncList(
 }
 
 async function proveInForce(local: Local, client: pg.Client, deadlineMs: number): Promise<Outcome<void>> {
-  const since = text((await client.query<{ now: string }>('SELECT clock_timestamp()::text AS now')).rows[0], 'now');
+  const before = await walsendersNow(client);
   // The checkpointer looks at its signals before each checkpoint. The first may have begun just before the signal
   // came; the second begins after the first ended.
   await client.query('CHECKPOINT');
   await client.query('CHECKPOINT');
   const restarted = await poll(local.clock, deadlineMs, POLL_MS, async () =>
-    (await client.query(TERMINATE_OLDER, [since])).rowCount === 0 ? true : null,
+    (await terminateWalsenders(client, before)) === 0 ? true : null,
   );
   return restarted === null ? unknown('a walsender from before the change is still there') : done(undefined);
 }
@@ -79,12 +79,26 @@ async function proveFlushed(
 }
 
 /**
- * Walsenders from before. One in `backup` releases nobody (its state is below streaming) and reads the settings before
- * its next command; ending it would throw a copy away.
+ * The walsenders that may hold an older list, as pid and start: a pid alone is used again, and a start alone is the
+ * wall clock's word. Not among them, because they read the settings before their next command:
+ * - one in `backup`. It releases nobody (its state is below streaming), and ending it would throw a copy away;
+ * - one that is not in the view yet, still logging in. Its signal waits for it until it takes commands.
  */
-const TERMINATE_OLDER = `
-SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a LEFT JOIN pg_stat_replication r ON r.pid = a.pid
-WHERE a.backend_type = 'walsender' AND a.backend_start <= $1::timestamptz AND r.state IS DISTINCT FROM 'backup'`;
+export async function walsendersNow(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ walsender: string }>(`SELECT ${WALSENDER} AS walsender ${FROM_WALSENDERS}`);
+  return rows.map((row) => text(row, 'walsender'));
+}
+
+/** Ends those of `walsenders` that are still there, and says how many were. */
+export async function terminateWalsenders(client: pg.Client, walsenders: readonly string[]): Promise<number> {
+  const query = `SELECT pg_terminate_backend(a.pid) ${FROM_WALSENDERS} AND ${WALSENDER} = ANY ($1::text[])`;
+  return (await client.query(query, [walsenders])).rowCount ?? 0;
+}
+
+const WALSENDER = `a.pid || '@' || extract(epoch FROM a.backend_start)`;
+const FROM_WALSENDERS = `
+FROM pg_stat_activity a LEFT JOIN pg_stat_replication r ON r.pid = a.pid
+WHERE a.backend_type = 'walsender' AND r.state IS DISTINCT FROM 'backup'`;
 
 /** Standbys can only confirm what was flushed here: a commit of our own flushes up to the position that was read. */
 async function flushedEnd(client: { query(sql: string): Promise<{ rows: unknown[] }> }): Promise<string> {
