@@ -35,10 +35,9 @@ export class GatewayFeed {
   feed(o: Observation, local: DatabaseStatus, data: DataNode, routes: RouteTable | null): void {
     if (isAdopting(o, local, data)) return;
     const table = this.tableOf(o, local, data, routes);
-    const { deadlineMs: _, ...lasting } = table;
-    const text = JSON.stringify(lasting);
+    const text = lastingText(table);
     const nowMs = this.#clock.nowMs();
-    // A deadline moves all the time; it is sent with every heartbeat's worth of it.
+    // A deadline moves all the time; it is sent with every heartbeat's worth of it. Freshness is told by the repeats.
     const dueMs = table.deadlineMs === null ? REPEAT_MS : 200;
     if (this.#sending || (text === this.#sent && nowMs - this.#sentAtMs < dueMs)) return;
     this.#sending = true;
@@ -68,17 +67,23 @@ export class GatewayFeed {
 
   #readOnly(o: Observation, local: DatabaseStatus, open: boolean): GatewayTable['readOnly'] {
     const age = local.heartbeatAgeMs;
-    const fresh = local.state === 'standby' && age !== null && age <= READ_ONLY_AGE_MS_MAX;
-    const why = open
-      ? 'the primary itself'
-      : fresh
-        ? `replayed ${Math.round(age)} ms ago`
-        : `not fresh enough (${age === null ? 'unknown age' : `${Math.round(age)} ms`})`;
+    const fresh = !open && local.state === 'standby' && age !== null && age <= READ_ONLY_AGE_MS_MAX;
+    const why =
+      open || fresh ? 'fresh' : `not fresh enough (${age === null ? 'unknown age' : `${Math.round(age)} ms`})`;
+    // From when the age was read. The primary itself is bounded by its deadline.
+    const freshUntilMs = fresh ? local.atMs + (READ_ONLY_AGE_MS_MAX - age) : null;
     const elsewhere = this.#config.peers.flatMap((peer) =>
       peer.gateway !== null && isHeard(o, peer.node) ? [{ node: peer.node, ...peer.gateway }] : [],
     );
-    return { local: open || fresh, why: open || fresh ? 'fresh' : why, elsewhere };
+    return { local: open || fresh, freshUntilMs, why, elsewhere };
   }
+}
+
+/** What a table says beyond the times that move with each one. */
+function lastingText(table: GatewayTable): string {
+  const { deadlineMs: _, ...lasting } = table;
+  const { freshUntilMs: __, ...readOnly } = table.readOnly;
+  return JSON.stringify({ ...lasting, readOnly });
 }
 
 /**

@@ -3,7 +3,8 @@ import type { Outcome } from '../base/result.ts';
 
 /**
  * What the agent tells its gateway (P7.1), over the gateway's control socket: a Unix socket, one JSON object a line.
- * The gateway keeps the last table when the agent is gone; `deadlineMs` (CLOCK_MONOTONIC) bounds what it may answer.
+ * The gateway keeps the last table when the agent is gone; `deadlineMs` and `freshUntilMs`
+ * (CLOCK_MONOTONIC) bound what it may answer.
  */
 export interface GatewayTable {
   readonly epoch: number;
@@ -22,6 +23,11 @@ export interface GatewayTable {
   /** May `ro` be served here, and if not, where (nearest first) and why. */
   readonly readOnly: {
     readonly local: boolean;
+    /**
+     * Until when (CLOCK_MONOTONIC) the local replica counts as fresh if no newer table says so; past it `local` is false.
+     * null = no bound: the primary itself, which has `deadlineMs`.
+     */
+    readonly freshUntilMs: number | null;
     readonly why: string;
     readonly elsewhere: readonly { readonly node: NodeId; readonly host: string; readonly port: number }[];
   };

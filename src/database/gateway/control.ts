@@ -21,6 +21,7 @@ const tableSchema = z.object({
     .nullable(),
   readOnly: z.object({
     local: z.boolean(),
+    freshUntilMs: z.number().nullable(),
     why: z.string(),
     elsewhere: z.array(z.object({ node, host: z.string(), port: z.number().int() })),
   }),

@@ -225,3 +225,41 @@ describe('a slow client', () => {
     });
   });
 });
+
+describe('a replica whose agent is silent', () => {
+  const freshFor = (leftMs: number) =>
+    gateway.table({
+      local: 'standby',
+      open: false,
+      primary: null,
+      readOnly: { local: true, freshUntilMs: nowMs() + leftMs, why: 'fresh', elsewhere: [] },
+    });
+
+  it('is left by an idle reader when its time is up, without a new table', async () => {
+    await freshFor(30_000);
+    const reader = await RawClient.open(gateway.ro);
+    const startedMs = nowMs();
+    await freshFor(300);
+    expect(await reader.until((_seen, closed) => closed)).toEqual(['E 57P01']);
+    expect(nowMs() - startedMs).toBeGreaterThanOrEqual(300);
+    const refused = await RawClient.open(gateway.ro);
+    expect(await refused.until((_seen, closed) => closed)).toEqual([]);
+    expect((await counters()).refused).toBe(1);
+    // Not a fence: nothing was cut.
+    expect((await counters()).fenced).toBe(0);
+  });
+
+  it('is left by a busy reader at the end of its transaction, not in the middle', async () => {
+    await freshFor(30_000);
+    const reader = await RawClient.open(gateway.ro);
+    reader.query('begin');
+    await reader.until((seen) => seen.includes('Z T'));
+    await freshFor(100);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    reader.query('select 1');
+    expect(await reader.until((seen) => seen.filter((one) => one === 'Z T').length === 2)).not.toContain('E 57P01');
+    expect(reader.closed).toBe(false);
+    reader.query('commit');
+    expect((await reader.until((_seen, closed) => closed)).slice(-2)).toEqual(['Z I', 'E 57P01']);
+  });
+});

@@ -25,11 +25,12 @@ const admin = (sql: string) =>
     '-c',
     sql,
   ]);
+const atB = () => ({ node: b.node, host: '127.0.0.1', port: b.peer });
 const viaB = (): Partial<GatewayTable> => ({
   local: 'closed',
   open: false,
   primary: { node: b.node, region: placeId('test:b'), host: '127.0.0.1', port: b.peer },
-  readOnly: { local: false, why: 'closed', elsewhere: [{ node: b.node, host: '127.0.0.1', port: b.peer }] },
+  readOnly: { local: false, freshUntilMs: null, why: 'closed', elsewhere: [atB()] },
 });
 const sleeping = (): Promise<void> =>
   poll('the statement runs', async () => {

@@ -38,13 +38,17 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
   const context = await makeContext(config);
   const { authority, sessions } = context;
   const open = new Set<Socket>();
-  let fenceTimer: NodeJS.Timeout | undefined;
+  let sweepTimer: NodeJS.Timeout | undefined;
 
-  /** Idle connections are closed at the deadline too; busy ones are stopped by the check before each write. */
-  const armFence = (): void => {
-    clearTimeout(fenceTimer);
-    const { leftMs } = authority;
-    if (leftMs !== null) fenceTimer = setTimeout(() => context.sweep(), Math.max(0, Math.ceil(leftMs)));
+  /**
+   * Ends what may not live on, now and when time alone ends something: idle connections are closed at the deadline too,
+   * busy ones are stopped by the check before each write. The timer may come early, so it looks again.
+   */
+  const sweepOnTime = (): void => {
+    clearTimeout(sweepTimer);
+    context.sweep();
+    const { nextEndMs } = authority;
+    if (nextEndMs !== null) sweepTimer = setTimeout(sweepOnTime, Math.ceil(nextEndMs));
   };
   const listenOn = (door: 'rw' | 'ro' | 'peer'): Promise<Server> =>
     listen(config[door], (socket) => {
@@ -66,15 +70,12 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     addresses: { rw, ro, peer },
     apply: (table) => {
       const taken = authority.apply(table);
-      if (taken) {
-        armFence();
-        context.sweep();
-      }
+      if (taken) sweepOnTime();
       return taken;
     },
     status: () => statusOf(context),
     close: async () => {
-      clearTimeout(fenceTimer);
+      clearTimeout(sweepTimer);
       const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
       for (const session of sessions) session.relay.fence('the gateway is shutting down');
       const timer = setTimeout(() => {

@@ -12,7 +12,12 @@ const base: GatewayTable = {
   open: true,
   deadlineMs: null,
   primary: primaryAt(here),
-  readOnly: { local: true, why: 'too old', elsewhere: [{ node: there, host: '127.0.0.1', port: 2 }] },
+  readOnly: {
+    local: true,
+    freshUntilMs: null,
+    why: 'too old',
+    elsewhere: [{ node: there, host: '127.0.0.1', port: 2 }],
+  },
 };
 const remote: GatewayTable = { ...base, local: 'standby', open: false, primary: primaryAt(there) };
 
@@ -87,6 +92,59 @@ describe('epochs (P7.2)', () => {
     made.apply(base);
     expect(made.whyOver(bound)).toMatch(/primary is/);
   });
+});
+
+describe('a replica whose agent is silent', () => {
+  const reader: Binding = { want: 'ro', epoch: 3, target: 'local' };
+  const vouchedUntil = (freshUntilMs: number | null): GatewayTable => ({
+    ...remote,
+    readOnly: { ...base.readOnly, freshUntilMs },
+  });
+
+  it('serves `ro` as long as its agent vouched for it, and not a moment longer', () => {
+    let nowMs = 1_000;
+    const made = new Authority(here, () => nowMs);
+    made.apply(vouchedUntil(1_500));
+    nowMs = 1_499;
+    expect(made.route('ro', 0).kind).toBe('local');
+    expect(made.whyNotForPeer('ro', 3)).toBeNull();
+    expect(made.shouldMove(reader)).toBe(false);
+    nowMs = 1_500;
+    expect(made.route('ro', 0)).toMatchObject({ kind: 'peer', node: there });
+    expect(made.whyNotForPeer('ro', 3)).toMatch(/not fresh enough/);
+    expect(made.shouldMove(reader)).toBe(true);
+    // Left at the end of its transaction, not cut; and writes do not depend on it.
+    expect(made.whyOver(reader)).toBeNull();
+    expect(made.shouldMove({ ...reader, want: 'rw' })).toBe(false);
+    expect(made.route('rw', 0).kind).toBe('peer');
+    made.apply(vouchedUntil(2_000));
+    expect(made.route('ro', 0).kind).toBe('local');
+    expect(made.shouldMove(reader)).toBe(false);
+  });
+
+  it('without a bound it stays: the primary itself', () => {
+    expect(authority(base, Number.MAX_SAFE_INTEGER).route('ro', 0).kind).toBe('local');
+  });
+
+  it('with nowhere else to go, new connections wait and are told why', () => {
+    const alone = { ...remote, readOnly: { ...base.readOnly, freshUntilMs: 1, elsewhere: [] } };
+    expect(authority(alone, 2).route('ro', 0)).toMatchObject({
+      kind: 'wait',
+      why: expect.stringContaining('not fresh enough'),
+    });
+  });
+});
+
+it.each<[string, number | null, number | null, number | null]>([
+  ['nothing ends', null, null, null],
+  ['the deadline', 150, null, 50],
+  ['the freshness', null, 120, 20],
+  ['whichever is first', 150, 120, 20],
+  ['what has ended does not end again', 150, 100, 50],
+  ['both over', 90, 100, null],
+])('when time alone ends something: %s', (_name, deadlineMs, freshUntilMs, left) => {
+  const table = { ...remote, deadlineMs, readOnly: { ...base.readOnly, freshUntilMs } };
+  expect(authority(table, 100).nextEndMs).toBe(left);
 });
 
 it('a read-only connection moves when its replica became too old, and is not cut', () => {

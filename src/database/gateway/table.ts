@@ -57,6 +57,15 @@ export class Authority {
     return leftMs !== null && leftMs <= 0;
   }
 
+  /** Milliseconds until time alone ends something: the deadline, or the freshness of the local replica. null = never. */
+  get nextEndMs(): number | null {
+    const nowMs = this.#nowMs();
+    const ends = [this.#table?.deadlineMs, this.#table?.readOnly.freshUntilMs].flatMap((endMs) =>
+      typeof endMs === 'number' && endMs > nowMs ? [endMs - nowMs] : [],
+    );
+    return ends.length === 0 ? null : Math.min(...ends);
+  }
+
   /** Takes the agent's table. False when it is of an older epoch than the present one (a late message). */
   apply(table: GatewayTable): boolean {
     if (this.#table !== null && table.epoch < this.#table.epoch) return false;
@@ -119,7 +128,16 @@ export class Authority {
 
   /** A read-only connection to a local replica that is too old by now: it ends when its transaction has ended. */
   shouldMove(binding: Binding): boolean {
-    return binding.want === 'ro' && binding.target === 'local' && this.#table?.readOnly.local === false;
+    const table = this.#table;
+    return binding.want === 'ro' && binding.target === 'local' && table !== null && this.#whyNotFresh(table) !== null;
+  }
+
+  /** Null when the local database is fresh enough for `ro`. An agent that is silent vouches for its replica only so long. */
+  #whyNotFresh({ readOnly }: GatewayTable): string | null {
+    if (!readOnly.local) return readOnly.why;
+    const { freshUntilMs } = readOnly;
+    if (freshUntilMs === null || this.#nowMs() < freshUntilMs) return null;
+    return 'not fresh enough: the agent of this node has not said for a while how old this replica is';
   }
 
   #whyPeerOver(binding: Binding, table: GatewayTable): string | null {
@@ -131,7 +149,7 @@ export class Authority {
     if (this.#highest > table.epoch) return `a new primary is being installed (epoch ${this.#highest})`;
     if (want === 'ro') {
       if (table.local === 'closed') return 'the local database is closed';
-      return table.readOnly.local ? null : table.readOnly.why;
+      return this.#whyNotFresh(table);
     }
     if (table.local !== 'primary') {
       return table.primary === null ? `no primary is known in epoch ${table.epoch}` : 'this node is not the primary';

@@ -176,7 +176,7 @@ export async function startTestGateway(
     controlPath: config.controlSocketPath,
     client,
     table: async (tableChange = {}) => {
-      const readOnly = { local: true, why: '', elsewhere: [] };
+      const readOnly = { local: true, freshUntilMs: null, why: '', elsewhere: [] };
       const base: GatewayTable = { epoch: 1, local: 'primary', open: true, deadlineMs: null, primary, readOnly };
       const outcome = await client.table({ ...base, ...tableChange });
       if (outcome.kind !== 'done') throw new Error(outcome.why);
