@@ -14,8 +14,8 @@ const dist = (path: string): string => new URL(`../../../dist/database/postgres/
 function inOtherProcess(node: TestNode, call: string): ChildProcess {
   const program = `
     import { openPostgres } from ${JSON.stringify(dist('region-database.js'))};
-    import { realClock } from ${JSON.stringify(dist('testing.js'))};
-    const db = openPostgres(${JSON.stringify(node.config)}, realClock);
+    import { nodeClock } from ${JSON.stringify(dist('../../telemetry/node-clock.js'))};
+    const db = openPostgres(${JSON.stringify(node.config)}, nodeClock);
     const progress = (text, done) => process.stdout.write(text + ' ' + (done ?? 0) + '\\n');
     console.log(JSON.stringify(await db.${call}));`;
   return spawn(process.execPath, ['--input-type=module', '-e', program], {
