@@ -22,16 +22,15 @@ export async function makeFirstDatabase(
 ): Promise<Outcome<Reign | null>> {
   const before = await database.status();
   if (before.state === 'standby') return done(null);
-  const opened = before.state === 'primary' && before.storedEpoch === 1;
-  if (!opened) {
-    const made = await makeAndRecord(me, before.state, database, group, progress);
-    if (made.kind !== 'done') return made;
-    // Nobody else has the data yet: whoever may serve alone does so until the first copy is made.
-    const list = reignList(policy, me, () => false);
-    const started = await database.startFirst(1, { epoch: 1, w: list.w, names: list.names });
-    if (started.kind === 'refused' && started.code === 'not-fresh') return done(null);
-    if (started.kind !== 'done') return started;
-  }
+  const made = await makeAndRecord(me, before.state, database, group, progress);
+  if (made.kind !== 'done') return made;
+  // Nobody else has the data yet: whoever may serve alone does so until the first copy is made.
+  const list = reignList(policy, me, () => false);
+  const started = await database.startFirst(1, { epoch: 1, w: list.w, names: list.names });
+  // Opened before, by a try that was cut off after it: one that still runs as the first primary is taken over.
+  const opened = started.kind === 'refused' && started.code === 'not-fresh';
+  if (opened && before.state !== 'primary') return done(null);
+  if (!opened && started.kind !== 'done') return started;
   const now = await group.readReign();
   if (now.kind !== 'done') return now;
   if (now.value.epoch?.value.n !== 1) return refused('overtaken', 'another epoch was written meanwhile');
