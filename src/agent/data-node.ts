@@ -5,7 +5,7 @@ import type { Outcome } from '../base/result.ts';
 import { decideMembership } from '../decide/failover/membership.ts';
 import type { Observation } from '../decide/failover/observation.ts';
 import { confirmersFor } from '../decide/failover/positioning.ts';
-import { decideRole, type RoleAction } from '../decide/failover/role.ts';
+import { decideRole, type RoleAction, type RoleDecision } from '../decide/failover/role.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
 import type { DatabaseStatus, Position, RegionDatabase } from '../ports/database.ts';
 import type { AgentDeps } from './context.ts';
@@ -17,6 +17,10 @@ import { OrderDesk, type Permit } from './order-desk.ts';
 import { promoteSelf, publishRoutes, type Reign } from './reign.ts';
 import { StandbyDuty } from './standby.ts';
 import { SyncSet } from './sync-set.ts';
+
+/** A step that failed is tried again, later each time. */
+const RETRY_MS = 250;
+const RETRY_MS_MAX = 5_000;
 
 /** One node's PostgreSQL in the hands of its agent: role, reign, sync set, orders. Decisions come from decide/failover. */
 export class DataNode {
@@ -38,6 +42,7 @@ export class DataNode {
   #publishedAtMs = 0;
   #progress = '';
   #retryAtMs = 0;
+  #failed: { readonly step: string; readonly why: Reason; readonly times: number } | null = null;
   roleWhy: Reason = because('starting', 'the agent has just started');
   membershipWhy: Reason = because('none', 'not the primary');
 
@@ -77,11 +82,20 @@ export class DataNode {
     this.#noteReceiving(local, o.nowMs);
     this.#closeWhenOver(o, local);
     const role = decideRole(o, local, this.#open, this.#notReceivingSinceMs);
-    if (this.desk.busy === null) this.roleWhy = role.why;
+    if (this.desk.busy === null) this.#explain(role);
     if (role.action !== null && this.desk.busy === null && !this.#opening && o.nowMs >= this.#retryAtMs)
       this.#perform(role.action, o, local);
     this.#proveWaits(role.why.code, o);
     this.#tendReign(o, local);
+  }
+
+  /** While the same step fails again and again, why it fails says more than why it is tried. */
+  #explain(role: RoleDecision): void {
+    if (this.#failed !== null && role.action?.do !== this.#failed.step && this.#failed.step !== 'prove-waits') {
+      this.#failed = null;
+      this.#retryAtMs = 0;
+    }
+    this.roleWhy = this.#failed?.step === role.action?.do ? (this.#failed?.why ?? role.why) : role.why;
   }
 
   /** Once per start of PostgreSQL, when there is nothing else to do: see `StandbyDuty.proveWaits`. */
@@ -128,13 +142,18 @@ export class DataNode {
       .then((ended) => this.#ended(action.do, ended));
   }
 
-  #ended(what: string, ended: Outcome<unknown>): void {
+  #ended(step: string, ended: Outcome<unknown>): void {
     this.#progress = '';
-    if (ended.kind !== 'done') {
-      this.roleWhy = because(ended.kind === 'refused' ? ended.code : 'unknown', `${what}: ${ended.why}`);
-      this.#deps.log.warn('role-step', `${what} ended ${ended.kind}: ${ended.why}`);
-      this.#retryAtMs = this.#deps.clock.nowMs() + 250;
-    } else this.#deps.log.info('role-step', `${what} done`);
+    if (ended.kind === 'done') {
+      this.#failed = null;
+      this.#deps.log.info('role-step', `${step} done`);
+    } else {
+      const times = this.#failed?.step === step ? this.#failed.times + 1 : 1;
+      const why = because(ended.kind === 'refused' ? ended.code : 'unknown', `${step}: ${ended.why}`);
+      this.#failed = { step, why, times };
+      this.#retryAtMs = this.#deps.clock.nowMs() + Math.min(RETRY_MS * 2 ** Math.min(times - 1, 10), RETRY_MS_MAX);
+      this.#deps.log.warn('role-step', `${step} ended ${ended.kind}: ${ended.why}`, { times });
+    }
     this.#onChange();
   }
 

@@ -22,6 +22,7 @@ export function statusOf(agent: Agent, config: AgentConfig, pids: KeeperPids, cl
     pid: process.pid,
     role: agent.pulse().role,
     sync: data === null || observation === null ? 'none' : data.syncRole(observation),
+    list: local?.syncList == null ? null : { w: local.syncList.w, names: local.syncList.names },
     epoch: observation?.store.epoch?.value.n ?? null,
     storedEpoch: local?.storedEpoch ?? null,
     timeline: local?.timeline ?? null,

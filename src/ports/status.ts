@@ -15,6 +15,8 @@ export interface NodeStatus {
   readonly pid: number;
   readonly role: 'primary' | 'standby' | 'none' | 'observer';
   readonly sync: 'solo' | 'confirms' | 'async' | 'primary' | 'none';
+  /** What the primary's PostgreSQL waits for before it acknowledges: `w` of `names`. Null on any other node. */
+  readonly list: { readonly w: number; readonly names: readonly NodeId[] } | null;
   readonly epoch: number | null;
   readonly storedEpoch: number | null;
   readonly timeline: number | null;

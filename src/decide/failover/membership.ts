@@ -62,7 +62,7 @@ export function decideMembership(v: MembershipView): MembershipDecision {
     const why = because('withdraw', `${stray} is in PostgreSQL's list and never reached the record (P4.4)`);
     return propose(v, v.record.names, why);
   }
-  return nothing('settled', describe(v.record, v.primary));
+  return nothing('settled', describe(v.record, v.primary, v.configured));
 }
 
 /** Who confirms when `gone` do not any more: the rest, one who is ready instead, nobody where the file allows it, or all wait. */
@@ -83,7 +83,7 @@ function propose(v: MembershipView, names: readonly NodeId[], why: Reason): Memb
     // Lists that are not known can't be judged: learn them first, unless the new record covers whatever they are.
     if (v.olderLists === null && to.w > 0) return { change: { path: 'learn', why }, why };
     if (sameConfirmers(to, v.record) && sameConfirmers(to, v.configured)) {
-      return nothing('settled', describe(v.record, v.primary));
+      return nothing('settled', describe(v.record, v.primary, v.configured));
     }
     return { change: { path: 'store-first', to, why }, why };
   }
@@ -141,5 +141,8 @@ const isReady = (v: MembershipView, s: StandbySeen): boolean =>
 
 const nothing = (code: string, text: string): MembershipDecision => ({ change: null, why: because(code, text) });
 
-export const describe = (record: Confirmers, primary: NodeId): string =>
-  record.w === 0 ? `solo: ${primary} acknowledges alone` : `${record.w} of ${record.names.join(', ')} confirm`;
+function describe(record: Confirmers, primary: NodeId, configured: Confirmers): string {
+  if (record.w > 0) return `${record.w} of ${record.names.join(', ')} confirm`;
+  if (configured.w === 0) return `solo: ${primary} acknowledges alone`;
+  return `${primary} acknowledges what ${configured.w} of ${configured.names.join(', ')} have; they enter the record next`;
+}

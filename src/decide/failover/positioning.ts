@@ -3,7 +3,7 @@ import { because } from '../../base/reason.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
 import type { Observation } from './observation.ts';
 import type { Confirmers } from './quorum.ts';
-import { isHeard } from './suspicion.ts';
+import { isDetachable } from './suspicion.ts';
 import { type Action, type FailoverState, overtaken, resultOf, stay, STEADY, type Step } from './state.ts';
 
 type Positioning = Extract<FailoverState, { kind: 'positioning' }>;
@@ -41,7 +41,7 @@ type Target = Pick<
 >;
 
 export function promoteAction(state: Target, o: Observation): Action {
-  const list = reignList(o.policy, state.target, (node) => isHeard(o, node));
+  const list = reignList(o.policy, state.target, (node) => isDetachable(o, node));
   return {
     do: 'promote',
     takeover: state,

@@ -44,7 +44,11 @@ export function decideRole(
   const quarantine = whyQuarantined(o, local);
   if (quarantine !== null) return { action: null, why: quarantine };
   if (local.state === 'stopped')
-    return act({ do: 'start-isolated' }, 'start-isolated', 'every start is as an isolated standby (P8.1)');
+    return act(
+      { do: 'start-isolated' },
+      'start-isolated',
+      'starting as a standby that follows nobody; what it may be is decided after (P8.1)',
+    );
   if (local.state === 'starting') return wait('starting', 'PostgreSQL does not answer yet');
   if (local.state === 'primary') return asPrimary(o, local, open);
   return asStandby(o, local, notReceivingSinceMs);

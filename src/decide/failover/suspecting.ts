@@ -1,11 +1,10 @@
-import type { NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { SyncRecord } from '../../ports/records.ts';
 import type { Observation, Versioned } from './observation.ts';
 import { hasPositionQuorum } from './quorum.ts';
 import { type FailoverState, stay, STEADY, type Step } from './state.ts';
 import { backToSteady, publishVerdict } from './steady.ts';
-import { isHeard, ownVerdict, suspicion } from './suspicion.ts';
+import { isDetachable, ownVerdict, suspicion } from './suspicion.ts';
 
 type Suspecting = Extract<FailoverState, { kind: 'suspecting' }>;
 
@@ -98,11 +97,6 @@ function reachable(o: Observation): { readonly enough: boolean; readonly text: s
     enough,
     text: `of the recorded set (${record.w} of ${record.names.join(', ') || `solo ${record.primary}`}) only ${detachable.join(', ') || 'nobody'} can be read`,
   };
-}
-
-function isDetachable(o: Observation, node: NodeId): boolean {
-  if (node === o.me) return o.local?.state === 'standby';
-  return isHeard(o, node) && (o.peers.get(node)?.pulse?.detachable ?? false);
 }
 
 /** How many permitted nodes come before this one in the order of preference and are heard: they should drive. */

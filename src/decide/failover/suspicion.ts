@@ -16,6 +16,7 @@ export type Verdict =
  */
 export function ownVerdict(o: Observation): Verdict {
   const { epoch, sync } = o.store;
+  if (o.store.state === 'unread') return abstains('store-unread', 'the store was not read yet');
   if (epoch === null || sync === null) return abstains('no-epoch', 'no primary was ever recorded');
   if (sync.value.epoch < epoch.value.n)
     return unfinishedTakeover(o, epoch.value.holder, `epoch ${epoch.value.n} has no primary yet`);
@@ -117,6 +118,12 @@ export function isHeard(o: Observation, node: NodeId): boolean {
     peer.brokenSinceMs === null &&
     o.nowMs - peer.heardAtMs < o.knobs.silentAfterMs
   );
+}
+
+/** Can it be detached and read, and follow a new primary: a standby that answers, not only an agent that does. */
+export function isDetachable(o: Observation, node: NodeId): boolean {
+  if (node === o.me) return o.local?.state === 'standby';
+  return isHeard(o, node) && (o.peers.get(node)?.pulse?.detachable ?? false);
 }
 
 export type Suspicion =
