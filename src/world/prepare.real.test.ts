@@ -100,6 +100,36 @@ describe('preparing a world', () => {
     expect(readFileSync(join(stateDir, 'world.json'), 'utf8')).toBe(before);
   });
 
+  it('does not forget a region or a store that it has data for; a further region is fine', async () => {
+    const stateDir = join(folder, 'state');
+    const first = await prepareWorld(shop, options(stateDir));
+    const [kept, second] = shop.regions;
+    if (kept === undefined || second === undefined) throw new Error('two regions');
+    const renamed = { ...shop, regions: [kept, region('aws:eu-west-2')] };
+    // As long as no data is there, nothing can be forgotten.
+    await prepareWorld(renamed, options(stateDir));
+    await prepareWorld(shop, options(stateDir));
+    mkdirSync(first.places[1]?.dataDir ?? '', { recursive: true });
+    writeFileSync(join(first.places[1]?.dataDir ?? '', 'PG_VERSION'), '18');
+    mkdirSync(join(stateDir, 'store', 'aws-eu-north-1'));
+    writeFileSync(join(stateDir, 'store', 'aws-eu-north-1', 'log'), '1');
+    const before = readFileSync(join(stateDir, 'world.json'), 'utf8');
+    for (const [deployment, named] of [
+      [{ ...shop, regions: [kept] }, 'data of aws:eu-west-3 '],
+      [renamed, 'data of aws:eu-west-3 '],
+      [{ ...shop, regions: [kept, { ...second, nodes: ['other'] }] }, 'data of aws:eu-west-3/n1 '],
+      [{ ...shop, sites: [{ id: placeId('aws:eu-south-1'), store: true, witness: true }] }, 'store of aws:eu-north-1 '],
+    ] as const) {
+      const { code, message } = await codeFrom(prepareWorld(deployment, options(stateDir)));
+      expect(code).toBe('FSH_STATE_FOREIGN');
+      expect(message).toContain(named);
+      expect(message).toContain('shop.yaml does not name; nothing was changed');
+      expect(readFileSync(join(stateDir, 'world.json'), 'utf8')).toBe(before);
+    }
+    const more = { ...shop, regions: [...shop.regions, region('aws:eu-west-2')] };
+    expect((await prepareWorld(more, options(stateDir))).places.filter((place) => place.data).length).toBe(3);
+  });
+
   it('names the port that is taken, and by whom', async () => {
     const [port = 0] = await freePorts(1);
     const server = createServer().listen(port, '127.0.0.1');

@@ -12,6 +12,7 @@ import { type ConfigFile, planProcesses } from './configs.ts';
 import { portIsFree } from './free-ports.ts';
 import { layOut, type LayoutOptions, type WorldLayout } from './layout.ts';
 import { killUntilGone, processesOfWorld } from './leftovers.ts';
+import { refuseToForget } from './kept-data.ts';
 import { portOwner } from './port-owner.ts';
 import { runDirOf, takeRunDir, takeSecrets, takeStateDir, worldId, writeWhole } from './state-dir.ts';
 
@@ -41,7 +42,10 @@ export const defaultStateDir = (specPath: string): string => join(dirname(resolv
  * FSH_PORT_IN_USE, FSH_POSTGRES_MISSING, FSH_NO_PERMISSION, FSH_DISK_FULL.
  */
 export async function prepareWorld(deployment: Deployment, options: WorldOptions): Promise<WorldLayout> {
-  const { stateDir, saved } = takeStateDir(options.stateDir ?? defaultStateDir(options.specPath), deployment.name);
+  const wanted = options.stateDir ?? defaultStateDir(options.specPath);
+  const { stateDir, saved } = takeStateDir(wanted, deployment.name, (before) =>
+    refuseToForget(before, deployment, options.specPath),
+  );
   if (saved !== null) await endLeftovers(saved);
   const id = worldId(stateDir);
   const runAs = chooseRunAs();

@@ -47,11 +47,12 @@ export function readLayout(stateDir: string): WorldLayout | null {
 
 /**
  * Makes the state directory, or takes the one that is there. Throws FSH_STATE_FOREIGN when it holds something else or a world of
- * another deployment: then nothing was changed.
+ * another deployment, or when `check` of the saved plan throws: then nothing was changed.
  */
 export function takeStateDir(
   wanted: string,
   deployment: string,
+  check: (saved: WorldLayout) => void = () => undefined,
 ): { readonly stateDir: string; readonly saved: WorldLayout | null } {
   if (existsSync(wanted)) {
     if (!statSync(wanted).isDirectory()) throw new FarshoreError('FSH_STATE_FOREIGN', `${wanted} is not a folder`);
@@ -62,6 +63,7 @@ export function takeStateDir(
       const what = `${wanted} holds the world of deployment "${saved.deployment}", not of "${deployment}"`;
       throw new FarshoreError('FSH_STATE_FOREIGN', what);
     }
+    if (saved !== null) check(saved);
   }
   try {
     mkdirSync(wanted, { recursive: true, mode: 0o700 });
