@@ -1,4 +1,5 @@
 import type { NodeStatus, WorldStatus } from '../ports/status.ts';
+import { describeEnd } from '../world/ends.ts';
 import type { World } from '../world/open.ts';
 import { lookAtWorld } from '../world/status.ts';
 import { paint } from './paint.ts';
@@ -17,9 +18,12 @@ export function statusLines(status: WorldStatus): readonly string[] {
     '',
   ];
   lines.push(...table([HEADER, ...status.regions.flatMap(regionRows), ...status.sites.map(siteRow)]));
-  const faulty = status.links.filter((link) => link.state !== 'up');
+  // In a world that is down every link is.
+  const faulty = status.state === 'down' ? [] : status.links.filter((link) => link.state !== 'up');
   if (faulty.length > 0)
     lines.push('', ...faulty.map((link) => red(`link ${link.from} → ${link.to} is ${link.state}`)));
+  if (status.ends.length > 0)
+    lines.push('', ...status.ends.map((end) => (end.failing ? red : yellow)(describeEnd(end))));
   return lines;
 }
 

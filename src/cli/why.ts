@@ -1,9 +1,10 @@
 import { FarshoreError } from '../base/errors.ts';
 import type { Reason } from '../base/reason.ts';
 import { nearest } from '../spec/nearest.ts';
+import { describeEnd } from '../world/ends.ts';
 import type { World } from '../world/open.ts';
 import { glanceAtWorld } from '../world/status.ts';
-import { readArguments } from './arguments.ts';
+import { readArguments, wholeNumber } from './arguments.ts';
 import { paint } from './paint.ts';
 import { selectWorld } from './which-world.ts';
 
@@ -35,13 +36,14 @@ export async function why(argv: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const last = Number(values.last ?? DEFAULT_LAST);
-  if (!Number.isInteger(last) || last < 1) throw new FarshoreError('FSH_USAGE', '--last must be a whole number');
+  const last = wholeNumber('last', values.last, 1, 100_000) ?? DEFAULT_LAST;
   const world = selectWorld(values.state);
   try {
     if (values.json === true) {
-      const told = await decisionsOf(world, positionals[0]);
-      process.stdout.write(`${JSON.stringify({ schema: 'farshore.why/v1', decisions: told.slice(-last) }, null, 2)}\n`);
+      const [told, { ends }] = await Promise.all([decisionsOf(world, positionals[0]), glanceAtWorld(world)]);
+      process.stdout.write(
+        `${JSON.stringify({ schema: 'farshore.why/v1', decisions: told.slice(-last), ends }, null, 2)}\n`,
+      );
       return 0;
     }
     for (const line of await whyLines(world, positionals[0], last)) process.stdout.write(`${line}\n`);
@@ -61,6 +63,7 @@ export async function whyLines(world: World, subject: string | undefined, last: 
   });
   for (const { node, answered, why: silent } of now.answers)
     if (!answered) lines.push(`${node} does not answer: ${silent}`);
+  for (const end of now.ends.toReversed()) lines.push(describeEnd(end));
   lines.push(`${bold('now')}  ${now.state}: ${now.why.text}`);
   return lines;
 }

@@ -48,8 +48,8 @@ export interface WorldStatus {
   readonly why: Reason;
   readonly epoch: Aged<number> | null;
   readonly primary: Aged<{ readonly node: NodeId; readonly region: PlaceId }> | null;
-  /** `kept` | `suspended` (a primary acknowledges alone) | `none` (async). */
-  readonly rpoZero: { readonly state: 'kept' | 'suspended' | 'none'; readonly why: Reason };
+  /** `kept` | `suspended` (a primary acknowledges alone) | `none` (async) | `unknown` (nothing runs, or the record can't be read). */
+  readonly rpoZero: { readonly state: 'kept' | 'suspended' | 'none' | 'unknown'; readonly why: Reason };
   readonly record: Aged<{ readonly version: number; readonly w: number; readonly names: readonly NodeId[] }> | null;
   readonly regions: readonly {
     readonly id: PlaceId;
@@ -67,9 +67,29 @@ export interface WorldStatus {
   readonly links: readonly {
     readonly from: PlaceId;
     readonly to: PlaceId;
-    readonly state: 'up' | 'cut' | 'slow';
+    readonly state: 'up' | 'cut' | 'slow' | 'down';
     readonly targetRttMs: number;
     readonly measuredRttMs: number | null;
     readonly pid: number | null;
   }[];
+  /** Processes that ended within the last minutes though nobody asked them to, newest first. */
+  readonly ends: readonly ProcessEnd[];
+}
+
+/** The last end of a process that nobody had asked to end. */
+export interface ProcessEnd {
+  readonly name: string;
+  /** Null for a link. */
+  readonly place: PlaceId | null;
+  /** `exit 1`, `SIGKILL`. */
+  readonly how: string;
+  readonly atWallMs: number;
+  readonly agoMs: number;
+  /** The last error, else the last line, that it logged in that run; may be empty. */
+  readonly said: string;
+  /** Ends in a row, each soon after its start; 1 for a single one. */
+  readonly times: number;
+  /** Ends, over and over, soon after its start. */
+  readonly failing: boolean;
+  readonly runsAgain: boolean;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nodeId, placeId } from '../base/ids.ts';
 import { because } from '../base/reason.ts';
-import type { NodeStatus } from '../ports/status.ts';
+import type { NodeStatus, ProcessEnd } from '../ports/status.ts';
 import { assessRpoZero, assessWorld, type WorldView } from './assess.ts';
 import type { NodeAnswer } from './open.ts';
 
@@ -22,6 +22,7 @@ const answer = (place: typeof east, status: Partial<NodeStatus>, answered = true
     lagBytes: 0,
     heartbeatAgeMs: 10,
     open: false,
+    list: null,
     health: { ok: true, why: because('fine', 'fine') },
     state: 'steady',
     why: because('fine', 'fine'),
@@ -43,7 +44,9 @@ const answer = (place: typeof east, status: Partial<NodeStatus>, answered = true
 };
 
 const healthy: WorldView = {
-  supervisorRuns: true,
+  supervisor: 'runs',
+  anythingRuns: true,
+  upCommand: 'farshore up shop.yaml',
   held: [],
   dataPlaces: [east, west],
   answers: [answer(east, { role: 'primary', open: true }), answer(west, {})],
@@ -55,6 +58,20 @@ const healthy: WorldView = {
   storeWhy: null,
   badEdges: [],
   badLinks: [],
+  ends: [],
+};
+const solo = (view: WorldView): WorldView['record'] =>
+  view.record && { ...view.record, value: { ...view.record.value, w: 0, names: [] } };
+const failing: ProcessEnd = {
+  name: 'aws-us-east-1-app',
+  place: east,
+  how: 'exit 1',
+  atWallMs: 0,
+  agoMs: 900,
+  said: 'Error: Cannot find module',
+  times: 4,
+  failing: true,
+  runsAgain: false,
 };
 const ill = because('ill', 'it is ill');
 
@@ -90,16 +107,71 @@ describe('state of a world', () => {
     });
   });
 
-  it('is down without a supervisor, whatever the last words were', () => {
-    expect(assessWorld({ ...healthy, supervisorRuns: false }).state).toBe('down');
+  it('is down only when nothing runs, whatever the last words were', () => {
+    expect(assessWorld({ ...healthy, supervisor: 'gone', anythingRuns: false }).state).toBe('down');
+  });
+
+  it('is degraded without a supervisor, and says what else is missing', () => {
+    const gone: WorldView = { ...healthy, supervisor: 'gone' };
+    const restart = 'restarts what ends; run `farshore up shop.yaml`';
+    expect(assessWorld(gone)).toEqual({
+      state: 'degraded',
+      why: because('unsupervised', `everything goes on, but nobody ${restart}`),
+    });
+    const { state, why } = assessWorld({ ...gone, answers: [answer(west, {})] });
+    expect([state, why.code]).toEqual(['degraded', 'unsupervised']);
+    expect(why.text).toMatch(/^no primary is open/);
+    expect(why.text).toContain(restart);
+    expect(assessWorld({ ...healthy, supervisor: 'silent' }).why.code).toBe('supervisor-silent');
+  });
+
+  it('names the process that keeps ending, and only then', () => {
+    const bad = { ...healthy, badEdges: [{ place: east, why: '503' }] };
+    const { why } = assessWorld({ ...bad, ends: [failing] });
+    expect(why).toEqual(
+      because(
+        'edge-not-serving',
+        `the edge of ${east} does not serve: 503; aws-us-east-1-app ended 4 times (exit 1): Error: Cannot find module`,
+      ),
+    );
+    expect(assessWorld({ ...bad, ends: [{ ...failing, failing: false }] }).why.text).not.toContain('ended');
+  });
+
+  it('a solo record behind a list that waits is no ready world, and nobody acknowledges alone', () => {
+    const answers = [
+      answer(east, { role: 'primary', open: true, list: { w: 1, names: [nodeId(west, 'n1')] } }),
+      answer(west, {}),
+    ];
+    const { state, why } = assessWorld({ ...healthy, record: solo(healthy), answers });
+    expect([state, why.code]).toEqual(['degraded', 'record-solo']);
+    expect(why.text).not.toContain('acknowledges alone');
   });
 });
 
 describe('RPO 0', () => {
-  it('is kept while somebody confirms, and suspended when the primary is alone or nothing is known', () => {
-    expect(assessRpoZero(healthy.record).state).toBe('kept');
-    expect(assessRpoZero(null).state).toBe('suspended');
-    const alone = healthy.record && { ...healthy.record, value: { ...healthy.record.value, w: 0, names: [] } };
-    expect(assessRpoZero(alone)).toMatchObject({ state: 'suspended', why: { code: 'solo' } });
+  const rpoZero = (view: WorldView, state: 'ready' | 'down' = 'ready') =>
+    assessRpoZero(view.record, view.answers, state);
+
+  it('is kept while somebody confirms, suspended when the primary is alone, unknown when nothing is known', () => {
+    expect(rpoZero(healthy).state).toBe('kept');
+    expect(rpoZero({ ...healthy, record: null })).toMatchObject({ state: 'unknown', why: { code: 'record-unknown' } });
+    expect(rpoZero(healthy, 'down')).toMatchObject({ state: 'unknown', why: { text: 'nothing runs' } });
+    expect(rpoZero({ ...healthy, record: solo(healthy) })).toMatchObject({ state: 'suspended', why: { code: 'solo' } });
+  });
+
+  it('is kept when the record is solo and the primary waits for others all the same', () => {
+    const list = { w: 1, names: [nodeId(west, 'n1')] };
+    const view = (status: Partial<NodeStatus>, answered = true) =>
+      rpoZero({ ...healthy, record: solo(healthy), answers: [answer(east, status, answered)] });
+    expect(view({ list })).toEqual({
+      state: 'kept',
+      why: because(
+        'record-solo',
+        `the record names ${east}/n1 alone, but every acknowledgement waits for 1 of ${west}/n1`,
+      ),
+    });
+    expect(view({ list: { w: 0, names: [] } }).state).toBe('suspended');
+    // What it said before it went silent proves nothing about now.
+    expect(view({ list }, false).state).toBe('suspended');
   });
 });

@@ -1,12 +1,18 @@
 import type { PlaceId } from '../base/ids.ts';
 import { because, type Reason } from '../base/reason.ts';
-import type { Aged, WorldStatus } from '../ports/status.ts';
+import type { Aged, ProcessEnd, WorldStatus } from '../ports/status.ts';
 import type { SyncRecord } from '../ports/records.ts';
+import { describeFailing } from './ends.ts';
 import type { NodeAnswer } from './open.ts';
 
 /** Everything that the state of a world is judged by. */
 export interface WorldView {
-  readonly supervisorRuns: boolean;
+  /** `gone`: nobody listens; `silent`: no answer in time. */
+  readonly supervisor: 'runs' | 'gone' | 'silent';
+  /** An agent or the store answers, or a process of this world is alive. */
+  readonly anythingRuns: boolean;
+  /** What brings the supervisor back. */
+  readonly upCommand: string;
   readonly held: readonly PlaceId[];
   readonly dataPlaces: readonly PlaceId[];
   readonly answers: readonly NodeAnswer[];
@@ -16,6 +22,7 @@ export interface WorldView {
   /** Edges that do not answer 200 on the application's health path, with what they say. */
   readonly badEdges: readonly { readonly place: PlaceId; readonly why: string }[];
   readonly badLinks: readonly { readonly from: PlaceId; readonly to: PlaceId; readonly state: string }[];
+  readonly ends: readonly ProcessEnd[];
 }
 
 interface Verdict {
@@ -25,17 +32,35 @@ interface Verdict {
 
 /**
  * `ready`: a primary is open and RPO 0 kept, every data node follows, every edge serves. `starting`: there never was a primary that
- * others confirm. `degraded`: there was, and something of this is missing now. The reason names the first thing missing.
+ * others confirm. `degraded`: there was, and something of this is missing now, or nobody would restart what ends. `down`: nothing
+ * runs. The reason names the first thing missing.
  */
 export function assessWorld(view: WorldView): Verdict {
-  if (!view.supervisorRuns) return { state: 'down', why: because('not-running', 'no supervisor runs') };
+  if (view.supervisor === 'gone' && !view.anythingRuns)
+    return { state: 'down', why: because('not-running', 'nothing runs; the data stays') };
   const missing = firstMissing(view);
+  if (view.supervisor !== 'runs') return { state: 'degraded', why: whyUnsupervised(view, missing) };
   if (missing === null)
     return { state: 'ready', why: because('ready', 'a primary is open, every node follows, every edge serves') };
   // Without the store the nodes' own word tells: one that was confirmed once says so.
   const lived = view.answers.some(({ last }) => last?.value.sync === 'primary' || last?.value.sync === 'confirms');
   const began = view.record === null ? view.storeWhy !== null && lived : view.record.value.version > 1;
-  return { state: began ? 'degraded' : 'starting', why: missing };
+  return { state: began ? 'degraded' : 'starting', why: withFailing(missing, view.ends) };
+}
+
+function whyUnsupervised(view: WorldView, missing: Reason | null): Reason {
+  if (view.supervisor === 'silent') {
+    const text = missing === null ? 'everything else goes on' : missing.text;
+    return because('supervisor-silent', `the supervisor runs and does not answer: ${text}`);
+  }
+  const text = missing === null ? 'everything goes on, but nobody' : `${missing.text}; nobody`;
+  return because('unsupervised', `${text} restarts what ends; run \`${view.upCommand}\``);
+}
+
+/** A process that ends over and over is most likely why. */
+function withFailing(missing: Reason, ends: readonly ProcessEnd[]): Reason {
+  const failing = ends.filter((end) => end.failing).map(describeFailing);
+  return failing.length === 0 ? missing : because(missing.code, [missing.text, ...failing].join('; '));
 }
 
 function firstMissing(view: WorldView): Reason | null {
@@ -53,8 +78,8 @@ function firstMissing(view: WorldView): Reason | null {
   }
   const behind = data.find((node) => !node.open && !node.health.ok);
   if (behind !== undefined) return because('node-not-following', `${behind.node}: ${behind.why.text}`);
-  if (view.record === null || view.record.value.w === 0)
-    return because('rpo-suspended', 'the primary acknowledges alone: nobody has entered the sync record yet');
+  const alone = whyAlone(view);
+  if (alone !== null) return alone;
   const [edge] = view.badEdges;
   if (edge !== undefined) return because('edge-not-serving', `the edge of ${edge.place} does not serve: ${edge.why}`);
   const [link] = view.badLinks;
@@ -62,14 +87,39 @@ function firstMissing(view: WorldView): Reason | null {
   return null;
 }
 
-/** Is an acknowledged write on another region (I4)? */
-export function assessRpoZero(record: Aged<SyncRecord> | null): WorldStatus['rpoZero'] {
-  if (record === null) return { state: 'suspended', why: because('record-unknown', 'the sync record cannot be read') };
+function whyAlone({ record, answers }: WorldView): Reason | null {
+  if (record !== null && record.value.w > 0) return null;
+  const waits = record === null ? null : soloButWaits(record, answers);
+  if (waits !== null)
+    return because('record-solo', `${waits}; until the record names them, nobody else may be primary`);
+  return because('rpo-suspended', 'the primary acknowledges alone: nobody has entered the sync record yet');
+}
+
+/** Is an acknowledged write on another region (I4)? What the open primary waits for counts as well as the record. */
+export function assessRpoZero(
+  record: Aged<SyncRecord> | null,
+  answers: readonly NodeAnswer[],
+  state: WorldStatus['state'],
+): WorldStatus['rpoZero'] {
+  if (state === 'down') return { state: 'unknown', why: because('not-running', 'nothing runs') };
+  if (record === null)
+    return { state: 'unknown', why: because('record-unknown', 'there is no sync record, or it cannot be read') };
   const { w, names, primary } = record.value;
   if (w > 0) {
     const text = `a write is acknowledged when ${w} of ${names.join(', ')} ${w === 1 ? 'has' : 'have'} it`;
     return { state: 'kept', why: because('confirmed', text) };
   }
+  const waits = soloButWaits(record, answers);
+  if (waits !== null) return { state: 'kept', why: because('record-solo', waits) };
   const text = `${primary} acknowledges alone: what it alone has would be lost with it, so only it may be primary`;
   return { state: 'suspended', why: because('solo', text) };
+}
+
+/** The record lags behind the list that PostgreSQL waits for: the list is set before the record, and stays when the store is away. */
+function soloButWaits(record: Aged<SyncRecord>, answers: readonly NodeAnswer[]): string | null {
+  const { primary } = record.value;
+  const list = answers.find((it) => it.answered && it.node === primary)?.last?.value.list ?? null;
+  if (list === null || list.w === 0) return null;
+  const names = list.names.join(', ');
+  return `the record names ${primary} alone, but every acknowledgement waits for ${list.w} of ${names}`;
 }

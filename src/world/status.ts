@@ -3,14 +3,18 @@ import type { Reason } from '../base/reason.ts';
 import type { Outcome } from '../base/result.ts';
 import type { LinkStatus } from '../ports/link.ts';
 import type { SyncRecord } from '../ports/records.ts';
-import type { Aged, WorldStatus } from '../ports/status.ts';
+import type { Aged, ProcessEnd, WorldStatus } from '../ports/status.ts';
 import { assessRpoZero, assessWorld } from './assess.ts';
+import { recentEnds } from './ends.ts';
 import { httpGet } from './http-get.ts';
-import { HOST, type PlaceLayout, type Service, type WorldLayout } from './layout.ts';
+import { defaultStateDir } from './prepare.ts';
+import { HOST, type LinkLayout, type PlaceLayout, type Service, type WorldLayout } from './layout.ts';
+import { processesOfWorld } from './leftovers.ts';
 import type { GroupRecords, NodeAnswer, World } from './open.ts';
 import type { ProcessState, SupervisorStatus } from './supervisor/protocol.ts';
 
 const EDGE_TIMEOUT_MS = 1_000;
+type BadLinks = readonly Pick<WorldStatus['links'][number], 'from' | 'to' | 'state'>[];
 type BadEdges = readonly { readonly place: PlaceId; readonly why: string }[];
 
 /** What is asked of everybody but the links, and the verdict on it: cheap enough to be asked several times a second. */
@@ -19,12 +23,13 @@ export interface WorldGlance {
   readonly answers: readonly NodeAnswer[];
   readonly records: Outcome<GroupRecords>;
   readonly badEdges: BadEdges;
+  readonly ends: readonly ProcessEnd[];
   readonly state: WorldStatus['state'];
   readonly why: Reason;
 }
 
 /** A look without the links. Never rejects: what does not answer is said in the result. */
-export async function glanceAtWorld(world: World, badLinks: readonly LinkStatus[] = []): Promise<WorldGlance> {
+export async function glanceAtWorld(world: World, badLinks: BadLinks = []): Promise<WorldGlance> {
   const { layout } = world;
   const [list, answers, records, badEdges] = await Promise.all([
     world.supervisor.list(),
@@ -33,8 +38,12 @@ export async function glanceAtWorld(world: World, badLinks: readonly LinkStatus[
     edgesThatFail(layout),
   ]);
   const supervisor = list.kind === 'done' ? list.value : null;
+  const ends = recentEnds(supervisor?.processes ?? []);
+  const answering = answers.some((it) => it.answered) || records.kind === 'done';
   const verdict = assessWorld({
-    supervisorRuns: supervisor !== null,
+    supervisor: supervisor !== null ? 'runs' : list.kind === 'refused' ? 'gone' : 'silent',
+    anythingRuns: supervisor !== null || answering || processesOfWorld(layout).length > 0,
+    upCommand: upCommand(layout),
     held: supervisor?.holds.map((hold) => hold.place) ?? [],
     dataPlaces: layout.places.filter((place) => place.data).map((place) => place.id),
     answers,
@@ -42,17 +51,18 @@ export async function glanceAtWorld(world: World, badLinks: readonly LinkStatus[
     storeWhy: records.kind === 'done' ? null : records.why,
     badEdges,
     badLinks,
+    ends,
   });
-  return { supervisor, answers, records, badEdges, ...verdict };
+  return { supervisor, answers, records, badEdges, ends, ...verdict };
 }
 
 /** One look at the whole world. Never rejects. */
 export async function lookAtWorld(world: World): Promise<WorldStatus> {
   const { layout } = world;
   const outcomes = await Promise.all(layout.links.map(async (link) => world.link(link.from, link.to).status()));
-  const links = outcomes.map((outcome) => (outcome.kind === 'done' ? outcome.value : null));
-  const badLinks = links.flatMap((link) => (link === null || link.state === 'up' ? [] : [link]));
-  const { supervisor, answers, records, state, why } = await glanceAtWorld(world, badLinks);
+  const links = layout.links.map((link, i) => linkOf(link, outcomes[i]?.kind === 'done' ? outcomes[i].value : null));
+  const badLinks = links.filter((link) => link.state !== 'up');
+  const { supervisor, answers, records, ends, state, why } = await glanceAtWorld(world, badLinks);
   const record = recordOf(records);
   return {
     schema: 'farshore.status/v1',
@@ -61,21 +71,28 @@ export async function lookAtWorld(world: World): Promise<WorldStatus> {
     why,
     epoch: epochOf(records.kind === 'done' ? records.value : null, answers),
     primary: primaryOf(answers),
-    rpoZero: assessRpoZero(record),
+    rpoZero: assessRpoZero(record, answers, state),
     record: record === null ? null : { ...record, value: shortRecord(record.value) },
     regions: layout.places.filter((place) => place.data).map((place) => regionOf(place, supervisor, answers)),
-    sites: layout.places.filter((place) => !place.data).map((place) => siteOf(place, supervisor)),
-    links: layout.links.map((link, i) => ({
-      from: link.from,
-      to: link.to,
-      // A relay that does not answer carries nothing.
-      state: links[i]?.state ?? 'cut',
-      targetRttMs: link.rttMs,
-      measuredRttMs: links[i]?.measuredRttMs ?? null,
-      pid: links[i]?.pid ?? null,
-    })),
+    sites: layout.places.filter((place) => !place.data).map((place) => siteOf(place, supervisor, answers, records)),
+    links,
+    ends,
   };
 }
+
+const linkOf = (link: LinkLayout, said: LinkStatus | null): WorldStatus['links'][number] => ({
+  from: link.from,
+  to: link.to,
+  // A relay that does not answer carries nothing.
+  state: said?.state ?? 'down',
+  targetRttMs: link.rttMs,
+  measuredRttMs: said?.measuredRttMs ?? null,
+  pid: said?.pid ?? null,
+});
+
+/** With what `up` goes on from this world's data. */
+const upCommand = ({ specPath, stateDir }: WorldLayout): string =>
+  `farshore up "${specPath}"${defaultStateDir(specPath) === stateDir ? '' : ` --state "${stateDir}"`}`;
 
 const recordOf = (records: Outcome<GroupRecords>): Aged<SyncRecord> | null =>
   records.kind === 'done' && records.value.sync !== null
@@ -136,11 +153,19 @@ function regionOf(
   };
 }
 
-function siteOf(place: PlaceLayout, supervisor: SupervisorStatus | null): WorldStatus['sites'][number] {
+function siteOf(
+  place: PlaceLayout,
+  supervisor: SupervisorStatus | null,
+  answers: readonly NodeAnswer[],
+  records: Outcome<GroupRecords>,
+): WorldStatus['sites'][number] {
   const running = processesOf(place, supervisor).every((it) => it.state === 'running');
+  // Without a supervisor: what the site is there for must answer.
+  const witnesses = answers.filter((it) => it.place === place.id).every((it) => it.answered);
+  const stores = place.ports.store === undefined || records.kind === 'done';
   return {
     id: place.id,
-    state: supervisor !== null && running ? 'up' : 'down',
+    state: (supervisor === null ? witnesses && stores : running) ? 'up' : 'down',
     pids: pidsOf(place, supervisor),
     addresses: addressesOf(place),
   };

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { messageOf } from '../../base/errors.ts';
 import type { ProcessPlan } from '../layout.ts';
+import { logTail } from '../log-tail.ts';
 import { isAlive, type ProcessIdentity, readStat } from '../proc.ts';
-import type { ProcessState } from './protocol.ts';
+import type { ProcessState, UnaskedEnd } from './protocol.ts';
 
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 5_000;
@@ -24,6 +25,9 @@ export class Child {
   #timer: NodeJS.Timeout | null = null;
   #sinceMs = performance.now();
   #lastExit: string | null = null;
+  #lastUnasked: (Omit<UnaskedEnd, 'agoMs'> & { readonly atMs: number }) | null = null;
+  /** Where the log of this run begins. */
+  #logFromByte = 0;
   #ended: Promise<void> = Promise.resolve();
 
   constructor(plan: ProcessPlan, env: Readonly<Record<string, string>>, onChange: () => void) {
@@ -80,14 +84,22 @@ export class Child {
       startTicks: this.#identity?.startTicks ?? null,
       restarts: this.#restarts,
       lastExit: this.#lastExit,
+      lastUnasked: this.#unaskedNow(),
       sinceMs: performance.now() - this.#sinceMs,
     };
+  }
+
+  #unaskedNow(): UnaskedEnd | null {
+    if (this.#lastUnasked === null) return null;
+    const { atMs, ...end } = this.#lastUnasked;
+    return { ...end, agoMs: performance.now() - atMs };
   }
 
   #startIfAllowed(): void {
     if (this.#process !== null || this.#held || this.#timer !== null) return;
     const [command = '', ...args] = this.plan.argv;
     const log = openLog(this.plan.logPath);
+    this.#logFromByte = log === null ? 0 : fstatSync(log).size;
     const child = spawn(command, args, {
       cwd: this.plan.cwd,
       env: this.#env,
@@ -115,7 +127,9 @@ export class Child {
   }
 
   #exited(how: string): void {
-    if (performance.now() - this.#sinceMs > HEALTHY_AFTER_MS) this.#backoffMs = FIRST_BACKOFF_MS;
+    const healthy = performance.now() - this.#sinceMs > HEALTHY_AFTER_MS;
+    if (healthy) this.#backoffMs = FIRST_BACKOFF_MS;
+    if (this.#wanted && !this.#held) this.#noteUnasked(how, healthy);
     this.#process = null;
     this.#identity = null;
     this.#lastExit = how;
@@ -129,6 +143,17 @@ export class Child {
       this.#backoffMs = Math.min(LONGEST_BACKOFF_MS, this.#backoffMs * 2);
     }
     this.#onChange();
+  }
+
+  #noteUnasked(how: string, wasHealthy: boolean): void {
+    const before = wasHealthy ? 0 : (this.#lastUnasked?.inARow ?? 0);
+    this.#lastUnasked = {
+      how,
+      atWallMs: Date.now(),
+      atMs: performance.now(),
+      said: logTail(this.plan.logPath, this.#logFromByte),
+      inARow: before + 1,
+    };
   }
 
   #cancelRestart(): void {

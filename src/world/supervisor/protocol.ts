@@ -22,6 +22,17 @@ export type SupervisorRequest =
   /** Stops everything in order. Answered when all processes but the supervisor are gone. */
   | { readonly id: number; readonly do: 'shutdown' };
 
+/** An end that nobody had asked for. */
+export interface UnaskedEnd {
+  readonly how: string;
+  readonly atWallMs: number;
+  readonly agoMs: number;
+  /** The last error, else the last line, that the process logged in that run. */
+  readonly said: string;
+  /** Ends in a row, each soon after its start. */
+  readonly inARow: number;
+}
+
 export interface ProcessState {
   readonly name: string;
   readonly place: PlaceId | null;
@@ -32,6 +43,8 @@ export interface ProcessState {
   readonly restarts: number;
   /** How it ended last: `exit 1`, `SIGKILL`. */
   readonly lastExit: string | null;
+  /** Null when it never ended by itself: an end by `shutdown`, or in a place that is held, is none. */
+  readonly lastUnasked: UnaskedEnd | null;
   readonly sinceMs: number;
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { placeId } from '../../base/ids.ts';
+import { recentEnds } from '../ends.ts';
 import type { ProcessKind, ProcessPlan, WorldLayout } from '../layout.ts';
 import { processesOfWorld } from '../leftovers.ts';
 import { readStat } from '../proc.ts';
@@ -92,7 +93,23 @@ describe('supervisor', () => {
       return now.state === 'running' && now.pid !== before.pid;
     }, 'it runs again');
     const after = await stateOf('app');
-    expect(after).toMatchObject({ restarts: 1, lastExit: 'SIGKILL' });
+    expect(after).toMatchObject({ restarts: 1, lastExit: 'SIGKILL', lastUnasked: { how: 'SIGKILL', inARow: 1 } });
+  });
+
+  it('keeps what a process said before it ended by itself, without the password', async () => {
+    const { stateOf, client } = await startTrivial({
+      app: { kind: 'app', script: `throw new Error('cannot reach ' + process.env.DATABASE_URL)` },
+    });
+    await until(async () => ((await stateOf('app')).lastUnasked?.inARow ?? 0) >= 3, 'it ended three times');
+    const { lastUnasked } = await stateOf('app');
+    expect(lastUnasked).toMatchObject({
+      how: 'exit 1',
+      said: 'Error: cannot reach postgres://app:***@127.0.0.1:1/app',
+    });
+    const list = await client.list();
+    const [end] = recentEnds(list.kind === 'done' ? list.value.processes : []);
+    expect(end).toMatchObject({ name: 'app', failing: true });
+    expect(JSON.stringify(list)).not.toContain('pass-word');
   });
 
   it('a missing command is reported, tried again, and ends nothing else', async () => {
@@ -112,6 +129,7 @@ describe('supervisor', () => {
     await client.hold(here, 'test', 60_000);
     kill((await stateOf('app')).pid);
     await until(async () => (await stateOf('app')).state === 'held', 'it is held');
+    expect((await stateOf('app')).lastUnasked).toBe(null);
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect((await stateOf('app')).state).toBe('held');
     await client.release(here);
