@@ -131,6 +131,10 @@ export async function bringUp(options: UpOptions, detach: boolean): Promise<Runn
     if (interrupted) return null;
     throw new FarshoreError('FSH_FAILED', 'the world was stopped while it was starting');
   }
+  if (readiness.kind === 'hopeless') {
+    await stop();
+    throw new FarshoreError(readiness.code, `${readiness.why.text}; the world was stopped again, nothing was changed`);
+  }
   if (readiness.kind === 'timeout') {
     // In the foreground the world ends with this process; detached it goes on.
     if (!detach) await stop();

@@ -1,17 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Reason } from '../base/reason.ts';
-import { logTail } from '../world/log-tail.ts';
-import type { World } from '../world/open.ts';
+import { because, type Reason } from '../base/reason.ts';
+import { describeFailing } from '../world/ends.ts';
+import type { NodeId } from '../base/ids.ts';
+import type { NodeAnswer, World } from '../world/open.ts';
 import { glanceAtWorld, type WorldGlance } from '../world/status.ts';
 import { seconds } from './text.ts';
 
 const LOOK_EVERY_MS = 150;
-/** A process that ended so often at the start will not come up by itself. */
-const RESTARTS_WORTH_SAYING = 3;
+/** A verdict of the nodes that a later look may correct is not final before this. */
+const HOPELESS_AFTER_MS = 2_000;
 
 export type Readiness =
   | { readonly kind: 'ready'; readonly tookMs: number }
   | { readonly kind: 'timeout'; readonly why: Reason }
+  /** Waiting helps nobody: the store or the data is not this world's. */
+  | { readonly kind: 'hopeless'; readonly code: 'FSH_STORE_BEHIND' | 'FSH_DATA_FOREIGN'; readonly why: Reason }
   | { readonly kind: 'stopped' };
 
 /**
@@ -25,26 +28,54 @@ export async function waitUntilReady(
   say: (line: string) => void,
   isStopped: () => boolean,
 ): Promise<Readiness> {
-  const progress = new Progress(world, startedMs, say);
+  const progress = new Progress(startedMs, say);
+  let hopelessSinceMs: number | null = null;
   for (;;) {
     const glance = await glanceAtWorld(world);
     if (isStopped() || glance.supervisor === null || glance.supervisor.stopping) return { kind: 'stopped' };
     progress.show(glance);
     const tookMs = performance.now() - startedMs;
     if (glance.state === 'ready') return { kind: 'ready', tookMs };
+    const hopeless = whyHopeless(glance.answers, world.layout.policy.dataNodes);
+    hopelessSinceMs = hopeless === null ? null : (hopelessSinceMs ?? performance.now());
+    if (hopeless !== null && hopelessSinceMs !== null && performance.now() - hopelessSinceMs > HOPELESS_AFTER_MS)
+      return { kind: 'hopeless', ...hopeless };
     if (tookMs > timeoutMs) return { kind: 'timeout', why: glance.why };
     await sleep(LOOK_EVERY_MS);
   }
 }
 
+/**
+ * What no waiting mends: the store has forgotten what the databases know (every data node says so, or waits for one that does), or
+ * the node that makes the first database finds data of another cluster. Null while there is hope.
+ */
+export function whyHopeless(
+  answers: readonly NodeAnswer[],
+  dataNodes: readonly NodeId[],
+): { readonly code: 'FSH_STORE_BEHIND' | 'FSH_DATA_FOREIGN'; readonly why: Reason } | null {
+  const whyOf = (node: NodeId): Reason | null => {
+    const answer = answers.find((it) => it.node === node && it.answered);
+    return answer?.last?.value.why ?? null;
+  };
+  const [first] = dataNodes;
+  const foreign = first === undefined ? null : whyOf(first);
+  if (foreign?.code === 'data-foreign')
+    return { code: 'FSH_DATA_FOREIGN', why: because(foreign.code, `${first}: ${foreign.text}`) };
+  const whys = dataNodes.map(whyOf);
+  const behind = whys.findIndex((why) => why?.code === 'store-behind');
+  if (behind === -1 || !whys.every((why) => why !== null && WAITS_FOR_STORE.has(why.code))) return null;
+  return { code: 'FSH_STORE_BEHIND', why: because('store-behind', `${dataNodes[behind]}: ${whys[behind]?.text}`) };
+}
+
+/** An empty node says only that it waits for the first one. */
+const WAITS_FOR_STORE: ReadonlySet<string> = new Set(['store-behind', 'no-primary-yet']);
+
 class Progress {
-  readonly #world: World;
   readonly #startedMs: number;
   readonly #say: (line: string) => void;
   readonly #said = new Map<string, string>();
 
-  constructor(world: World, startedMs: number, say: (line: string) => void) {
-    this.#world = world;
+  constructor(startedMs: number, say: (line: string) => void) {
     this.#startedMs = startedMs;
     this.#say = say;
   }
@@ -56,11 +87,7 @@ class Progress {
     // The nodes have said what they wait for; the rest is about the world as a whole.
     const worldly = ['edge-not-serving', 'link-fault', 'rpo-suspended', 'store-unreachable'].includes(glance.why.code);
     if (worldly) this.#changed('world', glance.why.text);
-    for (const it of glance.supervisor?.processes ?? []) {
-      if (it.restarts < RESTARTS_WORTH_SAYING) continue;
-      const log = this.#world.layout.processes.find((plan) => plan.name === it.name)?.logPath ?? '';
-      this.#changed(it.name, `ended ${it.restarts} times (${it.lastExit}): ${logTail(log)}`);
-    }
+    for (const end of glance.ends) if (end.failing) this.#changed(end.name, describeFailing(end));
   }
 
   /** Digits that count up (bytes copied) are one step, not many. */
