@@ -3,7 +3,6 @@ import { Agent } from '../agent/agent.ts';
 import { startAgentApi } from '../agent/http-api.ts';
 import { httpNetwork } from '../agent/http-network.ts';
 import type { KeeperPids } from '../agent/status.ts';
-import { FarshoreError } from '../base/errors.ts';
 import { connectStore } from '../coordination/etcd/client.ts';
 import { connectGateway } from '../database/gateway/client.ts';
 import { connectKeeper, type KeeperClient } from '../database/keeper/client.ts';
@@ -12,12 +11,13 @@ import { decideFailover } from '../decide/failover/decide.ts';
 import type { AgentConfig, Secrets } from '../ports/config.ts';
 import { createLog } from '../telemetry/log.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
+import { processFile } from './process-file.ts';
 import { sabotagedDecision } from './sabotage.ts';
 
 /** `farshore agent FILE`: the loop of one node, until SIGTERM. */
 export async function agent(argv: readonly string[]): Promise<number> {
-  const file = argv[0];
-  if (file === undefined) throw new FarshoreError('FSH_USAGE', 'farshore agent needs the file that describes its node');
+  const file = processFile('agent', argv);
+  if (file === null) return 0;
   const config = JSON.parse(await readFile(file, 'utf8')) as AgentConfig;
   const secrets = JSON.parse(await readFile(config.secretsPath, 'utf8')) as Secrets;
   const log = createLog(`agent ${config.node}`);

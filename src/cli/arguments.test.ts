@@ -29,7 +29,15 @@ describe('arguments', () => {
 
   it('refuses more words than the verb takes, and an option without its value', () => {
     expect(messageFrom(() => readArguments(['a', 'b'], options, 1))).toBe('unexpected "b"');
-    expect(messageFrom(() => readArguments(['--base-port'], options, 1))).toMatch(/base-port/);
+    // The second one is taken for the next option, not for its value.
+    for (const argv of [['--base-port'], ['--base-port', '--detach']])
+      expect(messageFrom(() => readArguments(argv, options, 1))).toBe('--base-port needs a value');
+  });
+
+  it('says in its own words what is wrong', () => {
+    expect(messageFrom(() => readArguments(['--detach=yes'], options, 0))).toBe('--detach takes no value');
+    expect(messageFrom(() => readArguments(['--help=yes'], options, 0))).toBe('--help takes no value');
+    expect(messageFrom(() => readArguments(['-x'], options, 0))).toBe('unknown option -x');
   });
 
   it('knows --help in every verb', () => {

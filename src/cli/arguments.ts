@@ -21,11 +21,17 @@ export function readArguments<T extends Options>(argv: readonly string[], option
   }
 }
 
+/** Node's own text names its function's options and flags; a person asked for none of them. */
 function explain(message: string, known: readonly string[]): string {
-  const unknown = /^Unknown option '--([^']+)'/.exec(message)?.[1];
-  if (unknown === undefined) return message.split('. ')[0] ?? message;
-  const meant = nearest(unknown, known);
-  return meant === null ? `unknown option --${unknown}` : `unknown option --${unknown}; did you mean --${meant}?`;
+  const unknown = /^Unknown option '(--?)([^']*)'/.exec(message);
+  if (unknown !== null) {
+    const [, dashes = '', name = ''] = unknown;
+    const meant = nearest(name, known);
+    return `unknown option ${dashes}${name}${meant === null ? '' : `; did you mean --${meant}?`}`;
+  }
+  const named = /^Option '(?:-\w, )?(--[^\s']+)[^']*' (argument|does not)/.exec(message);
+  if (named !== null) return named[2] === 'argument' ? `${named[1]} needs a value` : `${named[1]} takes no value`;
+  return message.split('\n')[0] ?? message;
 }
 
 /** A whole number given as an option, within bounds; undefined when it was not given. */

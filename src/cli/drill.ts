@@ -1,5 +1,4 @@
 import { FarshoreError } from '../base/errors.ts';
-import { placeId } from '../base/ids.ts';
 import { renderReport } from '../drills/region-failover/render.ts';
 import { type DrillReport, exitCodeOf } from '../drills/region-failover/report.ts';
 import { runRegionFailover } from '../drills/region-failover/run.ts';
@@ -7,6 +6,7 @@ import { runSelftest } from '../drills/selftest/run.ts';
 import { nearest } from '../spec/nearest.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { readDeployment } from './read-deployment.ts';
+import { regionNamed } from './region-named.ts';
 import { seconds } from './text.ts';
 import { demoSpecPath, selectWorld } from './which-world.ts';
 
@@ -93,7 +93,7 @@ async function regionFailover(
   const world = selectWorld(values.state);
   try {
     const { deployment } = readDeployment(world.layout.specPath);
-    const region = values.region === undefined ? null : placeId(values.region);
+    const region = values.region === undefined ? null : regionNamed(world.layout.places, values.region);
     const windowMs = windowS === undefined ? null : windowS * 1_000;
     const command = `farshore drill ${process.argv.slice(3).join(' ')}`;
     const onReport = (report: DrillReport): void => {

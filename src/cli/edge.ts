@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { FarshoreError } from '../base/errors.ts';
 import { connectStore } from '../coordination/etcd/client.ts';
 import { startEdge } from '../planes/edge/server.ts';
 import type { EdgeConfig, Secrets } from '../ports/config.ts';
 import { createLog } from '../telemetry/log.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
+import { processFile } from './process-file.ts';
 
 /** A call to the store never holds up a request: users are served with the last table meanwhile. */
 const STORE_TIMEOUT_MS = 2_000;
@@ -14,8 +14,8 @@ const STORE_TIMEOUT_MS = 2_000;
  * @throws FarshoreError FSH_USAGE, FSH_PORT_IN_USE
  */
 export async function edge(argv: readonly string[]): Promise<number> {
-  const file = argv[0];
-  if (file === undefined) throw new FarshoreError('FSH_USAGE', 'farshore edge needs the file that describes it');
+  const file = processFile('edge', argv);
+  if (file === null) return 0;
   const config = JSON.parse(await readFile(file, 'utf8')) as EdgeConfig;
   const secrets = JSON.parse(await readFile(config.secretsPath, 'utf8')) as Secrets;
   const log = createLog(`edge ${config.place}`);

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { FarshoreError } from '../base/errors.ts';
+import { processFile } from './process-file.ts';
 
 /** These read their FILE from `process.argv[2]`, as when they are started without the command line around them. */
 async function runMain(main: string, verb: string, argv: readonly string[]): Promise<number> {
-  const [file] = argv;
-  if (file === undefined || argv.length > 1) throw new FarshoreError('FSH_USAGE', `usage: farshore ${verb} FILE`);
+  const file = processFile(verb, argv);
+  if (file === null) return 0;
   process.argv = [process.execPath, fileURLToPath(new URL(main, import.meta.url)), file];
   await import(process.argv[1] ?? '');
   return new Promise(() => undefined);

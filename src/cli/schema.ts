@@ -1,4 +1,5 @@
 import { deploymentJsonSchema } from '../spec/file-schema.ts';
+import { readArguments } from './arguments.ts';
 
 const USAGE = `Usage: farshore schema
 
@@ -8,14 +9,10 @@ Prints the JSON Schema (draft-07) of the deployment file. Editors use it for com
 `;
 
 /** `farshore schema`: `argv` is what follows the verb. Resolves to the exit code. */
-export async function schema(argv: string[]): Promise<number> {
-  if (argv.length === 0) {
-    process.stdout.write(schemaText());
-    return 0;
-  }
-  const help = argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h');
-  (help ? process.stdout : process.stderr).write(USAGE);
-  return help ? 0 : 64;
+export async function schema(argv: readonly string[]): Promise<number> {
+  const { values } = readArguments(argv, {}, 0);
+  process.stdout.write(values.help === true ? USAGE : schemaText());
+  return 0;
 }
 
 /** The text of docs/reference/farshore.schema.json. */

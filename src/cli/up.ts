@@ -5,6 +5,7 @@ import type { Deployment } from '../spec/deployment.ts';
 import { openWorld, type World } from '../world/open.ts';
 import { startWorld } from '../world/start.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
+import { missingScript } from './missing-script.ts';
 import { readDeployment } from './read-deployment.ts';
 import { readFacts } from './read-facts.ts';
 import { rttLines, worldLines } from './status-text.ts';
@@ -100,6 +101,8 @@ export async function bringUp(options: UpOptions, detach: boolean): Promise<Runn
   const facts = readFacts();
   const { deployment } = readDeployment(options.file, facts);
   say(`${deployment.name}: ${describe(deployment)}`);
+  const missing = missingScript(deployment, options.file);
+  if (missing !== null) say(`warning: ${missing}`);
   let interrupted = false;
   const interrupt = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

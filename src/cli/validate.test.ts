@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { parse } from 'yaml';
 import { deploymentJsonSchema } from '../spec/file-schema.ts';
 import { readDeployment } from './read-deployment.ts';
+import { reportError } from './report-error.ts';
 import { schema, schemaText } from './schema.ts';
 import { validate } from './validate.ts';
 
@@ -23,7 +24,7 @@ const write = (name: string, content: string | Uint8Array) => {
 };
 
 /** Run a verb and keep what it writes. */
-async function run(verb: (argv: string[]) => Promise<number>, ...argv: string[]) {
+async function run(verb: (argv: readonly string[]) => Promise<number>, ...argv: string[]) {
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
@@ -31,7 +32,8 @@ async function run(verb: (argv: string[]) => Promise<number>, ...argv: string[])
       return true;
     });
   }
-  const exit = await verb(argv);
+  // As main.ts ends: an error is said, and is the exit code.
+  const exit = await verb(argv).catch(reportError);
   vi.restoreAllMocks();
   return { exit, ...output };
 }
@@ -64,7 +66,7 @@ describe('validate', () => {
     const good = await run(validate, '--json', example('active-active'));
     expect([good.exit, JSON.parse(good.stdout)]).toEqual([
       0,
-      { schema: 'farshore.validate/v1', ok: true, diagnostics: [] },
+      { schema: 'farshore.validate/v1', ok: true, diagnostics: [], warnings: [] },
     ]);
     const bad = await run(validate, write('bad.json.yaml', 'farshore: v2'), '--json');
     expect(bad.exit).toBe(3);
@@ -87,8 +89,26 @@ describe('validate', () => {
     expect((await run(validate, folder)).stderr).toContain('is a folder');
     const binary = await run(validate, write('binary.yaml', Uint8Array.of(0xff, 0xfe, 0x00)));
     expect([binary.exit, binary.stderr]).toEqual([3, expect.stringContaining('not UTF-8')]);
-    for (const argv of [[], ['a', 'b'], ['--fast', 'a']]) expect((await run(validate, ...argv)).exit).toBe(64);
+    expect(missing.stderr).toBe(
+      `error FSH_USAGE there is no file ${join(folder, 'none.yaml')}\n  fix: see \`farshore --help\`\n`,
+    );
+    for (const argv of [[], ['a', 'b'], ['--fast', 'a'], ['--json=yes', 'a']]) {
+      const { exit, stderr } = await run(validate, ...argv);
+      expect([exit, stderr]).toEqual([64, expect.stringMatching(/^error FSH_USAGE .*\n {2}fix: /)]);
+    }
     expect((await run(validate, '--help')).exit).toBe(0);
+  });
+
+  test('a script that is not there is worth a note, not an error', async () => {
+    const text = readFileSync(example('global'), 'utf8');
+    const path = write('no-app.yaml', text);
+    const note = `application.command names app/server.mjs, and there is no file ${join(folder, 'app/server.mjs')}`;
+    const { exit, stderr } = await run(validate, path);
+    expect([exit, stderr]).toEqual([0, expect.stringContaining(`note ${note}`)]);
+    expect(JSON.parse((await run(validate, '--json', path)).stdout).warnings).toEqual([expect.stringContaining(note)]);
+    expect((await run(validate, example('global'))).stderr).not.toContain('application.command');
+    const other = write('other.yaml', text.replace('[node, app/server.mjs]', '[/usr/bin/shop, --port-from=env.ts]'));
+    expect((await run(validate, other)).stderr).not.toContain('application.command');
   });
 
   test('readDeployment, for the verbs that run a file', () => {

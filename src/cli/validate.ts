@@ -1,8 +1,10 @@
-import { parseArgs } from 'node:util';
-import { FarshoreError, messageOf } from '../base/errors.ts';
+import { FarshoreError } from '../base/errors.ts';
 import { explainDeployment } from '../spec/meaning.ts';
 import { parseDeployment } from '../spec/parse-deployment.ts';
 import { renderDiagnostics } from '../spec/render.ts';
+import { readArguments } from './arguments.ts';
+import { missingScript } from './missing-script.ts';
+import { paint } from './paint.ts';
 import { readSpecText } from './read-deployment.ts';
 import { readFacts } from './read-facts.ts';
 
@@ -13,36 +15,16 @@ Exit codes: 0 valid, 3 invalid, 64 usage.
 `;
 
 /** `farshore validate FILE [--json]`: `argv` is what follows the verb. Resolves to the exit code. */
-export async function validate(argv: string[]): Promise<number> {
-  try {
-    const options = readOptions(argv);
-    if (options.help) {
-      process.stdout.write(USAGE);
-      return 0;
-    }
-    return check(options.file, options.json);
-  } catch (error) {
-    if (!(error instanceof FarshoreError)) throw error;
-    process.stderr.write(`farshore validate: ${error.message}\n  ${error.code}: ${error.fix}\n`);
-    return error.exit;
+export async function validate(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(argv, { json: { type: 'boolean' } }, 1);
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
   }
-}
-
-function readOptions(argv: string[]): { file: string; json: boolean; help: boolean } {
-  const options = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: argv, options, allowPositionals: true });
-  } catch (error) {
-    throw new FarshoreError('FSH_USAGE', messageOf(error), error);
-  }
-  const { values, positionals } = parsed;
-  const [file, ...rest] = positionals;
-  const help = values.help === true;
-  if (!help && (file === undefined || rest.length > 0)) {
-    throw new FarshoreError('FSH_USAGE', 'expected one deployment file: farshore validate FILE [--json]');
-  }
-  return { file: file ?? '', json: values.json === true, help };
+  const [file] = positionals;
+  if (file === undefined)
+    throw new FarshoreError('FSH_USAGE', 'which deployment file? farshore validate FILE [--json]');
+  return check(file, values.json === true);
 }
 
 function check(file: string, json: boolean): number {
@@ -51,10 +33,14 @@ function check(file: string, json: boolean): number {
   const parsed = parseDeployment(text, file, facts);
   const diagnostics = parsed.ok ? parsed.value.notes : parsed.error;
   const exit = parsed.ok ? 0 : 3;
+  const missing = parsed.ok ? missingScript(parsed.value.deployment, file) : null;
   if (json) {
-    process.stdout.write(`${JSON.stringify({ schema: 'farshore.validate/v1', ok: parsed.ok, diagnostics })}\n`);
+    const warnings = missing === null ? [] : [missing];
+    const result = { schema: 'farshore.validate/v1', ok: parsed.ok, diagnostics, warnings };
+    process.stdout.write(`${JSON.stringify(result)}\n`);
     return exit;
   }
+  if (missing !== null) process.stderr.write(`${paint(process.stderr).yellow('note')} ${missing}\n`);
   const color = process.stderr.isTTY && process.env['NO_COLOR'] === undefined;
   if (diagnostics.length > 0) process.stderr.write(`${renderDiagnostics(diagnostics, text, { color })}\n`);
   if (parsed.ok) process.stdout.write(`${explainDeployment(parsed.value.deployment, facts).join('\n')}\n`);

@@ -1,9 +1,10 @@
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
-import { nearestRegion } from '../../spec/nearest.ts';
+import { nearest } from '../../spec/nearest.ts';
 import { crashRegion, type RegionCrash } from '../../world/faults.ts';
 import type { World } from '../../world/open.ts';
 import { lookAtWorld } from '../../world/status.ts';
+import { regionNamed } from '../region-named.ts';
 import { statusLines } from '../status-text.ts';
 import { seconds } from '../text.ts';
 import { whyLines } from '../why.ts';
@@ -77,7 +78,7 @@ export class DemoSession {
       case 'help':
         return this.#sayAll(HELP);
       default:
-        this.#say(`there is no "${word}" here; ${WORDS.join(', ')}`);
+        this.#say(unknownCommand(word));
     }
   }
 
@@ -123,17 +124,17 @@ export class DemoSession {
     return this.#kills.find((kill) => kill.region === region && kill.releasedMs === null);
   }
 
-  /** A region by its id, its name without the provider, or nearly so. */
   #region(word: string | undefined): PlaceId {
-    const places = this.#world.layout.places.filter((place) => place.data).map((place) => place.id);
-    const exact = places.find((id) => id === word || id.endsWith(`:${word}`));
-    if (exact !== undefined) return exact;
-    const meant = word === undefined ? null : nearestRegion(word, places);
-    const hint = meant === null ? `one of ${places.join(', ')}` : `did you mean ${meant}?`;
-    throw new FarshoreError('FSH_USAGE', `which region? ${hint}`);
+    return regionNamed(this.#world.layout.places, word);
   }
 
   #sayAll(lines: readonly string[]): void {
     for (const line of lines) this.#say(line);
   }
+}
+
+/** What is said about a word that is no command. */
+export function unknownCommand(word: string): string {
+  const meant = nearest(word, WORDS);
+  return `there is no "${word}" here; ${meant === null ? WORDS.join(', ') : `did you mean "${meant}"?`}`;
 }
