@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.ts';
+import { latencies, median, quantile, type Target, throughput } from './pgbench.ts';
 import { DEBIAN_15, freePort, poll, run, startPostgres, startTestGateway, tempDir } from './world.ts';
 import type { TestPostgres } from './world.ts';
 
@@ -10,11 +11,6 @@ import type { TestPostgres } from './world.ts';
  * Throughput as fast as it goes (8 clients), then the latency at one offered load for all (40 % of direct): a p99 at full
  * load says only how long the queue is. Everything shares this machine's cores with the client.
  */
-interface Target {
-  readonly name: 'socket' | 'tcp' | 'gateway' | 'pgbouncer';
-  readonly host: string;
-  readonly port: number;
-}
 interface Row {
   readonly workload: string;
   readonly target: string;
@@ -32,49 +28,8 @@ const WORKLOADS = [
   { name: 'select-only, simple', args: ['-S', '-M', 'simple'] },
   { name: 'tpcb-like, simple', args: ['-M', 'simple'] },
 ] as const;
-const CLIENTS = ['-n', '-c', '8', '-j', '2', '-U', 'postgres'];
 const OFFERED = 0.4;
-
-const pgbench = (target: Target, args: readonly string[], cwd: string) =>
-  run(join(DEBIAN_15, 'pgbench'), [...CLIENTS, '-h', target.host, '-p', String(target.port), ...args, 'postgres'], {
-    cwd,
-  });
-
-async function throughput(target: Target, args: readonly string[], seconds: number, cwd: string): Promise<number> {
-  const { out, err } = await pgbench(target, [...args, '-T', String(seconds)], cwd);
-  const tps = Number(/tps = ([\d.]+)/.exec(out)?.[1]);
-  if (!(tps > 0) || /error/.test(err)) throw new Error(`pgbench on ${target.name}: ${err}`);
-  return tps;
-}
-
-/** Milliseconds of every transaction at `perSecond`, from pgbench's own log. */
-async function latencies(
-  target: Target,
-  args: readonly string[],
-  seconds: number,
-  perSecond: number,
-  dir: string,
-): Promise<readonly number[]> {
-  const cwd = await mkdtemp(join(dir, 'log-'));
-  await pgbench(target, [...args, '-T', String(seconds), '-R', String(Math.round(perSecond)), '--log'], cwd);
-  const times: number[] = [];
-  for (const file of await readdir(cwd)) {
-    for (const line of (await readFile(join(cwd, file), 'utf8')).split('\n')) {
-      const microseconds = Number(line.split(' ')[2]);
-      if (microseconds > 0) times.push(microseconds / 1_000);
-    }
-  }
-  await rm(cwd, { recursive: true });
-  if (times.length === 0) throw new Error(`pgbench on ${target.name} logged nothing`);
-  return times.sort((a, b) => a - b);
-}
-
-const quantile = (sorted: readonly number[], q: number): number => sorted[Math.floor((sorted.length - 1) * q)] ?? 0;
-const median = (values: readonly number[]): number =>
-  quantile(
-    [...values].sort((a, b) => a - b),
-    0.5,
-  );
+const AS = { user: 'postgres', database: 'postgres', password: '' } as const;
 
 async function measure(
   targets: readonly Target[],
@@ -182,10 +137,10 @@ async function main(): Promise<void> {
     const pgbouncer = await startPgbouncer(temp.dir, postgres);
     undo.unshift(() => pgbouncer.stop());
     const targets: readonly Target[] = [
-      { name: 'socket', host: postgres.socketDir, port: postgres.port },
-      { name: 'tcp', host: '127.0.0.1', port: postgres.port },
-      { name: 'gateway', host: '127.0.0.1', port: gateway.rw },
-      { name: 'pgbouncer', host: '127.0.0.1', port: pgbouncer.port },
+      { ...AS, name: 'socket', host: postgres.socketDir, port: postgres.port },
+      { ...AS, name: 'tcp', host: '127.0.0.1', port: postgres.port },
+      { ...AS, name: 'gateway', host: '127.0.0.1', port: gateway.rw },
+      { ...AS, name: 'pgbouncer', host: '127.0.0.1', port: pgbouncer.port },
     ];
     const made = await run(join(DEBIAN_15, 'pgbench'), [
       '-i',
