@@ -101,17 +101,21 @@ describe('what is refused before anything starts', () => {
     writeFileSync(join(dir, 'thesis.txt'), 'mine');
     await refusedWith(dir, 'FSH_STATE_FOREIGN', 4);
     expect(readdirSync(dir)).toEqual(['thesis.txt']);
+    removeState(dir);
   });
 
   it('a port that is taken', async () => {
     const taken = await takePort();
     const { port } = taken.address() as AddressInfo;
-    await refusedWith(stateDir(), 'FSH_PORT_IN_USE', 1, ['--base-port', String(port)]);
+    const dir = stateDir();
+    await refusedWith(dir, 'FSH_PORT_IN_USE', 1, ['--base-port', String(port)]);
     taken.close();
+    removeState(dir);
   });
 
   it('a PostgreSQL that is not there', async () => {
     const dir = stateDir();
     await refusedWith(dir, 'FSH_POSTGRES_MISSING', 1, ['--postgres-bin', join(dir, 'nowhere')]);
+    removeState(dir);
   });
 });

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -40,8 +40,16 @@ export const stateDir = (): string => join(mkdtempSync(join(tmpdir(), 'farshore 
 
 /** Removes a stopped world. Its data may be elsewhere: run as root, PostgreSQL's user cannot reach a private folder. */
 export function removeState(dir: string): void {
-  const { dataRoot } = JSON.parse(readFileSync(join(dir, 'world.json'), 'utf8')) as { readonly dataRoot: string };
-  rmSync(dataRoot, { recursive: true, force: true });
+  const world = join(dir, 'world.json');
+  if (existsSync(world)) {
+    const { dataRoot, runDir } = JSON.parse(readFileSync(world, 'utf8')) as {
+      readonly dataRoot: string;
+      readonly runDir: string;
+    };
+    // `…/ID/nodes` outside of the state directory: the folder of this world and nothing of another one.
+    if (!dataRoot.startsWith(dir)) rmSync(join(dataRoot, '..'), { recursive: true, force: true });
+    rmSync(runDir, { recursive: true, force: true });
+  }
   rmSync(join(dir, '..'), { recursive: true, force: true });
 }
 
