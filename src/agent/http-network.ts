@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request, type ClientRequest } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
+import { LineCutter } from '../base/lines.ts';
 
 import type { Order, OrderReply, PeerAddresses, PeerNetwork, Pulse, PulseHandlers } from '../ports/agent.ts';
 import type { Secrets } from '../ports/config.ts';
@@ -12,7 +13,7 @@ const REOPEN_MS = 40;
 const STREAM_IDLE_MS = 10_000;
 /** Less than the server keeps an idle connection. */
 const WARM_EVERY_MS = 10_000;
-const PULSE_LINE_BYTES_MAX = 64 * 1024;
+const PULSE_LINE_CHARS_MAX = 64 * 1024;
 
 /** Pulses and orders over HTTP, through the links. */
 export function httpNetwork(peers: readonly PeerAddresses[], tokens: Tokens, clock: Clock): PeerNetwork {
@@ -107,13 +108,12 @@ class PulseStream {
     sent.on('response', (response) => {
       if (response.statusCode !== 200) return broken(`HTTP ${response.statusCode}`);
       response.setEncoding('utf8');
-      response.on(
-        'data',
-        lines(
-          (line) => this.#hear(line),
-          () => broken('a line is too long'),
-        ),
-      );
+      const cutter = new LineCutter(PULSE_LINE_CHARS_MAX);
+      response.on('data', (chunk: string) => {
+        const lines = cutter.push(chunk);
+        if (lines === null) broken('a line is too long');
+        else for (const line of lines) this.#hear(line);
+      });
       response.on('error', (error) => broken(messageOf(error)));
       response.on('close', () => broken('the stream ended'));
     });
@@ -129,17 +129,6 @@ class PulseStream {
     this.#closed = true;
     this.#request?.destroy();
   }
-}
-
-/** Splits a stream of text chunks into lines. */
-function lines(onLine: (line: string) => void, onTooLong: () => void): (chunk: string) => void {
-  let rest = '';
-  return (chunk) => {
-    const parts = (rest + chunk).split('\n');
-    rest = parts.pop() ?? '';
-    for (const part of parts) if (part !== '') onLine(part);
-    if (rest.length > PULSE_LINE_BYTES_MAX) onTooLong();
-  };
 }
 
 function sendOrder(

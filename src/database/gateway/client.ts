@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { LineCutter } from '../../base/lines.ts';
 import { done, type Outcome, refused, unknown } from '../../base/result.ts';
 import type { GatewayControl, GatewayReply, GatewayRequest, GatewayStatus, GatewayTable } from '../../ports/gateway.ts';
 
@@ -60,13 +61,14 @@ export function connectGateway(controlPath: string, timeoutMs = 2_000): GatewayC
 
 type RequestBody = { readonly do: 'table'; readonly table: GatewayTable } | { readonly do: 'status' };
 
+const MAX_REPLY_CHARS = 256 * 1024;
+
 function readLines(socket: Socket, onReply: (reply: GatewayReply) => void): void {
-  let text = '';
+  const cutter = new LineCutter(MAX_REPLY_CHARS);
   socket.on('data', (chunk: string) => {
-    text += chunk;
-    const lines = text.split('\n');
-    text = lines.pop() ?? '';
-    for (const line of lines) onReply(JSON.parse(line) as GatewayReply);
+    const lines = cutter.push(chunk);
+    if (lines === null) socket.destroy();
+    else for (const line of lines) onReply(JSON.parse(line) as GatewayReply);
   });
 }
 

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { z } from 'zod';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
+import { LineCutter } from '../../base/lines.ts';
 import { parseNodeId, placeId } from '../../base/ids.ts';
 import type { GatewayReply, GatewayRequest } from '../../ports/gateway.ts';
 import type { Gateway } from './server.ts';
@@ -63,18 +64,13 @@ function answers(path: string): Promise<boolean> {
 }
 
 function serveControl(socket: Socket, gateway: Gateway): void {
-  let text = '';
+  const cutter = new LineCutter(MAX_LINE_BYTES);
   socket.setEncoding('utf8');
   socket.on('error', () => undefined);
   socket.on('data', (chunk: string) => {
-    text += chunk;
-    const lines = text.split('\n');
-    text = lines.pop() ?? '';
-    if (text.length > MAX_LINE_BYTES) {
-      socket.destroy();
-      return;
-    }
-    for (const line of lines) socket.write(`${JSON.stringify(answer(line, gateway))}\n`);
+    const lines = cutter.push(chunk);
+    if (lines === null) socket.destroy();
+    else for (const line of lines) socket.write(`${JSON.stringify(answer(line, gateway))}\n`);
   });
 }
 
