@@ -1,7 +1,8 @@
 import { FarshoreError } from '../base/errors.ts';
-import { renderReport } from '../drills/region-failover/render.ts';
-import { type DrillReport, exitCodeOf } from '../drills/region-failover/report.ts';
-import { runRegionFailover } from '../drills/region-failover/run.ts';
+import { renderReport } from '../drills/report/render.ts';
+import { type DrillReport, exitCodeOf } from '../drills/report/report.ts';
+import { regionFailover as regionFailoverOf } from '../drills/scenarios/region-failover.ts';
+import { runDrill } from '../drills/trial/run.ts';
 import { runSelftest } from '../drills/selftest/run.ts';
 import { nearest } from '../spec/nearest.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
@@ -100,8 +101,8 @@ async function regionFailover(
       const lines = values.json === true ? [JSON.stringify(report)] : renderReport(report);
       process.stdout.write(`${lines.join('\n')}\n`);
     };
-    const options = { region, trials, windowMs, command, progress, onReport };
-    const reports = await runRegionFailover(world, deployment, options, signal);
+    const options = { trials, windowMs, command, progress, onReport };
+    const reports = await runDrill(world, deployment, regionFailoverOf('crash', region), options, signal);
     return exitCodeOf(reports);
   } finally {
     await world.close();

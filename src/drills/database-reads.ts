@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { messageOf } from '../base/errors.ts';
 import { done, type Outcome, refused, unknown } from '../base/result.ts';
-import type { NodeRead } from './region-failover/observation.ts';
+import type { NodeRead } from './trial/observation.ts';
 import { HOST } from '../world/layout.ts';
 import type { DrillRegion } from './drill-world.ts';
 import { rowIdPrefix } from './ledger.ts';

@@ -5,7 +5,7 @@ import { processesOfRegion } from '../world/faults.ts';
 import type { World } from '../world/open.ts';
 import { glanceAtWorld } from '../world/status.ts';
 import { monotonicMs, pause } from './monotonic.ts';
-import type { DrillReport } from './region-failover/report.ts';
+import type { DrillReport } from './report/report.ts';
 import { farshore, withScratchWorld } from './scratch-world.ts';
 
 const SPEC = fileURLToPath(new URL('../../examples/active-passive.yaml', import.meta.url));

@@ -1,3 +1,5 @@
+import { groupBy } from './group-by.ts';
+
 /**
  * The ledger: the client's own record of every attempt and what became of it. One JSON object a line, append-only.
  * All times are CLOCK_MONOTONIC milliseconds, which every process of one machine shares.
@@ -92,13 +94,6 @@ export const rowId = (drill: string, cohort: string, op: Op, seq: number): strin
 export const rowIdPrefix = (drill: string): string => `${drill}.`;
 
 /** Rows of one cohort and one kind of request, for every pair that is in the ledger. */
-export function streamsIn(rows: readonly LedgerRow[]): readonly (readonly LedgerRow[])[] {
-  const streams = new Map<string, LedgerRow[]>();
-  for (const row of rows) {
-    const key = `${row.cohort} ${row.op}`;
-    const stream = streams.get(key);
-    if (stream === undefined) streams.set(key, [row]);
-    else stream.push(row);
-  }
-  return [...streams.values()];
-}
+export const streamsIn = (rows: readonly LedgerRow[]): readonly (readonly LedgerRow[])[] => [
+  ...groupBy(rows, (row) => `${row.cohort} ${row.op}`).values(),
+];

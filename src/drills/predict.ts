@@ -13,10 +13,19 @@ export interface SurvivorRtts {
 export interface Prediction {
   /** What the model expects from the knobs and the round trips. */
   readonly expectedMs: number;
-  /** What is promised (protocol, "What is measured"): one second and sixteen round trips. */
+  /** What is promised (protocol, "What is measured"): a constant and sixteen round trips. */
   readonly promisedMs: number;
+  /** A pause shorter than this moves no primary: the price of every shorter RTO. */
+  readonly toleratedPauseMs: number;
   readonly formula: string;
 }
+
+/**
+ * How the loss is noticed. `broken`: connections are reset. `silent`: nothing arrives any more, which a pause looks like too.
+ * `wedged`: pulses arrive, commits do not. `ordered`: nothing is lost, somebody asks.
+ */
+export type Detection = 'broken' | 'silent' | 'wedged' | 'ordered';
+type Timings = Pick<Knobs, 'brokenAfterMs' | 'silentAfterMs' | 'wedgedAfterMs' | 'tickMs'>;
 
 /** One after the other: epoch, record, and the reads of both before and after promotion. */
 const STORE_TRIPS = 5;
@@ -24,26 +33,42 @@ const STORE_TRIPS = 5;
 const REPOINT_TRIPS = 11;
 /** The same and everything else, as the protocol budgets it. */
 const PROMISED_TRIPS = 16;
-const PROMISED_CONSTANT_MS = 1_000;
 /** At 0 ms links: the store's syncs, detaching, promotion, new connections; on two processors that also carry the load. */
 const WORK_MS = 450;
+/** Work that is promised beyond the detection, on a machine of two processors. */
+const PROMISED_WORK_MS = 700;
 
-const FORMULA =
-  `brokenAfterMs + 2 x tickMs + ${WORK_MS} ms of work + ${STORE_TRIPS} x RTT to the store + ${REPOINT_TRIPS} x RTT between ` +
-  `surviving regions; promised ${PROMISED_CONSTANT_MS} ms + ${PROMISED_TRIPS} x RTT between survivors`;
+const DETECTIONS: Readonly<Record<Detection, { readonly waits: (knobs: Timings) => number; readonly name: string }>> = {
+  broken: { waits: (knobs) => knobs.brokenAfterMs, name: 'brokenAfterMs' },
+  silent: { waits: (knobs) => knobs.silentAfterMs, name: 'silentAfterMs' },
+  wedged: { waits: (knobs) => knobs.wedgedAfterMs, name: 'wedgedAfterMs' },
+  ordered: { waits: () => 0, name: '0' },
+};
+
+/** Promised without what the round trips add: a second for what breaks, 400 ms for what is planned. */
+function promisedConstantMs(knobs: Timings, detection: Detection): number {
+  if (detection === 'ordered') return 400;
+  return detection === 'broken' ? 1_000 : DETECTIONS[detection].waits(knobs) + PROMISED_WORK_MS;
+}
 
 /**
- * From the crash of the primary's region to the first write acknowledged by the new one: until the broken stream counts
- * (`brokenAfterMs`), until the next look of an observer and of the driver (`tickMs` each), the work, and the round trips. A
- * survivor that is alone needs nobody's confirmation; its only other survivor is the store.
+ * From the loss of the primary to the first write acknowledged by the new one: until it is noticed, until the next look of an
+ * observer and of the driver (`tickMs` each), the work, and the round trips. A survivor that is alone needs nobody's
+ * confirmation; its only other survivor is the store.
  */
-export function predictFailover(knobs: Pick<Knobs, 'brokenAfterMs' | 'tickMs'>, rtts: SurvivorRtts): Prediction {
+export function predictFailover(knobs: Timings, rtts: SurvivorRtts, detection: Detection): Prediction {
   const { regionsMs, storeMs } = rtts;
+  const { waits, name } = DETECTIONS[detection];
   const trips = STORE_TRIPS * storeMs + REPOINT_TRIPS * (regionsMs ?? 0);
+  const looks = detection === 'ordered' ? 0 : 2 * knobs.tickMs;
+  const constantMs = promisedConstantMs(knobs, detection);
   return {
-    expectedMs: knobs.brokenAfterMs + 2 * knobs.tickMs + WORK_MS + trips,
-    promisedMs: PROMISED_CONSTANT_MS + PROMISED_TRIPS * (regionsMs ?? storeMs),
-    formula: FORMULA,
+    expectedMs: waits(knobs) + looks + WORK_MS + trips,
+    promisedMs: constantMs + PROMISED_TRIPS * (regionsMs ?? storeMs),
+    toleratedPauseMs: knobs.silentAfterMs,
+    formula:
+      `${name}${looks > 0 ? ' + 2 x tickMs' : ''} + ${WORK_MS} ms of work + ${STORE_TRIPS} x RTT to the store + ` +
+      `${REPOINT_TRIPS} x RTT between surviving regions; promised ${constantMs} ms + ${PROMISED_TRIPS} x RTT between survivors`,
   };
 }
 

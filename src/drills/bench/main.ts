@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../base/errors.ts';
-import type { DrillReport } from '../region-failover/report.ts';
+import type { DrillReport } from '../report/report.ts';
 import { farshore, withScratchWorld } from '../scratch-world.ts';
 import { type BenchReport, type BenchRow, renderTable, summarize } from './summary.ts';
 

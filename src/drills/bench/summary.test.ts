@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DrillReport } from '../region-failover/report.ts';
+import type { DrillReport } from '../report/report.ts';
 import { renderTable, summarize } from './summary.ts';
 
 /** Only what the summary reads. */

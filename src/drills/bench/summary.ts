@@ -1,5 +1,5 @@
 import { spreadOf, type Spread } from '../statistics.ts';
-import type { DrillReport } from '../region-failover/report.ts';
+import type { DrillReport } from '../report/report.ts';
 
 /** One row of the bench: one deployment, with or without distance. */
 export interface BenchRow {

@@ -1,10 +1,15 @@
-/** One thing seen about one node at one instant: from its agent's pulse, or from the epoch stored in its PostgreSQL. */
+/** One thing seen about one node at one instant, from its agent's pulse. */
 export interface PrimarySample {
   readonly node: string;
+  readonly atMs: number;
+  readonly role: 'primary' | 'standby' | 'none' | 'observer';
   readonly epoch: number;
   /** Acted as primary with its gateway open under this epoch. */
   readonly openPrimary: boolean;
 }
+
+/** What is needed to say who was primary: from a pulse, or from the epoch stored in a PostgreSQL. */
+type Claim = Pick<PrimarySample, 'node' | 'epoch' | 'openPrimary'>;
 
 export interface PrimariesByEpoch {
   readonly epochs: readonly { readonly epoch: number; readonly nodes: readonly string[] }[];
@@ -13,7 +18,7 @@ export interface PrimariesByEpoch {
 }
 
 /** Which nodes acted as open primary under each epoch. At most one may (I1). */
-export function primariesByEpoch(samples: readonly PrimarySample[]): PrimariesByEpoch {
+export function primariesByEpoch(samples: readonly Claim[]): PrimariesByEpoch {
   const nodes = new Map<number, Set<string>>();
   for (const sample of samples) {
     if (!sample.openPrimary) continue;

@@ -1,6 +1,7 @@
 import { assert } from '../../base/result.ts';
 import type { LedgerRow } from '../ledger.ts';
-import type { NodeRead, TrialObservation } from '../region-failover/observation.ts';
+import { regionOfCohort } from '../load/mix.ts';
+import type { NodeRead, TrialObservation } from '../trial/observation.ts';
 
 /** One thing broken in what an honest trial saw, and the check that must notice. */
 export interface Mutant {
@@ -82,7 +83,19 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'nothing was killed',
     check: 'injected',
     verdict: 'inconclusive',
-    breakIt: (o) => ({ ...o, fault: o.fault === null ? null : { ...o.fault, processes: 0 } }),
+    breakIt: (o) => ({ ...o, injected: o.injected === null ? null : { ...o.injected, processes: 0 } }),
+  },
+  {
+    name: 'the primary moved although nothing was wrong with it',
+    check: 'the primary moved only if it had to',
+    verdict: 'fail',
+    breakIt: (o) => ({ ...o, expects: 'stay' }),
+  },
+  {
+    name: 'the users of the region that came back are not served',
+    check: 'its own users are served again',
+    verdict: 'fail',
+    breakIt: (o) => withRows(o, (row) => (servedAfterRelease(o, row) ? { ...row, outcome: 'fail' } : row)),
   },
   {
     name: 'nobody wrote',
@@ -116,7 +129,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-const t0Of = (o: TrialObservation): number => o.fault?.effectiveMs ?? Number.POSITIVE_INFINITY;
+const t0Of = (o: TrialObservation): number => o.injected?.effectiveMs ?? Number.POSITIVE_INFINITY;
 
 /** Of a surviving region and old enough to have been sent long before the new primary was read. */
 function lastAcknowledgedBeforeFault(o: TrialObservation): LedgerRow {
@@ -124,6 +137,9 @@ function lastAcknowledgedBeforeFault(o: TrialObservation): LedgerRow {
   assert(row !== undefined, 'a write was acknowledged before the fault');
   return row;
 }
+
+const servedAfterRelease = (o: TrialObservation, row: LedgerRow): boolean =>
+  regionOfCohort(row.cohort) === o.lost.region && row.intendedMs >= (o.undo.releasedMs ?? Number.POSITIVE_INFINITY);
 
 const withRows = (o: TrialObservation, change: (row: LedgerRow) => LedgerRow | null): TrialObservation => ({
   ...o,

@@ -5,11 +5,12 @@ import { disturbLink } from '../../world/faults.ts';
 import type { World } from '../../world/open.ts';
 import type { Verdict } from '../checks/verdict.ts';
 import { DEFAULT_MIX, type Mix } from '../load/mix.ts';
+import { regionFailover } from '../scenarios/region-failover.ts';
 import { pause } from '../monotonic.ts';
-import { judge } from '../region-failover/judge.ts';
-import type { TrialObservation } from '../region-failover/observation.ts';
-import type { DrillReport } from '../region-failover/report.ts';
-import { runTrial, type TrialOptions } from '../region-failover/trial.ts';
+import { judge } from '../trial/judge.ts';
+import type { TrialObservation } from '../trial/observation.ts';
+import type { DrillReport } from '../report/report.ts';
+import { runTrial, type TrialOptions } from '../trial/trial.ts';
 import { withScratchWorld } from '../scratch-world.ts';
 import { MUTANTS } from './mutants.ts';
 
@@ -58,18 +59,18 @@ export async function runSelftest(
     options.progress(`${found.ok ? 'ok' : 'NOT OK'}  ${found.name}: expected ${found.expected}, got ${found.got}`);
   };
   const attempt = (world: World, change: Partial<TrialOptions>) =>
-    runTrial(world, deployment, { ...trialOptions(options), ...change }, signal);
+    runTrial(world, deployment, regionFailover('crash', null), { ...trialOptions(options), ...change }, signal);
   await inWorld(options, {}, async (world) => {
-    const honest = await attempt(world, { beforeCrash: (region) => cutLast(world, region) });
+    const honest = await attempt(world, { beforeFault: (region) => cutLast(world, region) });
     add(green('nothing is broken, one standby is behind', judge(honest)));
     for (const found of mutantCases(honest)) add(found);
-    const alone = await attempt(world, { beforeCrash: (region) => cutAll(world, region) });
+    const alone = await attempt(world, { beforeFault: (region) => cutAll(world, region) });
     add(green('nothing is broken, the primary was cut off from every standby', judge(alone)));
-    const report = judge(await attempt(world, { mix: CARELESS, beforeCrash: (region) => cutAll(world, region) }));
+    const report = judge(await attempt(world, { mix: CARELESS, beforeFault: (region) => cutAll(world, region) }));
     add(red('writes are acknowledged before they are committed anywhere', report));
   });
   await inWorld(options, { FARSHORE_SABOTAGE: 'promote-without-position' }, async (world) => {
-    const observation = await attempt(world, { beforeCrash: (region) => cutLast(world, region) });
+    const observation = await attempt(world, { beforeFault: (region) => cutLast(world, region) });
     add(red('a standby is promoted without proof of its position', judge(observation)));
   });
   return {
@@ -86,7 +87,6 @@ const inWorld = (
 ) => withScratchWorld({ specPath, rttScale: 1, env, progress }, work);
 
 const trialOptions = ({ progress }: SelftestOptions): TrialOptions => ({
-  region: null,
   mix: DEFAULT_MIX,
   windowMs: WINDOW_MS,
   command: 'farshore drill selftest',

@@ -16,7 +16,7 @@ export function renderReport(report: DrillReport): readonly string[] {
     row('primary', primaryText(report)),
     ...(report.safeRequests === null ? [] : [row('reads', safeText(report.safeRequests))]),
     row('undo', undoText(report.undo)),
-    row('report', report.files.report),
+    row('report', report.files.html),
   ];
   return lines.flatMap((line) => wrap(line));
 }
@@ -28,8 +28,9 @@ const seconds = (value: number): string => `${(value / 1000).toFixed(1)} s`;
 function rtoText({ rto }: DrillReport): string {
   const objective = `objective ${seconds(rto.objectiveMs)}`;
   if (rto.measuredMs === null) return `service did not become stable again; ${objective}`;
+  const tolerated = `a pause of ${seconds(rto.predicted.toleratedPauseMs)} is tolerated`;
   const measured = rto.measuredMs < rto.resolutionMs ? `< ${ms(rto.resolutionMs)}` : ms(rto.measuredMs);
-  return `${measured}, slowest of ${rto.streams.filter((it) => it.judged).length} streams; ${objective}; stable for ${seconds(rto.windowMs)}`;
+  return `${measured}, slowest of ${rto.streams.filter((it) => it.judged).length} streams; ${objective}; stable for ${seconds(rto.windowMs)}; ${tolerated}`;
 }
 
 function gapText({ rto }: DrillReport, gap: NonNullable<DrillReport['writeGap']>): string {

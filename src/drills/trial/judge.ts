@@ -3,11 +3,12 @@ import { phasesOf } from '../checks/phases.ts';
 import { type Finding, worstOf } from '../checks/verdict.ts';
 import type { LedgerRow } from '../ledger.ts';
 import { DEFAULT_MIX } from '../load/mix.ts';
+import { timelineOf } from './timeline.ts';
 import { wallToMonotonic } from '../monotonic.ts';
 import { type Figures, figuresOf, slowest, t0Of } from './figures.ts';
 import { findingsOf } from './findings.ts';
 import type { TrialObservation } from './observation.ts';
-import { type DrillReport, lossReport, type StreamReport } from './report.ts';
+import { type DrillReport, lossReport, type StreamReport } from '../report/report.ts';
 
 /** Turns what a trial saw into a report with a verdict. Pure: the same observation always gives the same report. */
 export function judge(observation: TrialObservation): DrillReport {
@@ -21,8 +22,8 @@ function headOf(o: TrialObservation) {
   return {
     schema: 'farshore.drill/v1',
     id: o.drill,
-    drill: 'region-failover',
-    fault: 'crash',
+    drill: o.name,
+    fault: o.fault,
     deployment: o.deployment,
     startedAt: new Date(o.startedAtWallMs).toISOString(),
     command: o.command,
@@ -74,7 +75,8 @@ function bodyOf(
     cancelledWaits: { warnings: o.cancelledWaits, errorsReturned: figures.errorsReturned },
     safeRequests: safeRequestsOf(figures),
     injection: injectionOf(o),
-    undo: undoOf(o),
+    undo: undoOf(o, figures),
+    expects: o.expects,
     load: {
       attempts: rows.length,
       ok: count('ok'),
@@ -83,6 +85,7 @@ function bodyOf(
       staleReads: rows.filter((row) => row.op === 'http-read' && row.code === '404').length,
       sendLag: figures.sendLag,
     },
+    timeline: timelineOf(o, t0Ms, figures.change),
     files: o.files,
   };
 }
@@ -115,18 +118,19 @@ function safeRequestsOf({ streams }: Figures): DrillReport['safeRequests'] {
   return { count: sum((it) => it.requests), failed: sum((it) => it.failed), deadlineMs: DEFAULT_MIX.readDeadlineMs };
 }
 
-const injectionOf = ({ fault }: TrialObservation): DrillReport['injection'] =>
-  fault === null
+const injectionOf = ({ injected }: TrialObservation): DrillReport['injection'] =>
+  injected === null
     ? null
     : {
-        processes: fault.processes,
-        tookMs: fault.effectiveMs - fault.killedFromMs,
-        evidence: fault.evidence,
+        processes: injected.processes,
+        tookMs: injected.effectiveMs - injected.fromMs,
+        what: injected.what,
+        evidence: injected.evidence,
       };
 
-function undoOf({ undo, fault }: TrialObservation): DrillReport['undo'] {
-  const { complete, why, releasedMs, rejoinedMs } = undo;
-  const downMs = fault === null || releasedMs === null ? null : releasedMs - fault.effectiveMs;
+function undoOf({ undo }: TrialObservation, { servedAgainMs }: Figures): DrillReport['undo'] {
+  const { complete, why, downFromMs, releasedMs, rejoinedMs } = undo;
+  const downMs = downFromMs === null || releasedMs === null ? null : releasedMs - downFromMs;
   const rejoinMs = releasedMs === null || rejoinedMs === null ? null : rejoinedMs - releasedMs;
-  return { complete, why, downMs, rejoinMs };
+  return { complete, why, downMs, rejoinMs, servedAgainMs };
 }

@@ -18,8 +18,8 @@ export function watchPrimaries(world: World): { readonly samples: readonly Prima
   const stops = world.layout.places.flatMap(({ node, ports }) => {
     if (node === null || ports.api === undefined) return [];
     const door = { node, port: ports.api, token: world.secrets.agentToken };
-    return listenToPulses(door, ({ role, open, epoch, storedEpoch }) =>
-      samples.push({ node, epoch: storedEpoch ?? epoch, openPrimary: role === 'primary' && open }),
+    return listenToPulses(door, ({ role, open, epoch, storedEpoch }, atMs) =>
+      samples.push({ node, atMs, role, epoch: storedEpoch ?? epoch, openPrimary: role === 'primary' && open }),
     );
   });
   return { samples, stop: () => stops.forEach((stop) => stop()) };
@@ -34,9 +34,15 @@ export function isCalm(rows: readonly LedgerRow[], streamCount: number, baseline
   return !recentFailure && streams.length === streamCount && streams.every(worksSince);
 }
 
-/** Every stream of a surviving region has been stable for `windowMs`, as far as the answers are in. */
-export function isStable(rows: readonly LedgerRow[], t0Ms: number, lost: PlaceId, windowMs: number): boolean {
+/** Every stream of these regions has been stable for `windowMs`, as far as the answers are in. */
+export function isStable(
+  rows: readonly LedgerRow[],
+  t0Ms: number,
+  regions: readonly PlaceId[],
+  windowMs: number,
+): boolean {
   const window = { t0Ms, endMs: monotonicMs() - ANSWERED_AFTER_MS, windowMs };
-  const surviving = rows.filter((row) => regionOfCohort(row.cohort) !== lost);
+  const judged = new Set<string>(regions);
+  const surviving = rows.filter((row) => judged.has(regionOfCohort(row.cohort)));
   return streamsIn(surviving).every((stream) => recoveryOf(stream, window).rtoMs !== null);
 }

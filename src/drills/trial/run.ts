@@ -1,15 +1,14 @@
 import { writeFileSync } from 'node:fs';
-import type { PlaceId } from '../../base/ids.ts';
 import type { Deployment } from '../../spec/deployment.ts';
 import type { World } from '../../world/open.ts';
 import { DEFAULT_MIX } from '../load/mix.ts';
+import { renderHtml } from '../report/html/page.ts';
+import type { DrillReport } from '../report/report.ts';
 import { judge } from './judge.ts';
-import type { DrillReport } from './report.ts';
+import type { Scenario } from './scenario.ts';
 import { runTrial } from './trial.ts';
 
-export interface RegionFailoverOptions {
-  /** Null = the region of the present primary, of each trial anew. */
-  readonly region: PlaceId | null;
+export interface DrillOptions {
   readonly trials: number;
   /** Null = max(10 s, twice the lease). */
   readonly windowMs: number | null;
@@ -23,22 +22,24 @@ export interface RegionFailoverOptions {
 /** Service is stable when it held for this long. */
 const WINDOW_MIN_MS = 10_000;
 
-/** Runs the drill `trials` times and writes one report file each. Throws FarshoreError when a trial could not be carried out. */
-export async function runRegionFailover(
+/** Runs the drill `trials` times and writes the reports of each. Throws FarshoreError when a trial could not be carried out. */
+export async function runDrill(
   world: World,
   deployment: Deployment,
-  options: RegionFailoverOptions,
+  scenario: Scenario,
+  options: DrillOptions,
   signal: AbortSignal,
 ): Promise<readonly DrillReport[]> {
   const windowMs = options.windowMs ?? Math.max(WINDOW_MIN_MS, 2 * deployment.leaseTtlMs);
-  const { region, command } = options;
+  const { command } = options;
   const reports: DrillReport[] = [];
   for (let trial = 1; trial <= options.trials; trial++) {
     const which = options.trials === 1 ? '' : `trial ${trial}/${options.trials}: `;
     const progress = (text: string) => options.progress(`${which}${text}`);
-    const trialOptions = { region, mix: DEFAULT_MIX, windowMs, command, progress };
-    const report = judge(await runTrial(world, deployment, trialOptions, signal));
+    const trialOptions = { mix: DEFAULT_MIX, windowMs, command, progress };
+    const report = judge(await runTrial(world, deployment, scenario, trialOptions, signal));
     writeFileSync(report.files.report, `${JSON.stringify(report, null, 1)}\n`, { mode: 0o600 });
+    writeFileSync(report.files.html, renderHtml(report), { mode: 0o600 });
     reports.push(report);
     options.onReport(report);
   }

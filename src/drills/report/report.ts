@@ -6,13 +6,16 @@ import type { SendLag } from '../checks/generator.ts';
 import { type Finding, type Verdict, worstOf } from '../checks/verdict.ts';
 import type { Op } from '../ledger.ts';
 import type { Prediction } from '../predict.ts';
+import type { DrillFiles, DrillName, Expectation } from '../trial/observation.ts';
+import type { Timeline } from '../trial/timeline.ts';
 
 /** `drill --json` and the report file. Versioned: a field may be added within a version, never changed or removed. */
 export interface DrillReport {
   readonly schema: 'farshore.drill/v1';
   readonly id: string;
-  readonly drill: 'region-failover';
-  readonly fault: 'crash';
+  readonly drill: DrillName;
+  readonly fault: string;
+  readonly expects: Expectation;
   readonly deployment: string;
   readonly startedAt: string;
   readonly command: string;
@@ -54,13 +57,22 @@ export interface DrillReport {
   readonly primaries: PrimariesByEpoch;
   readonly cancelledWaits: { readonly warnings: number; readonly errorsReturned: number };
   readonly safeRequests: { readonly count: number; readonly failed: number; readonly deadlineMs: number } | null;
-  readonly injection: { readonly processes: number; readonly tookMs: number; readonly evidence: string } | null;
+  readonly injection: {
+    /** Null for a fault that hits no process, such as a cut. */
+    readonly processes: number | null;
+    readonly tookMs: number;
+    readonly what: string;
+    readonly evidence: string;
+  } | null;
   readonly undo: {
     readonly complete: boolean;
     readonly why: string;
     readonly downMs: number | null;
     readonly rejoinMs: number | null;
+    /** From the release to the first write acknowledged to the region's own users. */
+    readonly servedAgainMs: number | null;
   };
+  readonly timeline: Timeline;
   readonly load: {
     readonly attempts: number;
     readonly ok: number;
@@ -69,7 +81,7 @@ export interface DrillReport {
     readonly staleReads: number;
     readonly sendLag: SendLag;
   };
-  readonly files: { readonly ledger: string; readonly report: string };
+  readonly files: DrillFiles;
 }
 
 export interface StreamReport extends Recovery {

@@ -5,14 +5,25 @@ import type { Ledger } from '../ledger.ts';
 import type { ClockOffset } from '../monotonic.ts';
 import type { Prediction } from '../predict.ts';
 
+export type DrillName = 'region-failover' | 'partition' | 'failback' | 'switchover';
+
+/** What must become of the primary: it moves, it stays (moving would be a false alarm), or either is right. */
+export type Expectation = 'move' | 'stay' | 'either';
+
 /** Everything that one trial saw, before anybody judged it. Times are CLOCK_MONOTONIC milliseconds. */
 export interface TrialObservation {
   readonly drill: string;
+  readonly name: DrillName;
+  /** `crash`, `blackhole`, `cut pair`; `planned` when nothing is broken. */
+  readonly fault: string;
+  readonly expects: Expectation;
   readonly deployment: string;
   readonly startedAtWallMs: number;
   readonly command: string;
   readonly objectives: { readonly rtoMs: number; readonly rpoMs: number };
+  /** The region that the fault hits, or that hands the primary over. */
   readonly lost: { readonly region: PlaceId; readonly wasPrimary: boolean };
+  /** The regions whose users must be served again while the fault lasts. */
   readonly survivors: readonly PlaceId[];
   readonly prediction: Prediction;
   /** How long service had to hold to count as stable. */
@@ -20,13 +31,15 @@ export interface TrialObservation {
   /** When the load began, and how many requests per second one stream of writers intends: the resolution of every figure. */
   readonly loadStartedMs: number;
   readonly sqlWritesPerSecond: number;
-  readonly fault: FaultSeen | null;
+  readonly injected: FaultSeen | null;
   readonly undo: UndoSeen;
   /** When the load's schedule ended. */
   readonly loadEndedMs: number;
   readonly ledger: Ledger;
   readonly clock: ClockOffset;
   readonly samples: readonly PrimarySample[];
+  /** What the drill itself did and saw, in order. */
+  readonly marks: readonly MarkSeen[];
   /** The new primary, read while the lost region was still down; null when it could not be read or nothing was promoted. */
   readonly afterPromotion: { readonly startedMs: number; readonly read: NodeRead } | null;
   readonly final: readonly NodeRead[];
@@ -37,23 +50,41 @@ export interface TrialObservation {
   readonly primaryAfter: string | null;
   /** Warnings in the servers' logs about cancelled waits of application sessions. */
   readonly cancelledWaits: number;
-  readonly files: { readonly ledger: string; readonly report: string };
+  readonly files: DrillFiles;
+}
+
+export interface DrillFiles {
+  readonly ledger: string;
+  readonly report: string;
+  /** The report for people: one page that needs nothing else. */
+  readonly html: string;
 }
 
 export interface FaultSeen {
-  readonly killedFromMs: number;
-  /** t0: no process of the region was left. */
+  /** When the injection began. */
+  readonly fromMs: number;
+  /** t0: the canary proved the fault. */
   readonly effectiveMs: number;
-  readonly processes: number;
+  /** Processes that the fault was to hit; null when it hits none (a link, an order). 0 proves nothing. */
+  readonly processes: number | null;
+  readonly what: string;
   readonly evidence: string;
 }
 
 export interface UndoSeen {
   readonly complete: boolean;
   readonly why: string;
+  /** When the fault that this undoes was in force: `t0`, or earlier in a drill that prepares by a failover. */
+  readonly downFromMs: number | null;
   readonly releasedMs: number | null;
-  /** When the region's node followed the new primary again. */
+  /** When every node that confirmed before confirmed again. */
   readonly rejoinedMs: number | null;
+}
+
+export interface MarkSeen {
+  readonly name: string;
+  readonly atMs: number;
+  readonly what: string;
 }
 
 /** What one node holds of one drill, and where its WAL stood when it was read. */

@@ -8,7 +8,10 @@ import { monotonicMs, pause } from '../monotonic.ts';
 export interface Start {
   readonly primary: { readonly node: NodeId; readonly region: PlaceId };
   readonly epoch: number;
+  /** The region that is hit. */
   readonly region: PlaceId;
+  /** Who confirmed at the start: whole again means that all of them do. */
+  readonly confirms: readonly string[];
 }
 
 /**
@@ -27,7 +30,7 @@ export async function preflight(world: World, wanted: PlaceId | null, timeoutMs:
         const known = status.regions.map((it) => it.id).join(', ');
         throw new FarshoreError('FSH_USAGE', `${region} is no region of this deployment; there are ${known}`);
       }
-      return { primary: primary.value, epoch: epoch.value, region };
+      return { primary: primary.value, epoch: epoch.value, region, confirms: status.record?.value.names ?? [] };
     }
     if (state === 'down') throw new FarshoreError('FSH_NOT_RUNNING', why.text);
     if (monotonicMs() > endMs)

@@ -2,11 +2,11 @@ import { type SendLag, sendLagOf } from '../checks/generator.ts';
 import { type Loss, lossOf, type NodeContents } from '../checks/loss.ts';
 import { recoveryOf } from '../checks/recovery.ts';
 import { type ReignChange, reignChangeOf, type Zombies, zombiesOf } from '../checks/reigns.ts';
-import { type PrimariesByEpoch, type PrimarySample, primariesByEpoch } from '../checks/single-primary.ts';
-import { type Op, streamsIn } from '../ledger.ts';
+import { type PrimariesByEpoch, primariesByEpoch } from '../checks/single-primary.ts';
+import { type LedgerRow, type Op, streamsIn } from '../ledger.ts';
 import { regionOfCohort } from '../load/mix.ts';
 import type { NodeRead, TrialObservation } from './observation.ts';
-import type { StreamReport } from './report.ts';
+import type { StreamReport } from '../report/report.ts';
 
 /** What the checkers computed from one observation; the findings and the report are made of it. */
 export interface Figures {
@@ -21,19 +21,22 @@ export interface Figures {
   readonly primaries: PrimariesByEpoch;
   readonly errorsReturned: number;
   readonly sendLag: SendLag;
+  /** From the release to the first write acknowledged to the hit region's own users that was begun after it. */
+  readonly servedAgainMs: number | null;
 }
 
 const TRANSACTION_UNKNOWN = '08007';
 
 /** t0, or the end of the load when nothing was injected: then nothing happened after it. */
-export const t0Of = (o: TrialObservation): number => o.fault?.effectiveMs ?? o.loadEndedMs;
+export const t0Of = (o: TrialObservation): number => o.injected?.effectiveMs ?? o.loadEndedMs;
 
 export function figuresOf(o: TrialObservation): Figures {
   const { rows } = o.ledger;
   const t0Ms = t0Of(o);
   const sqlOf = (region: string) =>
     rows.filter((row) => row.op === 'sql-write' && regionOfCohort(row.cohort) === region);
-  const surviving = rows.filter((row) => row.op === 'sql-write' && regionOfCohort(row.cohort) !== o.lost.region);
+  const served = new Set<string>(o.survivors);
+  const surviving = rows.filter((row) => row.op === 'sql-write' && served.has(regionOfCohort(row.cohort)));
   const change = reignChangeOf(surviving, t0Ms);
   const primary = o.final.find((read) => read.isPrimary);
   return {
@@ -47,16 +50,25 @@ export function figuresOf(o: TrialObservation): Figures {
     primaries: primariesByEpoch([...o.samples, ...primariesInData(o.final)]),
     errorsReturned: rows.filter((row) => row.code === TRANSACTION_UNKNOWN).length,
     sendLag: sendLagOf(rows),
+    servedAgainMs: servedAgainMs(o, sqlOf(o.lost.region)),
   };
+}
+
+function servedAgainMs({ undo }: TrialObservation, rows: readonly LedgerRow[]): number | null {
+  const { releasedMs } = undo;
+  if (releasedMs === null) return null;
+  const first = rows.filter((row) => row.outcome === 'ok' && row.intendedMs >= releasedMs).map((row) => row.doneMs);
+  return first.length === 0 ? null : Math.min(...first) - releasedMs;
 }
 
 function streamsOf(o: TrialObservation, t0Ms: number): readonly StreamReport[] {
   const window = { t0Ms, endMs: o.loadEndedMs, windowMs: o.windowMs };
+  const served = new Set<string>(o.survivors);
   return streamsIn(o.ledger.rows).flatMap((rows) => {
     const { cohort, op } = rows[0] ?? {};
     if (cohort === undefined || op === undefined) return [];
     const region = regionOfCohort(cohort);
-    return [{ cohort, region, op, judged: region !== o.lost.region, ...recoveryOf(rows, window) }];
+    return [{ cohort, region, op, judged: served.has(region), ...recoveryOf(rows, window) }];
   });
 }
 
@@ -97,5 +109,5 @@ const contentsOf = (read: NodeRead, table: 'ledger' | 'orders'): NodeContents =>
 });
 
 /** What the databases themselves say about who was primary under which epoch. */
-const primariesInData = (reads: readonly NodeRead[]): readonly PrimarySample[] =>
+const primariesInData = (reads: readonly NodeRead[]) =>
   reads.flatMap((read) => read.epochs.map(({ n, node }) => ({ node, epoch: n, openPrimary: true })));

@@ -13,7 +13,8 @@ const BASELINE_SHARE_MIN = 0.8;
 
 /** Every check of the drill, in the order in which a person wants to read them: what decides first. */
 const CHECKS: Readonly<Record<string, Check>> = {
-  injected: injected,
+  injected,
+  'the primary moved only if it had to': moved,
   'acknowledged writes are kept': (o, f) => kept(o, f.ledgerLoss, 'rows of the ledger table'),
   'acknowledged orders are kept': (o, f) =>
     o.ledger.rows.some((row) => row.op === 'http-write')
@@ -28,17 +29,24 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'the generator was on time': generator,
   'every node was read': everyNodeRead,
   'the region came back': cameBack,
+  'its own users are served again': servedAgain,
 };
 
 export const findingsOf = (o: TrialObservation, figures: Figures): readonly Finding[] =>
   Object.entries(CHECKS).map(([check, run]) => guarded(check, () => run(o, figures)));
 
-function injected({ fault, lost }: TrialObservation, { change }: Figures): Answer {
+function injected({ injected: fault }: TrialObservation): Answer {
   if (fault === null) return inconclusive('the fault was never in force');
-  if (fault.processes === 0) return inconclusive('there was no process to kill');
-  if (lost.wasPrimary && change === null)
-    return fail('the primary was killed and no write was acknowledged by another one');
-  return pass(`${lost.region}: ${fault.evidence}`);
+  if (fault.processes === 0) return inconclusive('there was no process to hit');
+  return pass(`${fault.what}: ${fault.evidence}`);
+}
+
+function moved({ expects, primaryBefore, primaryAfter }: TrialObservation, { change }: Figures): Answer {
+  if (expects === 'move' && change === null) return fail('no write was acknowledged by another primary');
+  if (expects === 'stay' && change !== null)
+    return fail(`the primary moved although nothing was wrong with it: timeline ${change.newTimeline}`);
+  const where = change === null ? `${primaryBefore} stayed` : `${primaryBefore} → ${primaryAfter ?? 'nobody'}`;
+  return pass(expects === 'either' ? `${where}; either is right` : where);
 }
 
 function kept({ objectives }: TrialObservation, loss: Loss | null, what: string): Answer {
@@ -56,14 +64,14 @@ function kept({ objectives }: TrialObservation, loss: Loss | null, what: string)
   return pass(`${lost.length} of ${acknowledged} acknowledged ${what} lost`);
 }
 
-function keptAfterPromotion({ lost, objectives }: TrialObservation, { lostAfterPromotion }: Figures): Answer {
-  if (!lost.wasPrimary) return pass('the primary was not the one that was lost');
+function keptAfterPromotion({ objectives }: TrialObservation, { change, lostAfterPromotion }: Figures): Answer {
+  if (change === null) return pass('the primary did not move');
   if (lostAfterPromotion === null) return inconclusive('the new primary could not be read while the old one was down');
   if (lostAfterPromotion > 0 && objectives.rpoMs === 0) return fail(`${lostAfterPromotion} were missing`);
   return pass(`${lostAfterPromotion} missing`);
 }
 
-function recovered({ objectives, fault }: TrialObservation, { streams }: Figures): Answer {
+function recovered({ objectives, injected: fault }: TrialObservation, { streams }: Figures): Answer {
   if (fault === null) return inconclusive('there was nothing to recover from');
   const never = streams.find((stream) => stream.judged && stream.rtoMs === null);
   if (never !== undefined) return fail(`${never.op} of ${never.region} never became stable`);
@@ -87,7 +95,7 @@ function onePrimary(o: TrialObservation, { primaries }: Figures): Answer {
     const both = epochs.find((entry) => entry.epoch === contested[0])?.nodes.join(' and ');
     return fail(`epoch ${contested[0]} had ${both} open at some time`);
   }
-  if (epochs.length < (o.lost.wasPrimary ? 2 : 1)) return inconclusive(`only ${epochs.length} epochs were seen`);
+  if (epochs.length < (o.expects === 'move' ? 2 : 1)) return inconclusive(`only ${epochs.length} epochs were seen`);
   return pass(`epochs ${epochs.map((entry) => entry.epoch).join(', ')}, one node each`);
 }
 
@@ -130,4 +138,10 @@ function everyNodeRead({ unread, final }: TrialObservation): Answer {
 function cameBack({ undo }: TrialObservation): Answer {
   if (!undo.complete) return fail(`undo incomplete: ${undo.why}`);
   return undo.rejoinedMs === null ? fail(`it did not follow again: ${undo.why}`) : pass(undo.why);
+}
+
+function servedAgain({ undo, lost }: TrialObservation, { servedAgainMs }: Figures): Answer {
+  if (undo.releasedMs === null) return inconclusive('it was not released');
+  if (servedAgainMs === null) return fail(`no write of the users of ${lost.region} was acknowledged afterwards`);
+  return pass(`first write of ${lost.region}'s own users ${Math.round(servedAgainMs)} ms after the release`);
 }

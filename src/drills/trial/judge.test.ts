@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { MUTANTS } from '../selftest/mutants.ts';
+import { judge } from './judge.ts';
+import { BACK_MS, DEAD, FAR, honestTrial, NEAR, T0_MS } from './testing.ts';
+import { renderReport } from '../report/render.ts';
+import { exitCodeOf } from '../report/report.ts';
+
+describe('judge', () => {
+  const report = judge(honestTrial());
+
+  it('passes an honest trial, with the figures that the clients saw', () => {
+    expect(report.findings.filter((finding) => finding.verdict !== 'pass')).toEqual([]);
+    expect(report).toMatchObject({ verdict: 'pass', why: 'all 14 checks passed' });
+    expect(report.rto.measuredMs).toBe(BACK_MS - T0_MS);
+    expect(report.writeGap).toMatchObject({ anyRegionMs: 845, slowestRegionMs: 845 });
+    expect(report.rpo.ledger).toMatchObject({ lost: { count: 0, first: [] }, recovered: 0 });
+    expect(report.safeRequests).toEqual({ count: 800, failed: 0, deadlineMs: 2_000 });
+    expect(report.undo).toMatchObject({ complete: true, downMs: 12_000, rejoinMs: 3_000 });
+    expect(exitCodeOf([report])).toBe(0);
+  });
+
+  it('puts the takeover on the same clock as the traffic, in phases that add up', () => {
+    expect(report.phases.map(({ name, endMs, tookMs }) => [name, endMs, tookMs])).toEqual([
+      ['suspect', 250, 250],
+      ['epoch', 300, 50],
+      ['promote', 600, 300],
+      ['first-ack', 800, 200],
+    ]);
+  });
+
+  it('renders within 100 columns, verdict first', () => {
+    const lines = renderReport(report);
+    expect(lines[0]).toMatch(/^PASS {2}/);
+    expect(lines.every((line) => line.length <= 100)).toBe(true);
+    expect(lines.join('\n')).toContain('0 lost of');
+  });
+
+  it('does not judge the cohorts of the region that was lost', () => {
+    const judged = report.rto.streams.filter((stream) => stream.judged).map((stream) => stream.region);
+    expect(new Set(judged)).toEqual(new Set([NEAR, FAR]));
+    expect(report.rto.streams.find((stream) => stream.region === DEAD)?.rtoMs).toBeNull();
+  });
+
+  it('expects no change of reign when a standby is lost', () => {
+    const trial = honestTrial();
+    const rows = trial.ledger.rows.map((row) => (row.timeline === 2 ? { ...row, timeline: 1 } : row));
+    const calm = judge({
+      ...trial,
+      ledger: { ...trial.ledger, rows },
+      lost: { region: DEAD, wasPrimary: false },
+      expects: 'stay',
+    });
+    expect(calm).toMatchObject({ verdict: 'pass', writeGap: null });
+  });
+
+  it('fails when the primary was killed and nobody took over', () => {
+    const trial = honestTrial();
+    const rows = trial.ledger.rows.filter((row) => row.timeline !== 2);
+    const report = judge({ ...trial, ledger: { ...trial.ledger, rows } });
+    expect(report.findings.find((finding) => finding.check === 'the primary moved only if it had to')?.verdict).toBe(
+      'fail',
+    );
+    expect(exitCodeOf([report])).toBe(7);
+  });
+
+  it.each(MUTANTS)('goes red when $name', ({ check, verdict, breakIt }) => {
+    const broken = judge(breakIt(honestTrial()));
+    expect(broken.findings.find((finding) => finding.check === check)?.verdict).toBe(verdict);
+    expect(broken.verdict).not.toBe('pass');
+  });
+
+  it('reports an incomplete undo by its own exit code, whatever else was found', () => {
+    const trial = honestTrial();
+    expect(exitCodeOf([judge({ ...trial, undo: { ...trial.undo, complete: false } })])).toBe(10);
+  });
+});

@@ -1,0 +1,53 @@
+import type { PlaceId } from '../../base/ids.ts';
+import type { Deployment } from '../../spec/deployment.ts';
+import type { World } from '../../world/open.ts';
+import type { Detection } from '../predict.ts';
+import type { DrillName, Expectation, FaultSeen, NodeRead, TrialObservation, UndoSeen } from './observation.ts';
+import type { Start } from './preflight.ts';
+import type { Traffic } from './traffic.ts';
+
+/** What makes one drill differ from another; traffic, history, checks and report are the same for all. */
+export interface Scenario {
+  readonly name: DrillName;
+  readonly fault: string;
+  /** Which region is hit; null = the present primary's, of each trial anew. */
+  readonly region: PlaceId | null;
+  /** Planned: nothing may be lost, whatever the deployment's objective. */
+  readonly planned: boolean;
+  expect(start: Start, world: World): Expected;
+  /** Everything that happens while users are there. Undoes what it did in every case, also when it throws. */
+  act(stage: Stage): Promise<Acts>;
+}
+
+export interface Expected {
+  readonly primary: Expectation;
+  /** Whose users must be served while the fault lasts. */
+  readonly served: readonly PlaceId[];
+  readonly detection: Detection;
+}
+
+export interface Acts {
+  readonly injected: FaultSeen;
+  readonly afterPromotion: TrialObservation['afterPromotion'];
+  readonly undo: UndoSeen;
+}
+
+/** What a scenario works with. */
+export interface Stage {
+  readonly world: World;
+  readonly deployment: Deployment;
+  readonly start: Start;
+  readonly expected: Expected;
+  /** `drill ID`: names the holder of a fault. */
+  readonly holder: string;
+  readonly traffic: Traffic;
+  readonly windowMs: number;
+  /** Notes a moment for the timeline and tells the person. */
+  mark(name: string, what: string, atMs?: number): void;
+  /** Waits until those who must be served are, for a whole window; gives up at twice the objective. */
+  stable(t0Ms: number): Promise<boolean>;
+  /** The node that is open now, read over its own socket; null when it is still the one of the start, or cannot be read. */
+  readNewPrimary(): Promise<{ readonly startedMs: number; readonly read: NodeRead } | null>;
+  /** Waits until everybody who confirmed at the start is the primary or confirms again. */
+  whole(fromMs: number): Promise<{ readonly atMs: number | null; readonly holds: boolean; readonly why: string }>;
+}
