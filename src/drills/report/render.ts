@@ -18,7 +18,7 @@ export function renderReport(report: DrillReport): readonly string[] {
     row('undo', undoText(report.undo)),
     row('report', report.files.html),
   ];
-  return lines.flatMap((line) => wrap(line));
+  return lines.flatMap(wrap);
 }
 
 const row = (label: string, text: string): string => `${label.padEnd(LABEL_COLUMNS)} ${text}`;
@@ -82,7 +82,7 @@ function undoText(undo: DrillReport['undo']): string {
 }
 
 /** Breaks at spaces; what follows is indented below the text. */
-function wrap(line: string): readonly string[] {
+export function wrap(line: string): readonly string[] {
   if (line.length <= COLUMNS_MAX) return [line];
   const at = line.lastIndexOf(' ', COLUMNS_MAX);
   const cut = at > LABEL_COLUMNS + 1 ? at : COLUMNS_MAX;

@@ -3,7 +3,9 @@ import type { Deployment } from '../../spec/deployment.ts';
 import type { World } from '../../world/open.ts';
 import { DEFAULT_MIX } from '../load/mix.ts';
 import { renderHtml } from '../report/html/page.ts';
+import { renderTrialsHtml } from '../report/html/trials-page.ts';
 import type { DrillReport } from '../report/report.ts';
+import { summarizeTrials, type TrialsReport } from '../report/trials.ts';
 import { judge } from './judge.ts';
 import type { Scenario } from './scenario.ts';
 import { runTrial } from './trial.ts';
@@ -19,6 +21,11 @@ export interface DrillOptions {
   readonly onReport: (report: DrillReport) => void;
 }
 
+export interface DrillReports {
+  readonly reports: readonly DrillReport[];
+  readonly together: { readonly report: TrialsReport; readonly html: string } | null;
+}
+
 /** Service is stable when it held for this long. */
 const WINDOW_MIN_MS = 10_000;
 
@@ -29,19 +36,31 @@ export async function runDrill(
   scenario: Scenario,
   options: DrillOptions,
   signal: AbortSignal,
-): Promise<readonly DrillReport[]> {
+): Promise<DrillReports> {
   const windowMs = options.windowMs ?? Math.max(WINDOW_MIN_MS, 2 * deployment.leaseTtlMs);
-  const { command } = options;
   const reports: DrillReport[] = [];
   for (let trial = 1; trial <= options.trials; trial++) {
     const which = options.trials === 1 ? '' : `trial ${trial}/${options.trials}: `;
     const progress = (text: string) => options.progress(`${which}${text}`);
-    const trialOptions = { mix: DEFAULT_MIX, windowMs, command, progress };
+    const trialOptions = { mix: DEFAULT_MIX, windowMs, command: options.command, progress };
     const report = judge(await runTrial(world, deployment, scenario, trialOptions, signal));
-    writeFileSync(report.files.report, `${JSON.stringify(report, null, 1)}\n`, { mode: 0o600 });
-    writeFileSync(report.files.html, renderHtml(report), { mode: 0o600 });
+    write(report.files.report, `${JSON.stringify(report, null, 1)}\n`);
+    write(report.files.html, renderHtml(report));
     reports.push(report);
     options.onReport(report);
   }
-  return reports;
+  return { reports, together: writeTogether(reports) };
 }
+
+/** What several trials say together, with its page beside theirs. Null for a single one. */
+function writeTogether(reports: readonly DrillReport[]): DrillReports['together'] {
+  const [first, ...others] = reports;
+  if (first === undefined || others.length === 0) return null;
+  const report = summarizeTrials([first, ...others]);
+  const html = first.files.html.replace(/\.html$/, '.trials.html');
+  write(html, renderTrialsHtml(report));
+  write(html.replace(/html$/, 'json'), `${JSON.stringify(report, null, 1)}\n`);
+  return { report, html };
+}
+
+const write = (path: string, content: string): void => writeFileSync(path, content, { mode: 0o600 });

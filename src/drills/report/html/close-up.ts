@@ -24,7 +24,10 @@ export function closeUp(report: DrillReport): string | null {
     `acknowledged write, and the steps of the takeover">` +
     axis(scale, TOP - 6, bottom) +
     gapBand(seen, scale, bottom) +
-    seen.acks.map((acks, at) => ackRow(acks, scale, acksTop + at * ACKS)).join('') +
+    seen.acks
+      .toSorted((a, b) => a.region.localeCompare(b.region))
+      .map((acks, at) => ackRow(acks, scale, acksTop + at * ACKS))
+      .join('') +
     report.phases.map((phase, at) => stepRow(phase, scale, stepsTop + at * STEP)).join('') +
     '</svg>'
   );

@@ -53,7 +53,7 @@ function gap({ writeGap, rto: { predicted } }: DrillReport): string {
     value: duration(anyRegionMs),
     tone: anyRegionMs <= predicted.promisedMs ? 'pass' : 'fail',
     used: anyRegionMs / predicted.promisedMs,
-    lines: [`promised ${duration(predicted.promisedMs)}, predicted ${duration(predicted.expectedMs)}`, tolerated],
+    lines: [`promised ${duration(predicted.promisedMs)}`, `predicted ${duration(predicted.expectedMs)}`, tolerated],
   });
 }
 

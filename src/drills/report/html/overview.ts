@@ -20,7 +20,9 @@ type Span = Timeline['roles'][number]['spans'][number];
 export function overview(report: DrillReport): string {
   const { timeline, lost } = report;
   const scale = scaleOf(timeline.fromMs, timeline.toMs, LEFT, RIGHT);
-  const writes = timeline.traffic.filter((it) => it.kind === 'writes');
+  const writes = timeline.traffic
+    .filter((it) => it.kind === 'writes')
+    .toSorted((a, b) => a.region.localeCompare(b.region));
   const most = highest(writes.flatMap((it) => binned(it, timeline, scale).map((bin) => bin.ok)));
   const bottom = TOP + writes.length * ROW;
   const rows = writes.map((traffic, at) => regionRow(traffic, report, scale, TOP + at * ROW, most));

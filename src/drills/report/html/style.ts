@@ -10,6 +10,7 @@ main{max-width:1080px;margin:0 auto;padding:36px 24px 64px}
 h1{font-size:30px;line-height:1.2;margin:0;font-weight:650;letter-spacing:-.01em;text-wrap:balance}
 h2{font-size:17px;margin:44px 0 4px;font-weight:650}
 p{margin:4px 0 12px;max-width:76ch}
+a{color:var(--ack)}
 .quiet,.about{color:var(--quiet)}
 .about{font-size:13px;margin:0 0 22px;display:flex;flex-wrap:wrap;gap:2px 18px}
 .verdict{display:flex;gap:20px;align-items:flex-start;border-left:6px solid var(--tone);padding:4px 0 4px 20px}
