@@ -1,10 +1,13 @@
 import { FarshoreError } from '../base/errors.ts';
-import { regionFailover } from '../drills/scenarios/region-failover.ts';
+import { type Cut, CUTS, partition } from '../drills/scenarios/partition.ts';
+import { type Loss, LOSS_NAMES, regionFailover } from '../drills/scenarios/region-failover.ts';
 import { nearest } from '../spec/nearest.ts';
 import { readArguments } from './arguments.ts';
 import { type Call, OPTIONS } from './drill/call.ts';
 import { runScenario } from './drill/scenario.ts';
 import { selftest } from './drill/selftest.ts';
+import type { PlaceId } from '../base/ids.ts';
+import type { Scenario } from '../drills/trial/scenario.ts';
 import { regionNamed } from './region-named.ts';
 import { seconds } from './text.ts';
 
@@ -14,7 +17,10 @@ const USAGE = `Usage: farshore drill NAME [OPTIONS]
 Breaks something in a running world under load and proves what became of every write. Measured by the clients alone: RTO from the
 proven fault, RPO from the ledger of every attempt against what every node holds in the end. What was broken is mended in every case.
 
-  region-failover [--fault F]   loses a region; F is crash: every process of it is killed at once
+  region-failover [--fault F]   loses a region; F is crash (every process of it is killed at once) or blackhole (it lives on, cut off
+                                from everybody, and its own users go on asking it)
+  partition [--cut C]           full: one region against all others; pair: two regions do not see each other; one-way: one cannot
+                                open connections to the other; store: the primary's region cannot reach the store
   selftest [FILE]               breaks Farshore and the evidence on purpose, in worlds of its own, and expects red
 
   --region R       the region to hit (default: the present primary's)
@@ -34,7 +40,8 @@ interface Drill {
 }
 
 const DRILLS: Readonly<Record<string, Drill>> = {
-  'region-failover': { does: 'loses a region: --fault crash', run: lose },
+  'region-failover': { does: `loses a region: --fault ${LOSS_NAMES.join(' | ')}`, run: lose },
+  partition: { does: `cuts places off from each other: --cut ${CUTS.join(' | ')}`, run: divide },
   selftest: { does: 'is a drill worth running? Breaks Farshore on purpose and expects red', run: selftest },
 };
 
@@ -80,11 +87,28 @@ function drillNamed(name: string | undefined): Drill {
 }
 
 function lose(call: Call): Promise<number> {
+  const fault = oneOf<Loss>('fault', call.values.fault, LOSS_NAMES, 'crash');
+  return onRegion(call, (region) => regionFailover(fault, region));
+}
+
+function divide(call: Call): Promise<number> {
+  const how = oneOf<Cut>('cut', call.values.cut, CUTS, 'full');
+  return onRegion(call, (region) => partition(how, region));
+}
+
+function onRegion(call: Call, scenarioOf: (region: PlaceId | null) => Scenario): Promise<number> {
   const { values, extra } = call;
   if (extra !== undefined) throw new FarshoreError('FSH_USAGE', `unexpected "${extra}"`);
-  if (values.fault !== undefined && values.fault !== 'crash')
-    throw new FarshoreError('FSH_USAGE', `--fault ${values.fault} is not built yet; there is crash`);
   return runScenario(call, ({ layout }) =>
-    regionFailover('crash', values.region === undefined ? null : regionNamed(layout.places, values.region)),
+    scenarioOf(values.region === undefined ? null : regionNamed(layout.places, values.region)),
   );
+}
+
+function oneOf<T extends string>(option: string, word: string | undefined, known: readonly T[], normal: T): T {
+  if (word === undefined) return normal;
+  const found = known.find((it) => it === word);
+  if (found !== undefined) return found;
+  const meant = nearest(word, known);
+  const hint = meant === null ? `there is ${known.join(', ')}` : `did you mean ${meant}?`;
+  throw new FarshoreError('FSH_USAGE', `--${option} ${word} is not known; ${hint}`);
 }

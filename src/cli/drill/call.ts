@@ -2,6 +2,7 @@ import type { readArguments } from '../arguments.ts';
 
 export const OPTIONS = {
   fault: { type: 'string' },
+  cut: { type: 'string' },
   region: { type: 'string' },
   trials: { type: 'string' },
   window: { type: 'string' },

@@ -37,7 +37,7 @@ const seen = ({ fromMs, effectiveMs, processes, what, evidence }: Broken): Fault
 /** What was broken since `downFromMs` is mended now: how long until everybody confirms again. */
 export async function wholeAgain(stage: Stage, downFromMs: number): Promise<UndoSeen> {
   const releasedMs = monotonicMs();
-  stage.mark('undone', `${stage.start.region}: undone`, releasedMs);
+  stage.mark('undone', `${stage.expected.hit}: undone`, releasedMs);
   const { atMs, holds, why } = await stage.whole(releasedMs);
   if (atMs !== null) {
     stage.mark('whole', `everybody confirms again after ${((atMs - releasedMs) / 1000).toFixed(1)} s`, atMs);

@@ -1,42 +1,34 @@
-import { FarshoreError } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
-import { crashRegion, processesOfRegion } from '../../world/faults.ts';
 import type { World } from '../../world/open.ts';
 import { drillRegions } from '../drill-world.ts';
+import type { Detection } from '../predict.ts';
 import type { Start } from '../trial/preflight.ts';
-import type { Expected, Scenario, Stage } from '../trial/scenario.ts';
-import { breakAndMend, type Broken } from './break-and-mend.ts';
+import type { Expected, Scenario } from '../trial/scenario.ts';
+import { breakAndMend } from './break-and-mend.ts';
+import { inject } from './inject.ts';
 
-/** The loss of a region: everything of it at once, by `fault`. */
-export const regionFailover = (fault: 'crash', region: PlaceId | null): Scenario => ({
+/** How a region may be lost. `blackhole`: it lives on, cut off from everybody; its own users go on asking it. */
+const LOSSES = { crash: 'broken', blackhole: 'silent' } as const satisfies Readonly<Record<string, Detection>>;
+
+export type Loss = keyof typeof LOSSES;
+export const LOSS_NAMES = Object.keys(LOSSES) as readonly Loss[];
+
+/** The loss of a region: everything of it at once. */
+export const regionFailover = (fault: Loss, region: PlaceId | null): Scenario => ({
   name: 'region-failover',
   fault,
   region,
   planned: false,
-  expect: expectMove,
-  act: (stage) => breakAndMend(stage, () => crash(stage)),
+  expect: (start, world) => expectMove(start, world, LOSSES[fault]),
+  act: (stage) =>
+    breakAndMend(stage, () => inject(stage.world, { kind: fault, place: stage.start.region }, stage.holder)),
 });
 
-function expectMove(start: Start, { layout }: World): Expected {
+/** Its users cannot be served while they are cut off from everybody: those of all other regions must be. */
+function expectMove(start: Start, { layout }: World, detection: Detection): Expected {
   const served = drillRegions(layout)
     .map((it) => it.id)
     .filter((id) => id !== start.region);
   const wasPrimary = start.region === start.primary.region;
-  return { primary: wasPrimary ? 'move' : 'stay', served, detection: 'broken' };
-}
-
-/** Kills, and looks again by itself: nothing of the region is left. From there the clock runs. */
-async function crash({ world, start, holder }: Stage): Promise<Broken> {
-  const before = await processesOfRegion(world, start.region);
-  const fault = await crashRegion(world, start.region, holder);
-  const left = await processesOfRegion(world, start.region);
-  if (left.length > 0) {
-    await fault.undo();
-    throw new FarshoreError('FSH_FAILED', `${left.length} processes of the region are still alive`);
-  }
-  // PostgreSQL ends its own children when the first of them is gone, so fewer are killed than were there.
-  const evidence = `${before.length} processes before, ${fault.killed.length} of them killed by us, none left`;
-  const what = `${start.region} is gone`;
-  const times = { fromMs: fault.killedFromMs, effectiveMs: fault.killedUntilMs };
-  return { ...times, processes: before.length, what, evidence, undo: () => fault.undo() };
+  return { hit: start.region, primary: wasPrimary ? 'move' : 'stay', served, detection };
 }

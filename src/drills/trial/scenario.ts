@@ -20,6 +20,8 @@ export interface Scenario {
 }
 
 export interface Expected {
+  /** The region whose users are hit. */
+  readonly hit: PlaceId;
   readonly primary: Expectation;
   /** Whose users must be served while the fault lasts. */
   readonly served: readonly PlaceId[];

@@ -123,10 +123,10 @@ class Trial {
 
   #known() {
     const { layout } = this.#world;
-    const { region, primary } = this.#start;
+    const { primary } = this.#start;
     const { name, fault, planned } = this.#scenario;
     const { rtoMs, rpoMs } = this.#deployment.objectives;
-    const { detection, served } = this.#expected;
+    const { detection, served, hit } = this.#expected;
     return {
       drill: this.#id,
       name,
@@ -135,9 +135,9 @@ class Trial {
       deployment: layout.deployment,
       command: this.#options.command,
       objectives: { rtoMs, rpoMs: planned ? 0 : rpoMs },
-      lost: { region, wasPrimary: region === primary.region },
+      lost: { region: hit, wasPrimary: hit === primary.region },
       survivors: served,
-      prediction: predictFailover(knobsOf(this.#deployment), survivorRtts(layout, region), detection),
+      prediction: predictFailover(knobsOf(this.#deployment), survivorRtts(layout, hit), detection),
       windowMs: this.#options.windowMs,
       sqlWritesPerSecond: this.#options.mix.sqlWritesPerSecond,
       primaryBefore: primary.node,
