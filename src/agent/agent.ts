@@ -70,7 +70,9 @@ export class Agent {
     );
     this.data = deps.database === null ? null : new DataNode(deps, deps.database, this.group, wake);
     this.#gatewayFeed = deps.gateway === null ? null : new GatewayFeed(config, deps.gateway, clock);
-    this.#driver = new TakeoverDriver(this.#me, this.group, clock, (node, order) => this.#send(node, order));
+    this.#driver = new TakeoverDriver(this.#me, config.policy.mode, this.group, clock, (node, order) =>
+      this.#send(node, order),
+    );
   }
 
   start(): void {

@@ -22,7 +22,7 @@ export async function makeFirstDatabase(
 ): Promise<Outcome<Reign | null>> {
   const before = await database.status();
   if (before.state === 'standby') return done(null);
-  const made = await makeAndRecord(me, before.state, database, group, progress);
+  const made = await makeAndRecord(me, before.state, database, group, policy, progress);
   if (made.kind !== 'done') return made;
   // Nobody else has the data yet: whoever may serve alone does so until the first copy is made.
   const list = reignList(policy, me, () => false);
@@ -44,6 +44,7 @@ async function makeAndRecord(
   before: DatabaseStatus['state'],
   database: RegionDatabase,
   group: GroupStore,
+  policy: GroupPolicy,
   progress: (text: string) => void,
 ): Promise<Outcome<void>> {
   const now = await group.readReign();
@@ -57,15 +58,20 @@ async function makeAndRecord(
   if (made.kind !== 'done')
     return recorded?.operation === BOOTSTRAP && made.kind === 'refused' ? done(undefined) : made;
   const { systemId } = made.value;
-  if (recorded === undefined) return writeFirstRecords(group, me, systemId);
+  if (recorded === undefined) return writeFirstRecords(group, me, policy.mode, systemId);
   if (recorded.systemId === systemId) return done(undefined);
   return refused('data-foreign', `the store knows the first cluster as ${recorded.systemId}, this one is ${systemId}`);
 }
 
-async function writeFirstRecords(group: GroupStore, me: NodeId, systemId: string): Promise<Outcome<void>> {
+async function writeFirstRecords(
+  group: GroupStore,
+  me: NodeId,
+  mode: GroupPolicy['mode'],
+  systemId: string,
+): Promise<Outcome<void>> {
   const { keys } = group;
   const epoch: EpochRecord = { n: 1, holder: me, systemId, operation: BOOTSTRAP };
-  const sync: SyncRecord = { version: 1, epoch: 1, primary: me, w: 0, names: [] };
+  const sync: SyncRecord = { version: 1, epoch: 1, primary: me, mode, w: 0, names: [] };
   const wrote = await group.write(
     [
       { key: keys.epoch, modRevision: 0 },

@@ -54,7 +54,7 @@ export class DataNode {
     this.#onChange = onChange;
     const { clock, config, log } = deps;
     this.#duty = new StandbyDuty(config, database, group, clock, log);
-    this.#syncSet = new SyncSet(database, group, config.knobs);
+    this.#syncSet = new SyncSet(database, group, config.knobs, config.policy.mode);
     this.heartbeat = new Heartbeat(database, clock, config.knobs.heartbeatEveryMs);
     this.lease = new ReignLease(deps.store, group, clock, config.knobs.leaseTtlMs, log);
   }

@@ -101,7 +101,7 @@ describe('an unknown write of the sync record (P4.2)', () => {
     const view = group.view();
     if (view.sync === null || view.epoch === null) throw new Error('the records were not read');
     const reign = { epoch: 4, epochModRevision: view.epoch.modRevision, beganAtLsn: '0/1' };
-    const set = new SyncSet(database as unknown as RegionDatabase, group, knobs);
+    const set = new SyncSet(database as unknown as RegionDatabase, group, knobs, 'semi-sync');
     const change = {
       path: 'store-first',
       to: { w: 1, names: [W] },

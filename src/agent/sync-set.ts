@@ -6,7 +6,7 @@ import { type Confirmers, sameConfirmers } from '../decide/failover/quorum.ts';
 import type { Knobs } from '../base/knobs.ts';
 import type { GroupPolicy } from '../ports/config.ts';
 import type { DatabaseStatus, RegionDatabase } from '../ports/database.ts';
-import type { SyncRecord } from '../ports/records.ts';
+import type { ReplicationMode, SyncRecord } from '../ports/records.ts';
 import type { Versioned } from '../decide/failover/observation.ts';
 import { type GroupStore, put } from './group-store.ts';
 import type { Reign } from './reign.ts';
@@ -16,13 +16,15 @@ export class SyncSet {
   readonly #database: RegionDatabase;
   readonly #group: GroupStore;
   readonly #knobs: Knobs;
+  readonly #mode: ReplicationMode;
   #olderLists: readonly Confirmers[] | null = null;
   readonly #goneSinceMs = new Map<NodeId, number>();
 
-  constructor(database: RegionDatabase, group: GroupStore, knobs: Knobs) {
+  constructor(database: RegionDatabase, group: GroupStore, knobs: Knobs, mode: ReplicationMode) {
     this.#database = database;
     this.#group = group;
     this.#knobs = knobs;
+    this.#mode = mode;
   }
 
   /**
@@ -157,7 +159,14 @@ export class SyncSet {
     modRevision: number,
   ): Promise<Outcome<number>> {
     const { keys } = this.#group;
-    const next: SyncRecord = { version: version + 1, epoch: reign.epoch, primary: me, w: to.w, names: to.names };
+    const next: SyncRecord = {
+      version: version + 1,
+      epoch: reign.epoch,
+      primary: me,
+      mode: this.#mode,
+      w: to.w,
+      names: to.names,
+    };
     const wrote = await this.#group.write(
       [
         { key: keys.epoch, modRevision: reign.epochModRevision },

@@ -4,7 +4,7 @@ import type { Reason } from '../base/reason.ts';
 import type { ActionResult, Versioned } from '../decide/failover/observation.ts';
 import type { Action, Takeover } from '../decide/failover/state.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
-import type { EpochRecord, FenceRecord, OperationRecord, SyncRecord } from '../ports/records.ts';
+import type { EpochRecord, FenceRecord, OperationRecord, ReplicationMode, SyncRecord } from '../ports/records.ts';
 import { type GroupStore, put } from './group-store.ts';
 
 type Of<D extends Action['do']> = Extract<Action, { do: D }>;
@@ -16,12 +16,14 @@ export class TakeoverDriver {
   readonly #group: GroupStore;
   readonly #clock: Clock;
   readonly #send: SendOrder;
+  readonly #mode: ReplicationMode;
   #steps: OperationRecord['steps'] = [];
   #reason: Reason = { code: '', text: '' };
   #stepBeganAtMs = 0;
 
-  constructor(me: NodeId, group: GroupStore, clock: Clock, send: SendOrder) {
+  constructor(me: NodeId, mode: ReplicationMode, group: GroupStore, clock: Clock, send: SendOrder) {
     this.#me = me;
+    this.#mode = mode;
     this.#group = group;
     this.#clock = clock;
     this.#send = send;
@@ -93,6 +95,7 @@ export class TakeoverDriver {
       version: takeover.record.value.version + 1,
       epoch: takeover.epoch,
       primary: target,
+      mode: this.#mode,
       w: 0,
       names: [],
     };

@@ -1,6 +1,7 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Knobs } from '../base/knobs.ts';
 import type { PeerAddresses } from './agent.ts';
+import type { ReplicationMode } from './records.ts';
 
 /** Passwords and tokens of one deployment: a JSON file with mode 0600, made once, never in argv, logs, status or reports. */
 export interface Secrets {
@@ -32,13 +33,25 @@ export interface PostgresConfig {
   readonly secretsPath: string;
 }
 
+/** What asynchronous replication may lose, and what keeps it from losing more. */
+export interface AsyncPolicy {
+  /** A takeover that would lose acknowledged writes of a longer time is refused. */
+  readonly rpoMs: number;
+  /** The same in bytes of WAL; null = no bound but the one in time. */
+  readonly maxLossBytes: number | null;
+  /** `block`: commits wait while the best candidate lags by more than `rpoMs`. */
+  readonly guard: 'block' | 'none';
+}
+
 /** How traffic and promotion are decided, from the deployment file. */
 export interface GroupPolicy {
   readonly deployment: string;
   readonly group: string;
-  readonly mode: 'sync' | 'semi-sync';
+  readonly mode: ReplicationMode;
   readonly confirm: number;
   readonly whenAlone: 'block' | 'serve-with-rpo-suspended';
+  /** Null in the modes that lose nothing. */
+  readonly async: AsyncPolicy | null;
   /** Data nodes in order of preference; the first makes the first database. */
   readonly dataNodes: readonly NodeId[];
   /** Those of them that may become primary (residency). */

@@ -11,6 +11,9 @@ export interface EpochRecord {
   readonly operation: string;
 }
 
+/** How a write is confirmed: by nobody but the primary, by every other region, or by as many as `confirm` says. */
+export type ReplicationMode = 'async' | 'sync' | 'semi-sync';
+
 /** Which standbys an acknowledged write is on (P1.3). */
 export interface SyncRecord {
   /** Grows with every write of the record (P4.2). */
@@ -18,8 +21,11 @@ export interface SyncRecord {
   /** The epoch under which it was written. */
   readonly epoch: number;
   readonly primary: NodeId;
-  /** How many of `names` must confirm. 0 = solo: the primary acknowledges alone, and only it may be promoted. */
+  /** The mode under which it was written. */
+  readonly mode: ReplicationMode;
+  /** How many of `names` must confirm. 0 without names = solo: the primary acknowledges alone, and only it may be promoted. */
   readonly w: number;
+  /** Async: w is 0, and these are the candidates: promotable standbys that passed the fork and stream. They confirm nothing. */
   readonly names: readonly NodeId[];
 }
 

@@ -44,12 +44,19 @@ export interface ResidencyRule {
 }
 
 export interface ReplicationSpec {
-  readonly mode: 'sync' | 'semi-sync';
+  readonly mode: 'async' | 'sync' | 'semi-sync';
   /** Semi-sync: how many standbys of other regions confirm. Sync: all of them, and this is their number. */
   readonly confirm: number;
   readonly whenAlone: 'block' | 'serve-with-rpo-suspended';
   /** What the file declares for the time a primary acknowledges alone (P11.2); null when it never does. */
   readonly rpoWhileDegradedMs: number | null;
+  /** Null in the modes that lose nothing. */
+  readonly async: {
+    /** The most that a failover may lose, in bytes of WAL; null = only the RPO bounds it. */
+    readonly maxLossBytes: number | null;
+    /** `block`: writes wait while the best standby lags by more than the RPO. */
+    readonly guard: 'block' | 'none';
+  } | null;
 }
 
 export interface ApplicationSpec {

@@ -79,6 +79,7 @@ function build(draft: Draft): Deployment {
       confirm,
       whenAlone: value(draft.whenAlone, 'whenAlone'),
       rpoWhileDegradedMs: value(draft.rpoWhileDegradedMs, 'rpoWhileDegraded'),
+      async: null,
     },
     leaseTtlMs: value(draft.leaseTtlMs, 'lease'),
     timings: writtenTimings(draft),

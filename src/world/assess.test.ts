@@ -51,7 +51,7 @@ const healthy: WorldView = {
   dataPlaces: [east, west],
   answers: [answer(east, { role: 'primary', open: true }), answer(west, {})],
   record: {
-    value: { version: 3, epoch: 1, primary: nodeId(east, 'n1'), w: 1, names: [nodeId(west, 'n1')] },
+    value: { version: 3, epoch: 1, primary: nodeId(east, 'n1'), mode: 'sync', w: 1, names: [nodeId(west, 'n1')] },
     ageMs: 0,
     observer: 'store',
   },

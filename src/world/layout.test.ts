@@ -20,7 +20,7 @@ const deployment = (regions: readonly string[], sites: readonly { id: string; wi
   })),
   sites: sites.map(({ id, witness }, i) => ({ id: placeId(id), store: i === 0, witness })),
   residency: [],
-  replication: { mode: 'semi-sync', confirm: 1, whenAlone: 'block', rpoWhileDegradedMs: null },
+  replication: { mode: 'semi-sync', confirm: 1, whenAlone: 'block', rpoWhileDegradedMs: null, async: null },
   leaseTtlMs: 4_000,
   timings: { tickMs: 50 },
   application: { command: ['node', 'app/main.mjs'], healthPath: '/healthz' },

@@ -222,9 +222,14 @@ function policyOf(deployment: Deployment, places: readonly PlaceLayout[]): Group
     mode: deployment.replication.mode,
     confirm: deployment.replication.confirm,
     whenAlone: deployment.replication.whenAlone,
+    async: asyncPolicyOf(deployment),
     dataNodes: nodesOf((place) => place.data),
     promotable: nodesOf((place) => place.data && mayWrite.has(place.id)),
     observers: nodesOf(() => true),
     regions: deployment.regions.map(({ id, role, weight }) => ({ id, role, weight })),
   };
+}
+
+function asyncPolicyOf({ objectives, replication }: Deployment): GroupPolicy['async'] {
+  return replication.async === null ? null : { ...replication.async, rpoMs: objectives.rpoMs };
 }

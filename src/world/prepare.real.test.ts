@@ -39,7 +39,7 @@ const shop: Deployment = {
   regions: [region('aws:eu-west-1'), region('aws:eu-west-3')],
   sites: [{ id: placeId('aws:eu-north-1'), store: true, witness: true }],
   residency: [],
-  replication: { mode: 'sync', confirm: 1, whenAlone: 'serve-with-rpo-suspended', rpoWhileDegradedMs: 1 },
+  replication: { mode: 'sync', confirm: 1, whenAlone: 'serve-with-rpo-suspended', rpoWhileDegradedMs: 1, async: null },
   leaseTtlMs: 3_000,
   timings: {},
   application: null,
