@@ -1,5 +1,6 @@
 import type { NodeId } from '../base/ids.ts';
 import { because, type Reason } from '../base/reason.ts';
+import { driftReason } from '../decide/failover/drift.ts';
 import type { ActionResult, Observation } from '../decide/failover/observation.ts';
 import { type Action, type FailoverState, STEADY } from '../decide/failover/state.ts';
 import type { Order, OrderReply, Pulse } from '../ports/agent.ts';
@@ -16,7 +17,7 @@ import { TakeoverDriver } from './takeover-driver.ts';
 /** A decision worth remembering: when it changed, what it was, and why. */
 export interface Decided {
   readonly atWallMs: number;
-  readonly about: 'failover' | 'role' | 'sync-set';
+  readonly about: 'failover' | 'role' | 'sync-set' | 'settings';
   readonly state: string;
   readonly why: Reason;
 }
@@ -130,6 +131,7 @@ export class Agent {
     if (this.data !== null && this.#local !== null) {
       this.data.tick(o, this.#local);
       this.#remember('role', this.#local.state, this.data.roleWhy, false);
+      if (o.settings !== null) this.#remember('settings', this.#local.state, driftReason(o), false);
       if (this.data.open) this.#remember('sync-set', 'primary', this.data.membershipWhy, false);
       this.#gatewayFeed?.feed(o, this.#local, this.data, this.group.routes);
     }
@@ -158,6 +160,7 @@ export class Agent {
       knobs: config.knobs,
       store: this.group.view(),
       local: this.#local,
+      settings: this.data?.settings ?? null,
       peers: this.#peers.view(),
       results,
     };

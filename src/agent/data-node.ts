@@ -2,12 +2,13 @@ import type { NodeId } from '../base/ids.ts';
 import { compareLsn } from '../base/lsn.ts';
 import { because, type Reason } from '../base/reason.ts';
 import type { Outcome } from '../base/result.ts';
+import { ownOtherBranch } from '../decide/failover/branch.ts';
 import { decideMembership } from '../decide/failover/membership.ts';
 import type { Observation } from '../decide/failover/observation.ts';
 import { confirmersFor } from '../decide/failover/positioning.ts';
 import { decideRole, type RoleAction, type RoleDecision } from '../decide/failover/role.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
-import type { DatabaseStatus, Position, RegionDatabase } from '../ports/database.ts';
+import type { DatabaseStatus, Position, RegionDatabase, Settings } from '../ports/database.ts';
 import type { AgentDeps } from './context.ts';
 import type { GroupStore } from './group-store.ts';
 import { closeBootstrap, makeFirstDatabase } from './bootstrap.ts';
@@ -21,6 +22,7 @@ import { SyncSet } from './sync-set.ts';
 /** A step that failed is tried again, later each time. */
 const RETRY_MS = 250;
 const RETRY_MS_MAX = 5_000;
+const SETTINGS_EVERY_MS = 5_000;
 
 /** One node's PostgreSQL in the hands of its agent: role, reign, sync set, orders. Decisions come from decide/failover. */
 export class DataNode {
@@ -43,6 +45,11 @@ export class DataNode {
   #progress = '';
   #retryAtMs = 0;
   #failed: { readonly step: string; readonly why: Reason; readonly times: number } | null = null;
+  /** Why this node's WAL is on another branch than the primary's (I10): it takes part in nothing. Null when it is not. */
+  otherBranch: Reason | null = null;
+  /** What must be the same on every node (I9), as it was read last. */
+  settings: Settings | null = null;
+  #settingsDueMs = 0;
   roleWhy: Reason = because('starting', 'the agent has just started');
   membershipWhy: Reason = because('none', 'not the primary');
 
@@ -81,6 +88,8 @@ export class DataNode {
   tick(o: Observation, local: DatabaseStatus): void {
     this.#noteReceiving(local, o.nowMs);
     this.#closeWhenOver(o, local);
+    this.otherBranch = ownOtherBranch(o, local);
+    this.#readSettings(local, o.nowMs);
     const role = decideRole(o, local, this.#open, this.#notReceivingSinceMs);
     if (this.desk.busy === null) this.#explain(role);
     if (role.action !== null && this.desk.busy === null && !this.#opening && o.nowMs >= this.#retryAtMs)
@@ -105,6 +114,14 @@ export class DataNode {
     void this.desk
       .run(epoch, 'prove-waits', () => this.#duty.proveWaits(epoch))
       .then((ended) => this.#ended('prove-waits', ended));
+  }
+
+  #readSettings(local: DatabaseStatus, nowMs: number): void {
+    if (nowMs < this.#settingsDueMs || (local.state !== 'standby' && local.state !== 'primary')) return;
+    this.#settingsDueMs = nowMs + SETTINGS_EVERY_MS;
+    void this.#database.settings().then((read) => {
+      if (read.kind === 'done') this.settings = read.value;
+    });
   }
 
   #noteReceiving(local: DatabaseStatus, nowMs: number): void {
@@ -188,7 +205,7 @@ export class DataNode {
   async obey(order: Order): Promise<OrderReply> {
     const beganAtMs = this.#deps.clock.nowMs();
     const ended = await this.desk.run<Position>(order.epoch, order.do, (permit) =>
-      order.do === 'detach' ? this.#duty.detach(order, permit) : this.#promote(order, permit),
+      order.do === 'detach' ? this.#duty.detach(order, permit, this.otherBranch) : this.#promote(order, permit),
     );
     this.#onChange();
     if (ended.kind === 'done')

@@ -61,15 +61,18 @@ export class GatewayFeed {
       open,
       deadlineMs: open ? deadlineOf(data, o) : null,
       primary: primaryOf(o, this.#config, routes),
-      readOnly: this.#readOnly(o, local, open),
+      readOnly: this.#readOnly(o, local, data, open),
     };
   }
 
-  #readOnly(o: Observation, local: DatabaseStatus, open: boolean): GatewayTable['readOnly'] {
+  #readOnly(o: Observation, local: DatabaseStatus, data: DataNode, open: boolean): GatewayTable['readOnly'] {
     const age = local.heartbeatAgeMs;
-    const fresh = !open && local.state === 'standby' && age !== null && age <= READ_ONLY_AGE_MS_MAX;
+    const fresh =
+      !open && local.state === 'standby' && data.otherBranch === null && age !== null && age <= READ_ONLY_AGE_MS_MAX;
     const why =
-      open || fresh ? 'fresh' : `not fresh enough (${age === null ? 'unknown age' : `${Math.round(age)} ms`})`;
+      open || fresh
+        ? 'fresh'
+        : (data.otherBranch?.text ?? `not fresh enough (${age === null ? 'unknown age' : `${Math.round(age)} ms`})`);
     // From when the age was read. The primary itself is bounded by its deadline.
     const freshUntilMs = fresh ? local.atMs + (READ_ONLY_AGE_MS_MAX - age) : null;
     const elsewhere = this.#config.peers.flatMap((peer) =>

@@ -28,11 +28,13 @@ export function pulseOf(
     commitAgeMs: data.open ? data.heartbeat.ageMs() : 0,
     waitsForSync: data.open && waitingSinceMs !== null && nowMs - waitingSinceMs > WAITS_AFTER_MS,
     timeline: local.timeline,
+    history: local.history,
+    settings: data.settings,
     endLsn: local.endLsn,
     storedEpoch: data.reign?.epoch ?? local.storedEpoch,
     systemId: local.systemId,
     hasData: local.state !== 'empty',
-    detachable: local.state === 'standby',
+    detachable: local.state === 'standby' && data.otherBranch === null,
   };
 }
 
@@ -42,6 +44,8 @@ const NOBODY = {
   commitAgeMs: 0,
   waitsForSync: false,
   timeline: null,
+  history: null,
+  settings: null,
   endLsn: null,
   storedEpoch: null,
   systemId: null,

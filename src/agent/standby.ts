@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeId } from '../base/ids.ts';
 import { compareLsn } from '../base/lsn.ts';
+import type { Reason } from '../base/reason.ts';
 import { done, type Outcome, refused, unknown } from '../base/result.ts';
 import { reignList } from '../decide/failover/positioning.ts';
 import type { Order } from '../ports/agent.ts';
@@ -32,7 +33,7 @@ export class StandbyDuty {
   }
 
   /** Obeys a detach order: the store is asked first whether the order's epoch still stands (P5). */
-  async detach(order: Order, permit: Permit): Promise<Outcome<Position>> {
+  async detach(order: Order, permit: Permit, otherBranch: Reason | null): Promise<Outcome<Position>> {
     const now = await this.#group.readReign();
     if (now.kind !== 'done') return now;
     const epoch = now.value.epoch;
@@ -45,6 +46,7 @@ export class StandbyDuty {
       return refused('store-behind', `this database has seen epoch ${status.storedEpoch}`);
     if (status.systemId !== epoch.value.systemId)
       return refused('data-foreign', `this data has system id ${status.systemId}`);
+    if (otherBranch !== null) return refused(otherBranch.code, otherBranch.text);
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted before the detach');
     const detached = await this.#database.detach();
     if (detached.kind === 'done') this.#detached = { epoch: order.epoch, position: detached.value };

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { lsnBytes } from '../base/lsn.ts';
 import { because, type Reason } from '../base/reason.ts';
+import { driftAt } from '../decide/failover/drift.ts';
 import type { AgentConfig } from '../ports/config.ts';
 import type { NodeStatus } from '../ports/status.ts';
 import type { Agent } from './agent.ts';
@@ -32,6 +33,7 @@ export function statusOf(agent: Agent, config: AgentConfig, pids: KeeperPids, cl
         ? Math.max(0, lsnBytes(local.replayLsn, local.endLsn))
         : null,
     heartbeatAgeMs: local?.heartbeatAgeMs ?? null,
+    drift: observation === null ? [] : driftAt(observation, config.node),
     open: data?.open ?? false,
     health: healthOf(agent),
     state: failover.kind,

@@ -18,6 +18,12 @@ export function statusLines(status: WorldStatus): readonly string[] {
     '',
   ];
   lines.push(...table([HEADER, ...status.regions.flatMap(regionRows), ...status.sites.map(siteRow)]));
+  for (const { value } of status.regions.flatMap((region) => region.nodes)) {
+    for (const { name, here, wanted, blocks, what } of value.drift) {
+      const means = blocks ? 'may not become primary' : 'differs';
+      lines.push((blocks ? red : yellow)(`${value.node} ${means}: ${name} is '${here}', not '${wanted}': ${what}`));
+    }
+  }
   // In a world that is down every link is.
   const faulty = status.state === 'down' ? [] : status.links.filter((link) => link.state !== 'up');
   if (faulty.length > 0)

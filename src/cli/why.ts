@@ -11,7 +11,7 @@ import { selectWorld } from './which-world.ts';
 const USAGE = `Usage: farshore why [SUBJECT] [--last N] [--json] [--state DIR]
 
 The last decisions of every agent and their reasons, also the decisions not to act. SUBJECT is a region, a node, or what was
-decided: failover, role, sync-set.
+decided: failover, role, sync-set, settings.
 `;
 
 /** An entry of the agents' GET /why. */
@@ -25,7 +25,7 @@ interface Told extends Decision {
   readonly node: string;
 }
 
-const ABOUT = ['failover', 'role', 'sync-set'];
+const ABOUT = ['failover', 'role', 'sync-set', 'settings'];
 const DEFAULT_LAST = 30;
 
 /** `farshore why`: `argv` is what follows the verb. Resolves to the exit code. */

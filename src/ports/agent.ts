@@ -1,5 +1,5 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
-import type { Position } from './database.ts';
+import type { Fork, Position, Settings } from './database.ts';
 
 /**
  * The agent's HTTP API, on loopback or behind TLS. Every call but the health endpoints carries `authorization: Bearer TOKEN`.
@@ -21,12 +21,16 @@ export interface Pulse {
   /** Primary: a commit waits for standbys to confirm (alive, but its set is not). */
   readonly waitsForSync: boolean;
   readonly timeline: number | null;
+  /** Primary: the ancestors of its timeline; every node tells by them whether it is on the same branch (I10). */
+  readonly history: readonly Fork[] | null;
+  /** What must be the same on every node that may become primary (I9); null while it was not read. */
+  readonly settings: Settings | null;
   readonly endLsn: string | null;
   readonly storedEpoch: number | null;
   readonly systemId: string | null;
   /** Is there a cluster in its data directory, whether it runs or not? */
   readonly hasData: boolean;
-  /** Can it be detached and read now: a standby that answers, its agent reaches the store. */
+  /** Can it be detached and read now: a standby that answers, on the primary's branch as far as it knows (I10). */
   readonly detachable: boolean;
 }
 

@@ -20,12 +20,23 @@ export interface StandbySeen {
   readonly syncState: 'async' | 'potential' | 'sync' | 'quorum';
 }
 
+/** An ancestor of a timeline, and where it was left for the next one. */
+export interface Fork {
+  readonly timeline: number;
+  readonly lsn: Lsn;
+}
+
+/** What a node must have like every other one to take its place (I9): names as PostgreSQL calls them, and a few of our own. */
+export type Settings = Readonly<Record<string, string>>;
+
 /** One consistent look at the local PostgreSQL. */
 export interface DatabaseStatus {
   /** `stopped`: no process; `starting`: process, but no connection yet; `standby`/`primary`: answers queries. */
   readonly state: 'empty' | 'stopped' | 'starting' | 'standby' | 'primary';
   readonly systemId: string | null;
   readonly timeline: number | null;
+  /** Primary: the ancestors of its timeline, oldest first; null on a standby, or not read yet. */
+  readonly history: readonly Fork[] | null;
   /** The newest epoch stored in the database; null when it can't be read or was never written. */
   readonly storedEpoch: number | null;
   /** Primary: end of WAL flushed. Standby: end of WAL received and flushed, or replayed when nothing was received since the start. */
@@ -71,6 +82,8 @@ export interface Heartbeat {
 
 export interface RegionDatabase {
   status(): Promise<DatabaseStatus>;
+  /** What must be the same on every node that may become primary (I9), as the running PostgreSQL has it. */
+  settings(): Promise<Outcome<Settings>>;
   /**
    * Makes a new cluster in an empty data directory and leaves it stopped. A cluster that `init` made and `startFirst` has
    * not opened yet is `fresh`: for it the answer is `done` again, with its system id. Any other content is refused.

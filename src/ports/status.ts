@@ -8,6 +8,15 @@ export interface Aged<T> {
   readonly observer: string;
 }
 
+export interface Drift {
+  readonly name: string;
+  readonly here: string;
+  /** The primary's value; what is needed, when the primary has no part in it. */
+  readonly wanted: string;
+  readonly blocks: boolean;
+  readonly what: string;
+}
+
 /** `GET /status` of an agent. */
 export interface NodeStatus {
   readonly node: NodeId;
@@ -23,6 +32,8 @@ export interface NodeStatus {
   readonly lsn: string | null;
   readonly lagBytes: number | null;
   readonly heartbeatAgeMs: number | null;
+  /** Settings in which this node differs from the primary, or that no primary may have (I9). `blocks`: it may not become primary. */
+  readonly drift: readonly Drift[];
   readonly open: boolean;
   readonly health: { readonly ok: boolean; readonly why: Reason };
   readonly state: string;

@@ -28,6 +28,7 @@ const answer = (place: typeof east, status: Partial<NodeStatus>, answered = true
     why: because('fine', 'fine'),
     keeperPid: 1,
     postgresPid: 1,
+    drift: [],
     gatewayPid: 1,
     gateway: null,
     observedAtWallMs: 0,

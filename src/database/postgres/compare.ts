@@ -1,9 +1,9 @@
 import { compareLsn, lsnBytes } from '../../base/lsn.ts';
 import { type Outcome, done, refused } from '../../base/result.ts';
-import type { DatabaseStatus, Upstream } from '../../ports/database.ts';
+import type { DatabaseStatus, Fork, Upstream } from '../../ports/database.ts';
 import { connectUpstream } from './clone.ts';
 import { type Local, hangUp, within } from './connections.ts';
-import { type Fork, type Identity, identify, identifyLocal, timelineHistory } from './identify.ts';
+import { type Identity, identify, identifyLocal, timelineHistory } from './identify.ts';
 
 const TIMEOUT_MS = 4_000;
 

@@ -81,6 +81,19 @@ describe.each(postgresVersions)('failover on PostgreSQL ($label)', (version) => 
     expect(seen.standbys.map((standby) => standby.epoch)).toEqual([1, 1]);
   });
 
+  test('what must be equal on every node is, and a change shows (I9)', async () => {
+    const before = must(await a.db.settings());
+    expect(before).toMatchObject({ fsync: 'on', synchronous_commit: 'on', wal_level: 'logical', encoding: 'UTF8' });
+    expect(before['missing_extensions']).toBe('');
+    expect(must(await b.db.settings())).toEqual(before);
+    const admin = await b.connect('farshore_admin');
+    await admin.query(`ALTER SYSTEM SET synchronous_commit = 'off'`);
+    expect(must(await b.db.settings())['synchronous_commit']).toBe('off');
+    await admin.query('ALTER SYSTEM RESET synchronous_commit');
+    expect(must(await b.db.settings())).toEqual(before);
+    await admin.end();
+  });
+
   test('the sync list comes into force and a heartbeat is confirmed under it', async () => {
     const list: SyncList = { epoch: 1, w: 1, names: [b.node, c.node] };
     await setAndSettle(a, list);
@@ -139,7 +152,9 @@ describe.each(postgresVersions)('failover on PostgreSQL ($label)', (version) => 
     expect(must(await b.db.promote(2))).toMatchObject({ timeline: 2, storedEpoch: 2 });
     expect(await b.db.promote(1)).toMatchObject({ kind: 'refused', code: 'older-epoch' });
     expect(await b.db.promote(3)).toMatchObject({ kind: 'refused', code: 'is-primary' });
-    expect(await b.db.status()).toMatchObject({ state: 'primary', syncList: alone, timeline: 2 });
+    const promoted = await b.db.status();
+    expect(promoted).toMatchObject({ state: 'primary', syncList: alone, timeline: 2 });
+    expect(promoted.history).toEqual([{ timeline: 1, lsn: expect.stringMatching(/^0\/[0-9A-F]+$/) }]);
     const app = await b.connect('app');
     const rows = (await app.query<{ id: number }>('SELECT id FROM kept')).rows.map((row) => row.id);
     await app.end();

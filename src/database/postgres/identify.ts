@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { FarshoreError } from '../../base/errors.ts';
 import type { Lsn } from '../../base/lsn.ts';
+import type { Fork } from '../../ports/database.ts';
 import type { Local, Row } from './connections.ts';
 import { text, withFresh } from './connections.ts';
 
@@ -23,12 +24,6 @@ export async function identify(client: pg.Client): Promise<Identity> {
 
 export const identifyLocal = (local: Local, timeoutMs: number): Promise<Identity> =>
   withFresh(local, timeoutMs, identify, { replication: true });
-
-export interface Fork {
-  readonly timeline: number;
-  /** Where that timeline was left for the next one. */
-  readonly lsn: Lsn;
-}
 
 /** The ancestors of `timeline` and where each was left, oldest first. Timeline 1 has none. */
 export async function timelineHistory(client: pg.Client, timeline: number): Promise<Fork[]> {

@@ -16,6 +16,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { initCluster, isFresh, systemIdOf } from './init.ts';
 import { applicationName } from './names.ts';
 import { promote } from './promote.ts';
+import { readSettings } from './read-settings.ts';
 import { startFirst, startIsolated } from './start.ts';
 import { StatusReader } from './status.ts';
 import { setSyncList, settleSyncList } from './sync-list.ts';
@@ -36,6 +37,7 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
   const heart = new Heartbeat(local);
   return {
     status: () => reader.read(),
+    settings: () => guarded(() => readSettings(local)),
     init: (progress) =>
       guarded(async () => {
         if (!(await isFresh(config.dataDir))) await initCluster(config, await local.secrets(), progress);

@@ -1,12 +1,13 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import type pg from 'pg';
 import type { NodeId } from '../../base/ids.ts';
 import type { PostgresConfig } from '../../ports/config.ts';
-import type { DatabaseStatus, StandbySeen } from '../../ports/database.ts';
-import { type Local, type Row, type Statement, textOrNull } from './connections.ts';
+import type { DatabaseStatus, Fork, StandbySeen } from '../../ports/database.ts';
+import { type Local, type Row, type Statement, textOrNull, withFresh } from './connections.ts';
 import { parseConninfo } from './conninfo.ts';
-import { type Identity, identifyLocal } from './identify.ts';
+import { type Identity, identifyLocal, timelineHistory } from './identify.ts';
 import { parseApplicationName, parseSyncList } from './names.ts';
 
 const TIMEOUT_MS = 500;
@@ -48,6 +49,9 @@ export class StatusReader {
   /** A standby that is not receiving stands still: its exact timeline is asked for once per position. */
   #still: { readonly replayLsn: string; readonly identity: Identity } | null = null;
 
+  /** A timeline's ancestors never change: read once for each timeline. */
+  #history: { readonly timeline: number; readonly forks: readonly Fork[] } | null = null;
+
   constructor(local: Local) {
     this.#local = local;
   }
@@ -60,7 +64,9 @@ export class StatusReader {
       const row = (await watch.query(LOOK, TIMEOUT_MS))[0];
       if (row === undefined) return { ...NOTHING, state: 'starting', atMs };
       const seen = toStatus(config, row, atMs);
-      return seen.state === 'standby' ? { ...seen, timeline: await this.#standbyTimeline(row, seen) } : seen;
+      return seen.state === 'standby'
+        ? { ...seen, timeline: await this.#standbyTimeline(row, seen) }
+        : { ...seen, history: await this.#historyOf(seen.timeline) };
     } catch {
       return { ...NOTHING, state: await this.#withoutAnswer(), atMs };
     }
@@ -74,6 +80,17 @@ export class StatusReader {
       // PostgreSQL dies with its keeper.
       return 'stopped';
     }
+  }
+
+  async #historyOf(timeline: number | null): Promise<readonly Fork[] | null> {
+    if (timeline === null) return null;
+    if (this.#history?.timeline !== timeline) {
+      const read = (client: pg.Client) => timelineHistory(client, timeline);
+      const forks = await withFresh(this.#local, TIMEOUT_MS, read, { replication: true }).catch(() => null);
+      if (forks === null) return null;
+      this.#history = { timeline, forks };
+    }
+    return this.#history.forks;
   }
 
   async #standbyTimeline(row: Row, seen: DatabaseStatus): Promise<number | null> {
@@ -90,6 +107,7 @@ export class StatusReader {
 const NOTHING = {
   systemId: null,
   timeline: null,
+  history: null,
   storedEpoch: null,
   endLsn: null,
   replayLsn: null,
@@ -113,6 +131,7 @@ function toStatus(config: PostgresConfig, row: Row, atMs: number): DatabaseStatu
     state: standby ? 'standby' : 'primary',
     systemId: textOrNull(row, 'system_id'),
     timeline: numberOrNull(row['primary_timeline']),
+    history: null,
     storedEpoch,
     endLsn: textOrNull(row, 'end_lsn'),
     replayLsn: textOrNull(row, 'replay_lsn'),

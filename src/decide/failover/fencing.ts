@@ -2,6 +2,8 @@ import type { NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { Position } from '../../ports/database.ts';
 import type { FenceRecord } from '../../ports/records.ts';
+import { whyOtherBranch } from './branch.ts';
+import { whyUnfit } from './drift.ts';
 import type { Observation } from './observation.ts';
 import { choose, hasPositionQuorum } from './quorum.ts';
 import { type Action, type FailoverState, overtaken, stay, STEADY, type Step } from './state.ts';
@@ -24,15 +26,20 @@ function withNewPositions(state: Fencing, o: Observation): ReadonlyMap<NodeId, P
   const positions = new Map(state.positions);
   for (const result of o.results) {
     if (result.of !== 'detach' || result.kind !== 'done' || result.epoch !== state.epoch) continue;
-    if (belongs(result.position, state, o)) positions.set(result.node, result.position);
+    if (belongs(result.node, result.position, state, o)) positions.set(result.node, result.position);
   }
   return positions;
 }
 
-/** A position of another cluster, or of a database that has seen this epoch or a later one, proves nothing here (I1). */
-function belongs(position: Position, state: Fencing, o: Observation): boolean {
+/**
+ * A position of another cluster, of a database that has seen this epoch or a later one (I1), or of another branch (I10)
+ * proves nothing here: a forked member's newer timeline would win over the writes that the others hold.
+ */
+function belongs(node: NodeId, position: Position, state: Fencing, o: Observation): boolean {
   const systemId = o.store.epoch?.value.systemId;
-  return position.systemId === systemId && (position.storedEpoch ?? 0) < state.epoch;
+  const record = state.record.value;
+  const branch = node === record.primary ? null : whyOtherBranch(o, record, position);
+  return position.systemId === systemId && (position.storedEpoch ?? 0) < state.epoch && branch === null;
 }
 
 /** Everybody in the record who is heard and was not read yet is asked, again and again until the takeover's time is over. */
@@ -57,10 +64,14 @@ function askTheRest(state: Fencing, o: Observation): Step {
 
 /** A quorum without a permitted candidate, or behind the recorded position, may still get a better one: more are asked. */
 function toPositioning(state: Fencing, o: Observation): Step {
-  const choice = choose(state.record.value, state.positions, o.store.position, o.policy.promotable);
+  // F14: a node that could not serve as primary is no candidate; what it holds still counts as read.
+  const fit = o.policy.promotable.filter((node) => whyUnfit(o, node) === null);
+  const choice = choose(state.record.value, state.positions, o.store.position, fit);
   if (choice.kind === 'refused') {
-    if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) return close(state, because(choice.code, choice.why));
-    return { ...askTheRest(state, o), why: because(choice.code, choice.why) };
+    const unfit = o.policy.promotable.flatMap((node) => whyUnfit(o, node) ?? []);
+    const why = because(choice.code, [choice.why, ...unfit].join('; '));
+    if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) return close(state, why);
+    return { ...askTheRest(state, o), why };
   }
   const fence = fenceOf(state, o, choice.target);
   return {

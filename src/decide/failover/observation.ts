@@ -2,7 +2,7 @@ import type { NodeId } from '../../base/ids.ts';
 import type { Knobs } from '../../base/knobs.ts';
 import type { Pulse } from '../../ports/agent.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
-import type { DatabaseStatus, Position } from '../../ports/database.ts';
+import type { DatabaseStatus, Position, Settings } from '../../ports/database.ts';
 import type {
   EpochRecord,
   FenceRecord,
@@ -100,6 +100,8 @@ export interface Observation {
   readonly store: StoreView;
   /** Null on a site. */
   readonly local: DatabaseStatus | null;
+  /** This node's own (I9); null while they were not read. */
+  readonly settings: Settings | null;
   readonly peers: ReadonlyMap<NodeId, PeerView>;
   readonly results: readonly ActionResult[];
 }

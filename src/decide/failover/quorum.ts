@@ -68,7 +68,7 @@ export function choose(
     return {
       kind: 'refused',
       code: 'no-permitted-candidate',
-      why: `${complete.map(([node]) => node).join(', ')} may not become primary (residency)`,
+      why: `${complete.map(([node]) => node).join(', ')} may not become primary (residency, or its settings: I9)`,
     };
   }
   const position = positions.get(target);

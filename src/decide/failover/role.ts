@@ -1,6 +1,7 @@
 import type { NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { DatabaseStatus } from '../../ports/database.ts';
+import { ownOtherBranch } from './branch.ts';
 import type { Observation } from './observation.ts';
 import { isHeard } from './suspicion.ts';
 
@@ -137,9 +138,13 @@ function asStandby(o: Observation, local: DatabaseStatus, notReceivingSinceMs: n
   const primary = sync.value.primary;
   if (primary === o.me)
     return wait('promotion-expected', `this node is recorded as primary of epoch ${n}; a takeover promotes it`);
+  const branch = ownOtherBranch(o, local);
   const pulse = o.peers.get(primary)?.pulse;
   if (!isHeard(o, primary) || pulse?.role !== 'primary' || pulse.storedEpoch !== n)
-    return wait('primary-not-heard', `${primary} is not heard as primary of epoch ${n}`);
+    return wait(
+      branch?.code ?? 'primary-not-heard',
+      `${branch === null ? '' : `${branch.text}; `}${primary} is not heard as primary of epoch ${n}`,
+    );
   if (local.state === 'empty')
     return act(
       { do: 'clone', from: primary, epoch: n },
@@ -147,6 +152,8 @@ function asStandby(o: Observation, local: DatabaseStatus, notReceivingSinceMs: n
       `the data directory is empty: it is copied from ${primary}`,
     );
   const follows = local.upstream?.node === primary && local.upstream.epoch === n;
+  // R6, I10: nothing is waited for; it takes part in nothing until it was compared, saved and made again.
+  if (branch !== null) return act({ do: 'join', primary, epoch: n }, branch.code, branch.text);
   if (!follows)
     return act(
       { do: 'join', primary, epoch: n },

@@ -1,6 +1,7 @@
 import { placeOf, type NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
+import { ownOtherBranch } from './branch.ts';
 import type { Observation, PeerView } from './observation.ts';
 
 /** What one observer can say of the present primary. Only `cannot-see-commit` counts towards suspicion. */
@@ -122,7 +123,7 @@ export function isHeard(o: Observation, node: NodeId): boolean {
 
 /** Can it be detached and read, and follow a new primary: a standby that answers, not only an agent that does. */
 export function isDetachable(o: Observation, node: NodeId): boolean {
-  if (node === o.me) return o.local?.state === 'standby';
+  if (node === o.me) return o.local?.state === 'standby' && ownOtherBranch(o, o.local) === null;
   return isHeard(o, node) && (o.peers.get(node)?.pulse?.detachable ?? false);
 }
 
