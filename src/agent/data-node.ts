@@ -8,7 +8,7 @@ import type { Observation } from '../decide/failover/observation.ts';
 import { confirmersFor } from '../decide/failover/positioning.ts';
 import { decideRole, type RoleAction, type RoleDecision } from '../decide/failover/role.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
-import type { DatabaseStatus, Position, RegionDatabase, Settings } from '../ports/database.ts';
+import type { DatabaseStatus, Position, RegionDatabase, Salvage, Settings } from '../ports/database.ts';
 import type { AgentDeps } from './context.ts';
 import type { GroupStore } from './group-store.ts';
 import { closeBootstrap, makeFirstDatabase } from './bootstrap.ts';
@@ -16,6 +16,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { publishPosition, ReignLease } from './lease.ts';
 import { OrderDesk, type Permit } from './order-desk.ts';
 import { promoteSelf, publishRoutes, type Reign } from './reign.ts';
+import { SalvageSlot } from './salvage-slot.ts';
 import { StandbyDuty } from './standby.ts';
 import { SyncSet } from './sync-set.ts';
 
@@ -36,6 +37,7 @@ export class DataNode {
   readonly desk = new OrderDesk();
   readonly heartbeat: Heartbeat;
   readonly lease: ReignLease;
+  readonly #slot: SalvageSlot;
   #reign: Reign | null = null;
   #open = false;
   #opening = false;
@@ -62,6 +64,7 @@ export class DataNode {
     const { clock, config, log } = deps;
     this.#duty = new StandbyDuty(config, database, group, clock, log);
     this.#syncSet = new SyncSet(database, group, config.knobs, config.policy.mode);
+    this.#slot = new SalvageSlot(database, log);
     this.heartbeat = new Heartbeat(database, clock, config.knobs.heartbeatEveryMs);
     this.lease = new ReignLease(deps.store, group, clock, config.knobs.leaseTtlMs, log);
   }
@@ -73,6 +76,11 @@ export class DataNode {
 
   get reign(): Reign | null {
     return this.#reign;
+  }
+
+  /** What this node held alone at any time, and where it was saved. */
+  get salvages(): readonly Salvage[] {
+    return this.#duty.salvages;
   }
 
   /** What a long step is doing (a base backup), for status; empty when nothing long runs. */
@@ -283,6 +291,7 @@ export class DataNode {
     if (reign === null || record === null || local.state !== 'primary' || record.value.epoch !== reign.epoch) return;
     if (o.store.state !== 'current') return;
     if (this.#open) this.#publish(o, local, reign);
+    this.#slot.keep(record.value, local, o.nowMs);
     const view = this.#syncSet.look(this.#deps.config.policy, this.#me, reign, record.value, local, o.nowMs);
     if (view === null || this.#changing) return;
     const decision = decideMembership(view);

@@ -6,7 +6,7 @@ import { done, type Outcome, refused, unknown } from '../base/result.ts';
 import { reignList } from '../decide/failover/positioning.ts';
 import type { Order } from '../ports/agent.ts';
 import type { AgentConfig } from '../ports/config.ts';
-import type { Position, RegionDatabase, Upstream } from '../ports/database.ts';
+import type { Position, RegionDatabase, Salvage, Upstream } from '../ports/database.ts';
 import type { FenceRecord } from '../ports/records.ts';
 import type { Log } from '../telemetry/log.ts';
 import { upstreamOf } from './context.ts';
@@ -21,6 +21,8 @@ export class StandbyDuty {
   readonly #clock: Clock;
   readonly #log: Log;
   #waitsProven = false;
+  /** What this node held alone at any time, and where it was saved. */
+  salvages: readonly Salvage[] = [];
   /** Where this node was when a takeover detached it: it may skip the comparison with the fork if that was not beyond it. */
   #detached: { readonly epoch: number; readonly position: Position } | null = null;
 
@@ -30,6 +32,9 @@ export class StandbyDuty {
     this.#group = group;
     this.#clock = clock;
     this.#log = log;
+    void database.salvages().then((found) => {
+      this.salvages = found;
+    });
   }
 
   /** Obeys a detach order: the store is asked first whether the order's epoch still stands (P5). */
@@ -53,14 +58,14 @@ export class StandbyDuty {
     return detached;
   }
 
-  /** P8.2: follows the primary when the local WAL is on its branch; sets a diverged directory aside, whole, to be cloned (I7). */
+  /** P8.2: follows the primary when the local WAL is on its branch; what a diverged node holds alone is saved, then it is cloned. */
   async join(primary: NodeId, epoch: number, permit: Permit): Promise<Outcome<void>> {
     const upstream = upstreamOf(this.#config, primary, epoch);
     if (upstream === null) return refused('no-address', `${primary} has no address here`);
     if (!this.#readBeforeTheFork(primary, epoch)) {
       const compared = await this.#compare(upstream, permit);
       if (compared.kind !== 'done') return compared;
-      if (compared.value === 'diverged') return this.#setAside(epoch);
+      if (compared.value === 'diverged') return this.#remake(upstream, permit);
     }
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted before following');
     const followed = await this.#database.follow(upstream);
@@ -103,14 +108,28 @@ export class StandbyDuty {
     return false;
   }
 
-  async #setAside(epoch: number): Promise<Outcome<void>> {
+  /** I7: the data goes only when the salvage holds all of it; otherwise it is kept aside, whole. Then it is cloned. */
+  async #remake(upstream: Upstream, permit: Permit): Promise<Outcome<void>> {
+    const { epoch, node } = upstream;
+    const operation = this.#group.view().epoch?.value.operation ?? `epoch-${epoch}`;
+    const saved = await this.#database.salvage(upstream, operation);
+    if (saved.kind === 'done') {
+      const { transactions, folder, why } = saved.value;
+      this.#log.warn('salvaged', `${transactions} transactions that only this node held are in ${folder}; ${why}`);
+      this.salvages = await this.#database.salvages();
+    } else this.#log.warn('salvage', `what this node holds and ${node} does not could not be saved: ${saved.why}`);
+    if (!permit.valid()) return refused('overtaken', 'newer work was accepted after the salvage; nothing was removed');
     const stopped = await this.#database.stop('kill');
     if (stopped.kind !== 'done') return stopped;
+    return saved.kind === 'done' && saved.value.complete ? this.#database.discard(saved.value) : this.#setAside(epoch);
+  }
+
+  async #setAside(epoch: number): Promise<Outcome<void>> {
     const kept = await this.#database.setAside(`diverged-before-epoch-${epoch}`);
     if (kept.kind !== 'done') return kept;
     this.#log.warn(
       'set-aside',
-      `this node had writes that were never acknowledged as the mode promises; they are kept at ${kept.value.keptAt}`,
+      `this node had writes that the primary does not have; its whole data is kept at ${kept.value.keptAt}`,
     );
     return done(undefined);
   }

@@ -33,6 +33,7 @@ export function statusOf(agent: Agent, config: AgentConfig, pids: KeeperPids, cl
         ? Math.max(0, lsnBytes(local.replayLsn, local.endLsn))
         : null,
     heartbeatAgeMs: local?.heartbeatAgeMs ?? null,
+    salvages: data?.salvages ?? [],
     drift: observation === null ? [] : driftAt(observation, config.node),
     open: data?.open ?? false,
     health: healthOf(agent),

@@ -9,6 +9,10 @@ export function lsnToBigInt(lsn: Lsn): bigint {
   return (BigInt(`0x${match[1]}`) << 32n) | BigInt(`0x${match[2]}`);
 }
 
+/** As PostgreSQL prints it. */
+export const formatLsn = (position: bigint): Lsn =>
+  `${(position >> 32n).toString(16)}/${(position & 0xff_ff_ff_ffn).toString(16)}`.toUpperCase();
+
 /** Negative when `a` is before `b`, 0 when equal, positive when after. */
 export function compareLsn(a: Lsn, b: Lsn): number {
   const difference = lsnToBigInt(a) - lsnToBigInt(b);

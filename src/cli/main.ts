@@ -18,6 +18,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   demo: { does: 'three continents on this machine, live', load: async () => (await import('./demo.ts')).demo },
   status: { does: 'what runs where, how old each value is', load: async () => (await import('./status.ts')).status },
   why: { does: 'the last decisions and their reasons', load: async () => (await import('./why.ts')).why },
+  salvage: {
+    does: 'what a node held alone, and was saved from it',
+    load: async () => (await import('./salvage.ts')).salvage,
+  },
   drill: {
     does: 'lose a region under load and prove what was lost',
     load: async () => (await import('./drill.ts')).drill,

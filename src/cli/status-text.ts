@@ -24,6 +24,14 @@ export function statusLines(status: WorldStatus): readonly string[] {
       lines.push((blocks ? red : yellow)(`${value.node} ${means}: ${name} is '${here}', not '${wanted}': ${what}`));
     }
   }
+  const saved = status.regions.flatMap((region) => region.nodes.flatMap(({ value }) => value.salvages));
+  if (saved.length > 0) {
+    const transactions = saved.reduce((sum, it) => sum + it.transactions, 0);
+    lines.push(
+      '',
+      yellow(`${saved.length} saved from diverged nodes, ${transactions} transactions: farshore salvage list`),
+    );
+  }
   // In a world that is down every link is.
   const faulty = status.state === 'down' ? [] : status.links.filter((link) => link.state !== 'up');
   if (faulty.length > 0)

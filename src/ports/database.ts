@@ -80,6 +80,30 @@ export interface Heartbeat {
   readonly sentAtMs: number;
 }
 
+/** What one diverged node held alone, and where it is now (P8.3). Counts and places, no rows. */
+export interface Salvage {
+  /** The takeover that left this node behind. */
+  readonly operation: string;
+  readonly node: NodeId;
+  readonly atWallMs: number;
+  readonly tookMs: number;
+  /** On this node's machine: `changes.jsonl`, `replay.sql` and this, as `index.json`. */
+  readonly folder: string;
+  /** `decoded`: every change, from the WAL. `images`: rows as they were left, no deletes, no old values. */
+  readonly how: 'decoded' | 'images';
+  /** The files hold everything that this node held alone. When not, `why` says what is missing, and its data is kept as well. */
+  readonly complete: boolean;
+  readonly why: string;
+  readonly timeline: number;
+  readonly forkLsn: Lsn;
+  readonly endLsn: Lsn;
+  readonly transactions: number;
+  readonly changes: Readonly<Record<'insert' | 'update' | 'delete' | 'truncate' | 'image', number>>;
+  readonly tables: Readonly<Record<string, number>>;
+  /** Rows of Farshore's own tables (epoch, heartbeat), left out of the files. */
+  readonly ownChanges: number;
+}
+
 export interface RegionDatabase {
   status(): Promise<DatabaseStatus>;
   /** What must be the same on every node that may become primary (I9), as the running PostgreSQL has it. */
@@ -112,6 +136,16 @@ export interface RegionDatabase {
   compareWith(
     upstream: Upstream,
   ): Promise<Outcome<{ readonly verdict: 'same-branch' | 'diverged' | 'foreign'; readonly why: string }>>;
+  /** Primary: keeps what a standby might never get (P8.3). `flushed`: what every standby that may be promoted has; null = not known. */
+  keepSalvageSlot(flushed: Lsn | null): Promise<Outcome<void>>;
+  /**
+   * Writes what this diverged, isolated standby holds beyond the fork into files beside its data. PostgreSQL may be stopped
+   * after it. Whatever the answer, the data directory is as it was.
+   */
+  salvage(upstream: Upstream, operation: string): Promise<Outcome<Salvage>>;
+  salvages(): Promise<readonly Salvage[]>;
+  /** Removes the data directory that `salvage` holds completely (I7), and leaves an empty one. PostgreSQL is stopped. */
+  discard(salvage: Salvage): Promise<Outcome<void>>;
   /** Moves a diverged data directory aside, whole, so that it can be read later (I7), and leaves an empty one. */
   setAside(label: string): Promise<Outcome<{ readonly keptAt: string }>>;
   /** Promotes a standby, checks timeline and recovery state, then stores the epoch in the database. */

@@ -1,5 +1,6 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Reason } from '../base/reason.ts';
+import type { Salvage } from './database.ts';
 
 /** A value with who saw it and how old it is. Status assembled from values of unknown age is a lie. */
 export interface Aged<T> {
@@ -34,6 +35,8 @@ export interface NodeStatus {
   readonly heartbeatAgeMs: number | null;
   /** Settings in which this node differs from the primary, or that no primary may have (I9). `blocks`: it may not become primary. */
   readonly drift: readonly Drift[];
+  /** What this node held alone after a change of primary, saved before it was made again (P8.3). */
+  readonly salvages: readonly Salvage[];
   readonly open: boolean;
   readonly health: { readonly ok: boolean; readonly why: Reason };
   readonly state: string;

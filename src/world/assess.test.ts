@@ -29,6 +29,7 @@ const answer = (place: typeof east, status: Partial<NodeStatus>, answered = true
     keeperPid: 1,
     postgresPid: 1,
     drift: [],
+    salvages: [],
     gatewayPid: 1,
     gateway: null,
     observedAtWallMs: 0,

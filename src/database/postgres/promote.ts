@@ -3,10 +3,13 @@ import type { Position } from '../../ports/database.ts';
 import type { Local } from './connections.ts';
 import { identifyLocal } from './identify.ts';
 import { storeEpoch } from './roles.ts';
+import { keepSalvageSlot } from './salvage/slot.ts';
 
 const TIMEOUT_MS = 5_000;
 /** PostgreSQL waits this long for the promotion itself; the statement gets a little more. */
 const PROMOTE_SECONDS = 60;
+/** 4 ms, when no transaction is open. */
+const SLOT_TIMEOUT_MS = 500;
 
 /**
  * Promotes this standby and stores the epoch in it. Repeating it after an interruption finishes it: a primary whose
@@ -41,7 +44,13 @@ export async function promote(local: Local, epoch: number): Promise<Outcome<Posi
 
 async function finish(local: Local, epoch: number): Promise<Outcome<Position>> {
   await storeEpoch(local, epoch);
+  await beginSalvageSlot(local);
   return done({ ...(await identifyLocal(local, TIMEOUT_MS)), storedEpoch: epoch });
+}
+
+/** P8.3: before anybody can write. Without it a promotion is as good; the agent makes it good as soon as it can. */
+async function beginSalvageSlot(local: Local): Promise<void> {
+  await keepSalvageSlot(local, null, SLOT_TIMEOUT_MS).catch(() => undefined);
 }
 
 const BEFORE = `

@@ -17,6 +17,9 @@ import { initCluster, isFresh, systemIdOf } from './init.ts';
 import { applicationName } from './names.ts';
 import { promote } from './promote.ts';
 import { readSettings } from './read-settings.ts';
+import { readSalvages } from './salvage/files.ts';
+import { discard, salvage } from './salvage/salvage.ts';
+import { keepSalvageSlot } from './salvage/slot.ts';
 import { startFirst, startIsolated } from './start.ts';
 import { StatusReader } from './status.ts';
 import { setSyncList, settleSyncList } from './sync-list.ts';
@@ -59,6 +62,14 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     follow: (upstream) => guarded(() => follow(local, upstream)),
     detach: () => guarded(() => detach(local)),
     compareWith: (upstream) => guarded(async () => compareWith(local, await reader.read(), upstream)),
+    keepSalvageSlot: (flushed) => guarded(() => keepSalvageSlot(local, flushed)),
+    salvage: (upstream, operation) =>
+      guarded(async () => {
+        const halt = () => stop(local, heart, 'fast');
+        return salvage(local, await reader.read(), upstream, operation, halt);
+      }),
+    salvages: () => readSalvages(config),
+    discard: (saved) => guarded(() => discard(local, saved)),
     setAside: (label) => guarded(() => setAside(local, label)),
     promote: (epoch) => guarded(() => promote(local, epoch)),
     setSyncList: (list) => guarded(() => setSyncList(local, list)),

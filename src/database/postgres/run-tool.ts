@@ -11,18 +11,21 @@ export interface Binaries {
 /** Runs a program of PostgreSQL to its end as the unprivileged user. Never rejects for a failing program. */
 export function runTool(
   binaries: Binaries,
-  program: 'initdb' | 'postgres',
+  program: 'initdb' | 'postgres' | 'pg_rewind',
   args: readonly string[],
   runAs: RunAs | null,
+  input: string | null = null,
 ): Promise<{ readonly ok: boolean; readonly output: string }> {
   const library = binaries.libDir === null ? {} : { LD_LIBRARY_PATH: binaries.libDir };
   const user = runAs === null ? {} : { uid: runAs.uid, gid: runAs.gid };
   const child = spawn(join(binaries.binDir, program), args, {
     cwd: '/',
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...library },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     ...user,
   });
+  // A program that ends before it read everything says so by its exit code.
+  child.stdin.on('error', () => undefined).end(input ?? '');
   let output = '';
   const keep = (text: string): void => {
     output = (output + text).slice(-20_000);
