@@ -3,7 +3,8 @@ import type { DatabaseStatus, RegionDatabase } from '../ports/database.ts';
 import type { SyncRecord } from '../ports/records.ts';
 import type { Log } from '../telemetry/log.ts';
 
-const EVERY_MS = 2_000;
+/** What it lags behind costs decoding at a salvage, which filters; not more WAL than a few checkpoints keep anyway. */
+const EVERY_MS = 5_000;
 
 /** P8.3: while this node is primary, its slot stands where every standby that may be promoted is. */
 export class SalvageSlot {

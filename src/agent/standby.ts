@@ -119,17 +119,22 @@ export class StandbyDuty {
       this.salvages = await this.#database.salvages();
     } else this.#log.warn('salvage', `what this node holds and ${node} does not could not be saved: ${saved.why}`);
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted after the salvage; nothing was removed');
-    const stopped = await this.#database.stop('kill');
+    // A rewind needs a clean end.
+    const stopped = await this.#database.stop('fast');
     if (stopped.kind !== 'done') return stopped;
-    return saved.kind === 'done' && saved.value.complete ? this.#database.discard(saved.value) : this.#setAside(epoch);
+    if (saved.kind !== 'done' || !saved.value.complete) return this.#setAside(`diverged-before-epoch-${epoch}`);
+    const rewound = await this.#database.rewind(upstream, saved.value);
+    if (rewound.kind === 'done') return this.startIsolated();
+    this.#log.info('rewind', `cloned instead of rewound: ${rewound.why}`);
+    return this.#database.discard(saved.value);
   }
 
-  async #setAside(epoch: number): Promise<Outcome<void>> {
-    const kept = await this.#database.setAside(`diverged-before-epoch-${epoch}`);
+  async #setAside(label: string): Promise<Outcome<void>> {
+    const kept = await this.#database.setAside(label);
     if (kept.kind !== 'done') return kept;
     this.#log.warn(
       'set-aside',
-      `this node had writes that the primary does not have; its whole data is kept at ${kept.value.keptAt}`,
+      `the data of this node is kept, whole, at ${kept.value.keptAt}; the node is made again`,
     );
     return done(undefined);
   }
@@ -151,7 +156,9 @@ export class StandbyDuty {
   /** PostgreSQL is started anew: nothing is proven of it. */
   async startIsolated(): Promise<Outcome<void>> {
     this.#waitsProven = false;
-    return this.#database.startIsolated();
+    const started = await this.#database.startIsolated();
+    // A rewind that was interrupted: what the data held alone was saved before it began. It is cloned.
+    return started.kind === 'refused' && started.code === 'half-rewound' ? this.#setAside('half-rewound') : started;
   }
 
   async clone(from: NodeId, epoch: number, permit: Permit, progress: (text: string) => void): Promise<Outcome<void>> {

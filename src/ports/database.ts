@@ -144,6 +144,11 @@ export interface RegionDatabase {
    */
   salvage(upstream: Upstream, operation: string): Promise<Outcome<Salvage>>;
   salvages(): Promise<readonly Salvage[]>;
+  /**
+   * Turns the data directory that `saved` holds completely (I7) back to where it left the upstream's branch. PostgreSQL is
+   * stopped. Refused when the system has no pg_rewind; with `half-rewound` when only a clone can help now.
+   */
+  rewind(upstream: Upstream, saved: Salvage): Promise<Outcome<void>>;
   /** Removes the data directory that `salvage` holds completely (I7), and leaves an empty one. PostgreSQL is stopped. */
   discard(salvage: Salvage): Promise<Outcome<void>>;
   /** Moves a diverged data directory aside, whole, so that it can be read later (I7), and leaves an empty one. */

@@ -17,8 +17,9 @@ import { initCluster, isFresh, systemIdOf } from './init.ts';
 import { applicationName } from './names.ts';
 import { promote } from './promote.ts';
 import { readSettings } from './read-settings.ts';
+import { rewind } from './rewind.ts';
 import { readSalvages } from './salvage/files.ts';
-import { discard, salvage } from './salvage/salvage.ts';
+import { NOT_SAVED, discard, isSaved, salvage } from './salvage/salvage.ts';
 import { keepSalvageSlot } from './salvage/slot.ts';
 import { startFirst, startIsolated } from './start.ts';
 import { StatusReader } from './status.ts';
@@ -69,6 +70,8 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
         return salvage(local, await reader.read(), upstream, operation, halt);
       }),
     salvages: () => readSalvages(config),
+    rewind: (upstream, saved) =>
+      guarded(async () => ((await isSaved(local, saved)) ? rewind(local, upstream) : refused(...NOT_SAVED))),
     discard: (saved) => guarded(() => discard(local, saved)),
     setAside: (label) => guarded(() => setAside(local, label)),
     promote: (epoch) => guarded(() => promote(local, epoch)),

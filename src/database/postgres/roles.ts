@@ -30,6 +30,7 @@ export async function makeRolesAndSchema(local: Local, epoch: number): Promise<v
       await client.query('SET synchronous_commit = local');
       await makeRole(client, 'farshore_replication', 'REPLICATION', secrets.replicationPassword);
       await makeRole(client, 'app', '', secrets.appPassword);
+      await client.query(MAY_REWIND);
       const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [APP_DATABASE]);
       if (rowCount === 0) await client.query(`CREATE DATABASE ${APP_DATABASE} OWNER app`);
     },
@@ -59,6 +60,12 @@ async function makeRole(client: pg.Client, role: string, attributes: string, pas
 const NO_SIGNALS = `
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(int) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION pg_catalog.pg_terminate_backend(int, bigint) FROM PUBLIC`;
+
+/** What pg_rewind needs on its source; the functions' rights are those of the database `postgres`. */
+const MAY_REWIND = `
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean), pg_catalog.pg_stat_file(text, boolean),
+  pg_catalog.pg_read_binary_file(text), pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO farshore_replication;
+GRANT pg_checkpoint TO farshore_replication`;
 
 const SCHEMA = `
 CREATE SCHEMA IF NOT EXISTS farshore;

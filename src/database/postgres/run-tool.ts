@@ -11,7 +11,7 @@ export interface Binaries {
 /** Runs a program of PostgreSQL to its end as the unprivileged user. Never rejects for a failing program. */
 export function runTool(
   binaries: Binaries,
-  program: 'initdb' | 'postgres' | 'pg_rewind',
+  program: 'initdb' | 'postgres' | 'pg_rewind' | 'pg_controldata',
   args: readonly string[],
   runAs: RunAs | null,
   input: string | null = null,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PostgresConfig } from '../../ports/config.ts';
-import { writeWhole } from './files.ts';
+import { exists, writeWhole } from './files.ts';
 import { majorOf } from './run-tool.ts';
 
 /** Written anew before every start; the same on every node but for addresses (I9). */
@@ -47,7 +47,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
 export async function writeSettings(config: PostgresConfig, version: string, passwords: Passwords): Promise<void> {
   const { dataDir, runAs } = config;
   await writeWhole(join(dataDir, MANAGED_FILE), renderSettings(config, version), runAs);
-  await writeWhole(join(dataDir, 'pg_hba.conf'), HBA, runAs);
+  const rewinds = await exists(join(config.binDir, 'pg_rewind'));
+  await writeWhole(join(dataDir, 'pg_hba.conf'), rewinds ? HBA + HBA_REWIND : HBA, runAs);
   await writeWhole(passfilePath(config), renderPassfile(passwords), runAs);
   const main = join(dataDir, 'postgresql.conf');
   const text = await readFile(main, 'utf8');
@@ -80,6 +81,10 @@ const HBA = `# Written by Farshore before every start.
 local all         all                                scram-sha-256
 local replication farshore_admin                     scram-sha-256
 host  replication farshore_replication 127.0.0.0/8   scram-sha-256
+`;
+
+/** pg_rewind asks in SQL; its role may read files, as a base backup does, and write nothing. */
+const HBA_REWIND = `host  postgres    farshore_replication 127.0.0.0/8   scram-sha-256
 `;
 
 /** Settings that belong to one reign and one place; a clone or an old primary must not start with them (P8.4). */

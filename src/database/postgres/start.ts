@@ -9,6 +9,7 @@ import { detach, inRecovery } from './follow.ts';
 import { clearFresh, dataVersion, isFresh, prepareFolders } from './init.ts';
 import { identifyLocal } from './identify.ts';
 import { makeRolesAndSchema } from './roles.ts';
+import { isHalfRewound } from './rewind.ts';
 import { majorOf, versionOf } from './run-tool.ts';
 import { endOfLog, explainFailedStart, readLogFrom } from './server-log.ts';
 import { writeSettings } from './settings.ts';
@@ -101,6 +102,11 @@ async function runs(local: Local): Promise<boolean> {
 /** The version of the binaries when they fit the data. */
 async function prepare(local: Local): Promise<Outcome<string>> {
   const { config } = local;
+  if (await isHalfRewound(config.dataDir))
+    return refused(
+      'half-rewound',
+      `${config.dataDir} was being rewound and is of no use: move it aside, it is cloned again`,
+    );
   const data = await dataVersion(config.dataDir);
   if (data === null) return refused('empty', `no cluster in ${config.dataDir}`);
   const version = await versionOf(config, config.runAs);

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Salvage } from '../../../ports/database.ts';
 import { type TestGroup, type TestNode, must, postgresVersions, startTestGroup, until } from '../testing.ts';
@@ -130,6 +130,7 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
     expect(existsSync(`${a.config.dataDir}/PG_VERSION`)).toBe(true);
     must(await a.db.discard(saved));
     expect((await a.db.status()).state).toBe('empty');
+    expect(await a.db.rewind(b.upstream(2), { ...saved, folder: '/nowhere' })).toMatchObject({ code: 'not-saved' });
     must(await a.db.clone(b.upstream(2), noProgress, never));
     must(await a.db.startIsolated());
     must(await a.db.follow(b.upstream(2)));
@@ -165,5 +166,57 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
     expect(await b.db.discard(images)).toMatchObject({ kind: 'refused', code: 'not-saved' });
     const again = must(await b.db.startIsolated().then(() => b.db.salvage(a.upstream(3), 'takeover-3')));
     expect(again.folder).toBe(`${images.folder}-2`);
+    must(await b.db.stop('kill'));
+  });
+
+  test('after a complete salvage the node is rewound where the system has pg_rewind, and starts isolated while writes go on', async () => {
+    must(await b.db.setAside('images'));
+    must(await b.db.clone(a.upstream(3), noProgress, never));
+    must(await b.db.startIsolated());
+    must(await b.db.follow(a.upstream(3)));
+    await until(b.db, (status) => status.receiving);
+    must(await b.db.detach());
+    const app = await a.connect('app');
+    await app.query(`INSERT INTO orders (id, note) VALUES (3001, 'lost')`);
+    await app.end();
+    must(await b.db.promote(4));
+    must(await a.db.stop('kill'));
+    must(await a.db.startIsolated());
+    await until(a.db, (status) => status.localWalReplayed);
+    const complete = must(await a.db.salvage(b.upstream(4), 'takeover-4'));
+    expect(complete).toMatchObject({ complete: true, changes: { insert: 1 } });
+    must(await a.db.stop('fast'));
+    let writes = true;
+    const writing = (async () => {
+      const writer = await b.connect('app');
+      for (let id = 4_000; writes; id++)
+        await writer.query(`INSERT INTO orders (id, note) VALUES (${id}, repeat('x', 500))`);
+      await writer.end();
+    })();
+    const rewound = await a.db.rewind(b.upstream(4), complete);
+    if (version.label === 'npm') {
+      expect(rewound).toMatchObject({ kind: 'refused', code: 'no-pg-rewind' });
+      must(await a.db.discard(complete));
+      must(await a.db.clone(b.upstream(4), noProgress, never));
+    } else must(rewound);
+    must(await a.db.startIsolated());
+    expect(must(await a.db.compareWith(b.upstream(4))).verdict).toBe('same-branch');
+    must(await a.db.follow(b.upstream(4)));
+    await until(a.db, (status) => status.receiving && status.storedEpoch === 4);
+    writes = false;
+    await writing;
+    const admin = await a.connect('farshore_admin');
+    expect((await admin.query('SELECT FROM orders WHERE id = 3001')).rowCount).toBe(0);
+    const inherited = await admin.query(
+      `SELECT current_setting('port') AS port, current_setting('synchronous_standby_names') AS list`,
+    );
+    expect(inherited.rows).toEqual([{ port: String(a.config.port), list: '' }]);
+    await admin.end();
+  });
+
+  test('a rewind that was interrupted leaves nothing that starts', async () => {
+    must(await a.db.stop('fast'));
+    await writeFile(`${a.config.dataDir}/farshore-rewinding`, '');
+    expect(await a.db.startIsolated()).toMatchObject({ kind: 'refused', code: 'half-rewound' });
   });
 });

@@ -217,14 +217,20 @@ function rest(known: Case, how: Salvage['how']) {
   };
 }
 
+export const NOT_SAVED = ['not-saved', 'the salvage of this data is not complete: it is kept (I7)'] as const;
+
+/** Is everything that this node holds alone in the files of `saved`, on disk? */
+export async function isSaved(local: Local, saved: Salvage): Promise<boolean> {
+  const onDisk = (await readSalvages(local.config)).find((it) => it.folder === saved.folder);
+  return onDisk !== undefined && onDisk.complete && onDisk.node === local.config.node;
+}
+
 /** I7: only what is on disk elsewhere, whole, is removed. */
 export async function discard(local: Local, saved: Salvage): Promise<Outcome<void>> {
-  const { dataDir, runAs, node } = local.config;
+  const { dataDir, runAs } = local.config;
   const reply = await local.keeper.call({ do: 'status' });
   if (!reply.ok || reply.status.postgres !== null) return refused('runs', 'stop PostgreSQL before its data is removed');
-  const onDisk = (await readSalvages(local.config)).find((it) => it.folder === saved.folder);
-  if (onDisk === undefined || !onDisk.complete || onDisk.node !== node)
-    return refused('not-saved', 'the salvage of this data is not complete: it is kept (I7)');
+  if (!(await isSaved(local, saved))) return refused(...NOT_SAVED);
   if (await isEmpty(dataDir)) return done(undefined);
   const going = `${dataDir}.discarded`;
   await rm(going, { recursive: true, force: true });

