@@ -11,6 +11,8 @@ import { askDoorWhileBroken } from './door.ts';
 const REOPEN_MS = 40;
 /** A stream that is open and says nothing at all is given up after this and opened again; silence was judged long before. */
 const STREAM_IDLE_MS = 10_000;
+/** A try to open it that gets no answer: behind a cut link; the next one may get through as soon as the link is up. */
+const OPEN_TIMEOUT_MS = 1_500;
 /** Less than the server keeps an idle connection. */
 const WARM_EVERY_MS = 10_000;
 const PULSE_LINE_CHARS_MAX = 64 * 1024;
@@ -100,13 +102,14 @@ class PulseStream {
       path: '/pulse',
       headers: this.#headers,
       agent: false,
-      timeout: STREAM_IDLE_MS,
+      timeout: OPEN_TIMEOUT_MS,
     });
     this.#request = sent;
     sent.on('timeout', () => broken('silent for too long'));
     sent.on('error', (error) => broken(messageOf(error)));
     sent.on('response', (response) => {
       if (response.statusCode !== 200) return broken(`HTTP ${response.statusCode}`);
+      sent.setTimeout(STREAM_IDLE_MS);
       response.setEncoding('utf8');
       const cutter = new LineCutter(PULSE_LINE_CHARS_MAX);
       response.on('data', (chunk: string) => {

@@ -96,7 +96,10 @@ async function fetchSegment(config: PostgresConfig, client: pg.Client, name: str
       const [row] = (await client.query<Row>(query, [`pg_wal/${name}`, at, PIECE_BYTES])).rows;
       const piece = row?.['piece'];
       // Left out when another timeline's file holds this part.
-      if (!Buffer.isBuffer(piece)) return void (await rm(`${path}.fetched`));
+      if (!Buffer.isBuffer(piece)) {
+        await rm(`${path}.fetched`);
+        return;
+      }
       await handle.write(piece);
     }
     await handle.sync();
