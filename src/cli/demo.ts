@@ -100,7 +100,7 @@ const doorsOf = (world: World): readonly Door[] =>
 
 function liveLines(world: World, load: DemoLoad, doors: readonly Door[], glance: WorldGlance): readonly string[] {
   const { bold, dim, green, yellow, red } = paint(process.stdout);
-  const held = new Set(glance.supervisor?.holds.map((hold) => hold.place) ?? []);
+  const held = new Set<string>(glance.supervisor?.holds.map((hold) => hold.target) ?? []);
   const rows = doors.map((door) => {
     const answer = glance.answers.find((it) => it.place === door.region);
     const node = answer?.last?.value;

@@ -71,7 +71,7 @@ export async function whyLines(world: World, subject: string | undefined, last: 
 async function decisionsOf(world: World, subject: string | undefined): Promise<readonly Told[]> {
   const known = [
     ...ABOUT,
-    ...world.layout.places.flatMap((place) => [place.id, ...(place.node === null ? [] : [place.node])]),
+    ...world.layout.places.flatMap((place) => [place.id, ...place.nodes.map((node) => node.id)]),
   ];
   if (subject !== undefined && !known.some((word) => word.includes(subject))) {
     const meant = nearest(subject, known);

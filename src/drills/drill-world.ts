@@ -1,6 +1,6 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import { assert } from '../base/result.ts';
-import type { PlaceLayout, WorldLayout } from '../world/layout.ts';
+import { dataNodesOf, type PlaceLayout, type WorldLayout } from '../world/layout.ts';
 
 /** A data region as a drill uses it: its doors, its agent, and its PostgreSQL for the final reads. */
 export interface DrillRegion {
@@ -17,17 +17,16 @@ export const drillRegions = (layout: WorldLayout): readonly DrillRegion[] =>
   layout.places.filter((place) => place.data).map((place) => regionOf(layout, place));
 
 function regionOf(layout: WorldLayout, place: PlaceLayout): DrillRegion {
-  const { node, ports, postgresRunDir } = place;
-  assert(node !== null && postgresRunDir !== null, `${place.id} has PostgreSQL`);
-  assert(ports.rw !== undefined && ports.postgres !== undefined, `${place.id} has its doors`);
-  const keeper = layout.processes.find((plan) => plan.place === place.id && plan.kind === 'keeper');
+  const [node] = dataNodesOf(place);
+  assert(node !== undefined, `${place.id} has PostgreSQL`);
+  const keeper = layout.processes.find((plan) => plan.node === node.id && plan.kind === 'keeper');
   assert(keeper !== undefined, `${place.id} has a keeper`);
   return {
     id: place.id,
-    node,
-    rwPort: ports.rw,
-    edgePort: ports.edge ?? null,
-    postgres: { socketDir: postgresRunDir, port: ports.postgres },
+    node: node.id,
+    rwPort: node.ports.rw,
+    edgePort: place.ports.edge ?? null,
+    postgres: { socketDir: node.postgresRunDir, port: node.ports.postgres },
     postgresLogPath: keeper.logPath.replace(/keeper\.log$/, 'postgres.log'),
   };
 }

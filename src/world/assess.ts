@@ -1,4 +1,4 @@
-import type { PlaceId } from '../base/ids.ts';
+import type { NodeId, PlaceId } from '../base/ids.ts';
 import { because, type Reason } from '../base/reason.ts';
 import type { Aged, ProcessEnd, WorldStatus } from '../ports/status.ts';
 import type { SyncRecord } from '../ports/records.ts';
@@ -13,7 +13,7 @@ export interface WorldView {
   readonly anythingRuns: boolean;
   /** What brings the supervisor back. */
   readonly upCommand: string;
-  readonly held: readonly PlaceId[];
+  readonly held: readonly (PlaceId | NodeId)[];
   readonly dataPlaces: readonly PlaceId[];
   readonly answers: readonly NodeAnswer[];
   /** Null: nothing was recorded yet, or the store does not answer (`storeWhy`). */

@@ -1,4 +1,4 @@
-import { type PlaceId, slug } from '../base/ids.ts';
+import { type NodeId, type PlaceId, slug } from '../base/ids.ts';
 import { defaultKnobs } from '../base/knobs.ts';
 import { assert } from '../base/result.ts';
 import type { PeerAddresses } from '../ports/agent.ts';
@@ -8,8 +8,13 @@ import type { KeeperConfig } from '../ports/keeper.ts';
 import type { Deployment } from '../spec/deployment.ts';
 import {
   addressOf,
+  type DataNodeLayout,
+  dataNodesOf,
   HOST,
   type LinkLayout,
+  nodeAddressOf,
+  type NodeLayout,
+  nodesOf,
   type PlaceLayout,
   type ProcessKind,
   type ProcessPlan,
@@ -54,7 +59,7 @@ export function planProcesses(
   const logPath = (name: string): string => `${plan.stateDir}/logs/${name}.log`;
   const add = (
     kind: ProcessKind,
-    place: PlaceId | null,
+    of: { readonly place: PlaceId | null; readonly node: NodeId | null },
     name: string,
     main: readonly string[],
     content: ConfigFile['content'],
@@ -69,44 +74,66 @@ export function planProcesses(
       ...main.slice(1),
       path,
     ];
-    processes.push({ ...base, name, place, kind, argv, logPath: logPath(name) });
+    processes.push({ ...base, name, ...of, kind, argv, logPath: logPath(name) });
   };
+  const ofNode = (node: NodeLayout) => ({ place: node.place, node: node.id });
   for (const place of plan.places) {
     if (place.ports.store === undefined) continue;
-    add('store', place.id, `${slug(place.id)}-store`, ['coordination/embedded/main.js'], storeConfig(plan, place));
+    const of = { place: place.id, node: null };
+    add('store', of, `${slug(place.id)}-store`, ['coordination/embedded/main.js'], storeConfig(plan, place));
   }
   for (const link of plan.links) {
-    add('link', null, `link-${slug(link.from)}--${slug(link.to)}`, ['world/link/main.js'], linkConfig(plan, link));
+    const name = `link-${slug(link.from)}--${slug(link.to)}`;
+    add('link', { place: null, node: null }, name, ['world/link/main.js'], linkConfig(plan, link));
   }
-  for (const place of plan.places) {
-    if (!place.data) continue;
-    add('keeper', place.id, `${slug(place.id)}-keeper`, ['database/keeper/main.js'], keeperConfig(plan, place));
-    add('gateway', place.id, `${slug(place.id)}-gateway`, ['database/gateway/main.js'], gatewayConfig(plan, place));
+  for (const node of dataNodesOf(plan)) {
+    const name = nameOf(plan, node);
+    add('keeper', ofNode(node), `${name}-keeper`, ['database/keeper/main.js'], keeperConfig(plan, node));
+    add('gateway', ofNode(node), `${name}-gateway`, ['database/gateway/main.js'], gatewayConfig(plan, node));
   }
-  for (const place of plan.places) {
-    if (place.node === null) continue;
-    add('agent', place.id, `${slug(place.id)}-agent`, ['cli/main.js', 'agent'], agentConfig(plan, deployment, place));
+  for (const node of nodesOf(plan)) {
+    const config = agentConfig(plan, deployment, node);
+    add('agent', ofNode(node), `${nameOf(plan, node)}-agent`, ['cli/main.js', 'agent'], config);
   }
   const application = deployment.application;
   for (const place of plan.places) {
     if (application === null || !place.data) continue;
     const name = `${slug(place.id)}-app`;
     const cwd = plan.specPath.slice(0, Math.max(1, plan.specPath.lastIndexOf('/')));
-    const url = (port: number | undefined): string => `postgres://app@${HOST}:${port}/app`;
     processes.push({
       ...base,
       name,
       place: place.id,
+      node: null,
       kind: 'app',
       argv: application.command,
       cwd,
       env: { ...base.env, PORT: String(place.ports.app), FARSHORE_REGION: place.id },
-      databaseUrls: { DATABASE_URL: url(place.ports.rw), DATABASE_URL_RO: url(place.ports.ro) },
+      databaseUrls: databaseUrls(place),
       logPath: logPath(name),
     });
-    add('edge', place.id, `${slug(place.id)}-edge`, ['cli/main.js', 'edge'], edgeConfig(plan, place));
+    add(
+      'edge',
+      { place: place.id, node: null },
+      `${slug(place.id)}-edge`,
+      ['cli/main.js', 'edge'],
+      edgeConfig(plan, place),
+    );
   }
   return { layout: { ...plan, processes }, files };
+}
+
+/** How processes of a node are called: after their place as long as it has one node. */
+function nameOf(plan: Plan, node: NodeLayout): string {
+  const place = plan.places.find((it) => it.id === node.place);
+  return slug(place !== undefined && place.nodes.length > 1 ? node.id : node.place);
+}
+
+/** The doors of the region's gateways, the preferred node first. */
+function databaseUrls(place: PlaceLayout): Readonly<Record<string, string>> {
+  const [first] = dataNodesOf(place);
+  const url = (port: number | undefined): string => `postgres://app@${HOST}:${port}/app`;
+  return { DATABASE_URL: url(first?.ports.rw), DATABASE_URL_RO: url(first?.ports.ro) };
 }
 
 /** Many small processes: young generations of 1 MB instead of 16 cost nothing here and save memory in each. */
@@ -132,7 +159,11 @@ const storeConfig = (plan: Plan, place: PlaceLayout): StoreConfig => ({
 
 function linkConfig(plan: Plan, link: LinkLayout): LinkConfig {
   const to = have(plan.places.find((place) => place.id === link.to) ?? null, link.to);
-  const services = Object.entries(link.near) as [keyof typeof link.near, number][];
+  const route = (name: string, listen: number, target: number | undefined) => ({
+    name,
+    listen: at(listen),
+    target: at(target),
+  });
   return {
     from: link.from,
     to: link.to,
@@ -140,47 +171,54 @@ function linkConfig(plan: Plan, link: LinkLayout): LinkConfig {
     delayMs: link.rttMs / 2,
     returnDelayMs: link.rttMs / 2,
     routes: [
-      ...services.map(([name, port]) => ({ name, listen: at(port), target: at(to.ports[name]) })),
-      { name: 'ping', listen: at(link.ping.near), target: at(link.ping.echo) },
+      ...to.nodes.flatMap((node) =>
+        entries(link.nearNodes[node.id] ?? {}).map(([name, port]) => route(name, port, node.ports[name])),
+      ),
+      ...entries(link.near).map(([name, port]) => route(name, port, to.ports[name])),
+      route('ping', link.ping.near, link.ping.echo),
     ],
   };
 }
 
-const postgresLog = (plan: Plan, place: PlaceLayout): string => `${plan.stateDir}/logs/${slug(place.id)}-postgres.log`;
+const entries = <S extends string>(record: Readonly<Partial<Record<S, number>>>): readonly [S, number][] =>
+  Object.entries(record) as [S, number][];
 
-const keeperConfig = (plan: Plan, place: PlaceLayout): KeeperConfig => ({
-  socketPath: have(place.keeperSocketPath, 'keeper'),
-  dataDir: have(place.dataDir, 'data'),
+const postgresLog = (plan: Plan, node: NodeLayout): string =>
+  `${plan.stateDir}/logs/${nameOf(plan, node)}-postgres.log`;
+
+const keeperConfig = (plan: Plan, node: DataNodeLayout): KeeperConfig => ({
+  socketPath: node.keeperSocketPath,
+  dataDir: node.dataDir,
   binDir: plan.binDir,
   libDir: plan.libDir,
-  logPath: postgresLog(plan, place),
+  logPath: postgresLog(plan, node),
   runAs: plan.runAs,
   env: { FARSHORE_WORLD: plan.id, LC_ALL: 'C', TZ: 'UTC' },
 });
 
-const gatewayConfig = (plan: Plan, place: PlaceLayout): GatewayConfig => ({
-  node: have(place.node, 'node'),
-  controlSocketPath: have(place.gatewaySocketPath, 'gateway'),
-  postgres: { socketDir: have(place.postgresRunDir, 'run directory'), port: at(place.ports.postgres).port },
-  rw: at(place.ports.rw),
-  ro: at(place.ports.ro),
-  peer: at(place.ports.peer),
+const gatewayConfig = (plan: Plan, node: DataNodeLayout): GatewayConfig => ({
+  node: node.id,
+  controlSocketPath: node.gatewaySocketPath,
+  postgres: { socketDir: node.postgresRunDir, port: node.ports.postgres },
+  rw: at(node.ports.rw),
+  ro: at(node.ports.ro),
+  peer: at(node.ports.peer),
   tokenPath: plan.secretsPath,
   tls: null,
   waitForPrimaryMs: WAIT_FOR_PRIMARY_MS,
 });
 
-const postgresConfig = (plan: Plan, place: PlaceLayout): PostgresConfig => ({
+const postgresConfig = (plan: Plan, node: DataNodeLayout): PostgresConfig => ({
   group: plan.group,
-  node: have(place.node, 'node'),
+  node: node.id,
   members: plan.policy.dataNodes,
-  dataDir: have(place.dataDir, 'data'),
-  runDir: have(place.postgresRunDir, 'run directory'),
-  ...at(place.ports.postgres),
+  dataDir: node.dataDir,
+  runDir: node.postgresRunDir,
+  ...at(node.ports.postgres),
   binDir: plan.binDir,
   libDir: plan.libDir,
-  logPath: postgresLog(plan, place),
-  keeperSocketPath: have(place.keeperSocketPath, 'keeper'),
+  logPath: postgresLog(plan, node),
+  keeperSocketPath: node.keeperSocketPath,
   runAs: plan.runAs,
   secretsPath: plan.secretsPath,
 });
@@ -191,35 +229,32 @@ const storeUrls = (plan: Plan, from: PlaceId): readonly string[] =>
     return address === null ? [] : [`http://${address.host}:${address.port}`];
   });
 
-function peersOf(plan: Plan, from: PlaceId): readonly PeerAddresses[] {
-  return plan.places.flatMap((place) => {
-    if (place.id === from || place.node === null) return [];
-    return [
-      {
-        node: place.node,
-        place: place.id,
-        data: place.data,
-        agent: have(addressOf(plan, from, place.id, 'api'), 'way to the agent'),
-        gateway: addressOf(plan, from, place.id, 'peer'),
-        postgres: addressOf(plan, from, place.id, 'postgres'),
-      },
-    ];
-  });
-}
+const peersOf = (plan: Plan, me: NodeLayout): readonly PeerAddresses[] =>
+  nodesOf(plan)
+    .filter((node) => node.id !== me.id)
+    .map((node) => ({
+      node: node.id,
+      place: node.place,
+      data: node.dataDir !== null,
+      agent: have(nodeAddressOf(plan, me.place, node, 'api'), 'way to the agent'),
+      gateway: nodeAddressOf(plan, me.place, node, 'peer'),
+      postgres: nodeAddressOf(plan, me.place, node, 'postgres'),
+    }));
 
-const agentConfig = (plan: Plan, deployment: Deployment, place: PlaceLayout): AgentConfig => ({
-  node: have(place.node, 'node'),
-  place: place.id,
-  policy: plan.policy,
-  knobs: { ...defaultKnobs(), leaseTtlMs: deployment.leaseTtlMs, ...deployment.timings },
-  api: at(place.ports.api),
-  secretsPath: plan.secretsPath,
-  storeUrls: storeUrls(plan, place.id),
-  database: place.data
-    ? { ...postgresConfig(plan, place), gatewayControlPath: have(place.gatewaySocketPath, 'gateway') }
-    : null,
-  peers: peersOf(plan, place.id),
-});
+function agentConfig(plan: Plan, deployment: Deployment, node: NodeLayout): AgentConfig {
+  const data = dataNodesOf(plan).find((it) => it.id === node.id);
+  return {
+    node: node.id,
+    place: node.place,
+    policy: plan.policy,
+    knobs: { ...defaultKnobs(), leaseTtlMs: deployment.leaseTtlMs, ...deployment.timings },
+    api: at(node.ports.api),
+    secretsPath: plan.secretsPath,
+    storeUrls: storeUrls(plan, node.place),
+    database: data === undefined ? null : { ...postgresConfig(plan, data), gatewayControlPath: data.gatewaySocketPath },
+    peers: peersOf(plan, node),
+  };
+}
 
 const edgeConfig = (plan: Plan, place: PlaceLayout): EdgeConfig => ({
   place: place.id,

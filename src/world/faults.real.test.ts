@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { placeId } from '../base/ids.ts';
+import { nodeId, placeId } from '../base/ids.ts';
 import { crashRegion, processesOfRegion, recoverFaults } from './faults.ts';
 import type { WorldLayout } from './layout.ts';
 import { openWorld, type World } from './open.ts';
@@ -31,6 +31,7 @@ async function startWorld(): Promise<World> {
   const plan = (name: string, place: string, script: string) => ({
     name,
     place,
+    node: null,
     kind: 'app',
     argv: [process.execPath, '-e', script],
     cwd: stateDir,
@@ -39,15 +40,15 @@ async function startWorld(): Promise<World> {
     logPath: join(stateDir, 'logs', `${name}.log`),
   });
   const layout = {
-    schema: 'farshore.world/v1',
+    schema: 'farshore.world/v2',
     id,
     stateDir,
     runDir,
     secretsPath: join(stateDir, 'secrets.json'),
     supervisorSocketPath: join(runDir, 'supervisor.sock'),
     places: [
-      { id: here, dataDir, node: null, ports: {}, keeperSocketPath: null },
-      { id: there, dataDir: null, node: null, ports: {}, keeperSocketPath: null },
+      { id: here, ports: {}, nodes: [{ id: nodeId(here, 'n1'), place: here, dataDir, ports: {} }] },
+      { id: there, ports: {}, nodes: [{ id: nodeId(there, 'witness'), place: there, dataDir: null, ports: {} }] },
     ],
     links: [],
     processes: [plan('database', here, child + FOREVER), plan('app', here, FOREVER), plan('other', there, FOREVER)],

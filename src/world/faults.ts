@@ -1,9 +1,10 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { FarshoreError } from '../base/errors.ts';
-import type { PlaceId } from '../base/ids.ts';
+import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { LinkFault } from '../ports/link.ts';
 import { killUntilGone } from './leftovers.ts';
+import { dataNodesOf, isPartOf } from './layout.ts';
 import type { World } from './open.ts';
 import {
   allProcesses,
@@ -38,7 +39,7 @@ export interface RegionCrash extends ActiveFault {
 interface JournalEntry {
   readonly at: string;
   readonly fault: 'crash-region' | 'link';
-  readonly places: readonly PlaceId[];
+  readonly places: readonly (PlaceId | NodeId)[];
   readonly state: 'injecting' | 'undone';
   readonly holderPid: number;
   readonly holderTicks: number;
@@ -47,12 +48,12 @@ interface JournalEntry {
 const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /**
- * Kills every process of a region at one moment, as the loss of its power would, and keeps it down until `undo`.
+ * Kills every process of a region, or of one node, at one moment, as the loss of its power would, and keeps it down until `undo`.
  * Written to the undo journal first. Throws FSH_REFUSED when somebody else holds the region, FSH_FAILED when a process is left (the canary), after undoing everything.
  */
-export async function crashRegion(world: World, region: PlaceId, holder: string): Promise<RegionCrash> {
-  const place = world.layout.places.find((it) => it.id === region);
-  if (place === undefined) throw new FarshoreError('FSH_USAGE', `${region} is no place of this world`);
+export async function crashRegion(world: World, region: PlaceId | NodeId, holder: string): Promise<RegionCrash> {
+  if (!world.layout.processes.some((it) => isPartOf(it, region)))
+    throw new FarshoreError('FSH_USAGE', `${region} is no place or node of this world`);
   await refuseWhenHeld(world, region);
   writeJournal(world, 'crash-region', [region], 'injecting');
   const refresh = await holdRegion(world, region, holder);
@@ -92,7 +93,7 @@ export async function disturbLink(world: World, from: PlaceId, to: PlaceId, faul
 }
 
 /** Every process of a place that is alive now; empty is the canary's proof that a crash took effect. */
-export async function processesOfRegion(world: World, region: PlaceId): Promise<readonly ProcessStat[]> {
+export async function processesOfRegion(world: World, region: PlaceId | NodeId): Promise<readonly ProcessStat[]> {
   return (await finderOf(world, region))().filter(isAlive);
 }
 
@@ -104,7 +105,7 @@ export async function recoverFaults(world: World): Promise<readonly string[]> {
   const undone: string[] = [];
   for (const entry of openEntries(world)) {
     if (readStat(entry.holderPid)?.startTicks === entry.holderTicks) continue;
-    const [first, second] = entry.places;
+    const [first, second] = entry.places as readonly PlaceId[];
     if (first === undefined) continue;
     if (entry.fault === 'crash-region') await world.supervisor.release(first);
     else if (second !== undefined) await world.link(first, second).set({ state: 'up', extraDelayMs: 0 });
@@ -115,13 +116,13 @@ export async function recoverFaults(world: World): Promise<readonly string[]> {
 }
 
 /** Two holders would undo each other. */
-async function refuseWhenHeld(world: World, region: PlaceId): Promise<void> {
+async function refuseWhenHeld(world: World, region: PlaceId | NodeId): Promise<void> {
   const list = await world.supervisor.list();
-  const hold = list.kind === 'done' ? list.value.holds.find((it) => it.place === region) : undefined;
+  const hold = list.kind === 'done' ? list.value.holds.find((it) => it.target === region) : undefined;
   if (hold !== undefined) throw new FarshoreError('FSH_REFUSED', `${region} is held down by ${hold.holder} already`);
 }
 
-async function holdRegion(world: World, region: PlaceId, holder: string): Promise<NodeJS.Timeout> {
+async function holdRegion(world: World, region: PlaceId | NodeId, holder: string): Promise<NodeJS.Timeout> {
   const held = await world.supervisor.hold(region, holder, LEASE_MS);
   if (held.kind !== 'done') throw new FarshoreError('FSH_NOT_RUNNING', `cannot hold ${region}: ${held.why}`);
   return setInterval(() => void world.supervisor.hold(region, holder, LEASE_MS), REFRESH_MS);
@@ -131,28 +132,29 @@ async function holdRegion(world: World, region: PlaceId, holder: string): Promis
  * Finds the processes of a region: what the supervisor started, everything below, and whatever sits in its data directory
  * (backends outlive their parent for a moment). The supervisor is asked once; after a hold it starts no more.
  */
-async function finderOf(world: World, region: PlaceId): Promise<() => readonly ProcessStat[]> {
+async function finderOf(world: World, region: PlaceId | NodeId): Promise<() => readonly ProcessStat[]> {
   const list = await world.supervisor.list();
   if (list.kind !== 'done') throw new FarshoreError('FSH_NOT_RUNNING', `the supervisor does not answer: ${list.why}`);
-  const started = list.value.processes.filter((it) => it.place === region);
-  const dataDir = world.layout.places.find((it) => it.id === region)?.dataDir ?? null;
+  const started = list.value.processes.filter((it) => isPartOf(it, region));
+  const nodes = dataNodesOf(world.layout).filter((node) => node.place === region || node.id === region);
+  const dataDirs = new Set<string | null>(nodes.map((node) => node.dataDir));
   // Descendants of a killed process get another parent, so what was seen once is looked for by itself as well.
   const known = new Map(started.map((it) => [it.pid, it.startTicks]));
   return () => {
     const all = allProcesses();
-    const roots = all.filter(
-      (it) => known.get(it.pid) === it.startTicks || (dataDir !== null && workingDirectoryOf(it.pid) === dataDir),
-    );
+    const roots = all.filter((it) => known.get(it.pid) === it.startTicks || dataDirs.has(workingDirectoryOf(it.pid)));
     const found = withDescendants(new Set(roots.map((it) => it.pid)), all);
     for (const it of found) known.set(it.pid, it.startTicks);
     return found;
   };
 }
 
-/** The region's bytes that no link had sent yet die with it. */
-async function dropEgress(world: World, region: PlaceId): Promise<void> {
+/** The region's bytes that no link had sent yet die with it. Those of one node are on the region's network, which lives. */
+async function dropEgress(world: World, region: PlaceId | NodeId): Promise<void> {
   const touching = world.layout.links.filter((link) => link.from === region || link.to === region);
-  await Promise.all(touching.map((link) => world.link(link.from, link.to).dropEgress(region)));
+  await Promise.all(
+    touching.map((link) => world.link(link.from, link.to).dropEgress(link.from === region ? link.from : link.to)),
+  );
 }
 
 function undoOnce(undo: () => Promise<void>): () => Promise<void> {
@@ -169,7 +171,7 @@ const journalPath = (world: World): string => join(world.layout.stateDir, 'fault
 function writeJournal(
   world: World,
   fault: JournalEntry['fault'],
-  places: readonly PlaceId[],
+  places: JournalEntry['places'],
   state: JournalEntry['state'],
 ): void {
   const holderTicks = readStat(process.pid)?.startTicks ?? 0;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FarshoreError } from '../base/errors.ts';
 import { nodeId, type PlaceId, slug } from '../base/ids.ts';
 import type { Deployment } from '../spec/deployment.ts';
-import type { PlaceLayout, WorldLayout } from './layout.ts';
+import { dataNodesOf, type NodeLayout, type PlaceLayout, type WorldLayout } from './layout.ts';
 
 /**
  * A file that no longer names a place whose data is here would make a world without it, and acknowledged writes or the store's
@@ -19,17 +19,18 @@ export function refuseToForget(saved: WorldLayout, deployment: Deployment, specP
 }
 
 function forgottenOf(saved: WorldLayout, place: PlaceLayout, deployment: Deployment): string | null {
-  if (place.dataDir !== null && holdsFiles(place.dataDir) && !namesNode(deployment, place)) {
+  for (const node of dataNodesOf(place)) {
+    if (!holdsFiles(node.dataDir) || namesNode(deployment, node)) continue;
     const renamed = deployment.regions.some((region) => region.id === place.id);
-    return `data of ${renamed ? place.node : place.id} (${place.dataDir})`;
+    return `data of ${renamed ? node.id : place.id} (${node.dataDir})`;
   }
   if (place.ports.store === undefined || namesStore(deployment, place.id)) return null;
   const folder = join(saved.stateDir, 'store', slug(place.id));
   return holdsFiles(folder) ? `the store of ${place.id} (${folder})` : null;
 }
 
-const namesNode = (deployment: Deployment, place: PlaceLayout): boolean =>
-  deployment.regions.some((region) => nodeId(region.id, region.nodes[0] ?? 'n1') === place.node);
+const namesNode = (deployment: Deployment, node: NodeLayout): boolean =>
+  deployment.regions.some((region) => region.nodes.some((name) => nodeId(region.id, name) === node.id));
 
 const namesStore = (deployment: Deployment, id: PlaceId): boolean =>
   deployment.sites.some((site) => site.id === id && site.store);

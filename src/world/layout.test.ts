@@ -3,9 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { placeId } from '../base/ids.ts';
 import type { Deployment } from '../spec/deployment.ts';
 import { planProcesses } from './configs.ts';
-import { addressOf, layOut, type LayoutOptions } from './layout.ts';
+import { addressOf, dataNodesOf, layOut, type LayoutOptions, nodeAddressOf, nodesOf } from './layout.ts';
 
-const deployment = (regions: readonly string[], sites: readonly { id: string; witness: boolean }[]): Deployment => ({
+const deployment = (
+  regions: readonly string[],
+  sites: readonly { id: string; witness: boolean }[],
+  nodes: readonly string[] = ['n1'],
+): Deployment => ({
   name: 'shop',
   model: 'global',
   tier: 'high',
@@ -15,7 +19,7 @@ const deployment = (regions: readonly string[], sites: readonly { id: string; wi
     role: 'active',
     weight: 1,
     control: 'owned',
-    nodes: ['n1'],
+    nodes,
     promotable: i !== 2,
   })),
   sites: sites.map(({ id, witness }, i) => ({ id: placeId(id), store: i === 0, witness })),
@@ -41,12 +45,19 @@ const options = (basePort = 7_800): LayoutOptions => ({
 const program = { node: '/usr/bin/node', distDir: '/f/dist', path: '/usr/bin', home: '/home/a user', env: {} };
 
 const places = fc.uniqueArray(fc.stringMatching(/^(aws|azure|gcp):[a-z0-9-]{3,30}$/), { minLength: 2, maxLength: 6 });
-const worlds = fc.record({ ids: places, sites: fc.integer({ min: 1, max: 2 }), witness: fc.boolean() }).map((it) => {
+const shapes = fc.record({
+  ids: places,
+  sites: fc.integer({ min: 1, max: 2 }),
+  witness: fc.boolean(),
+  nodes: fc.constantFrom(['n1'], ['n1', 'n2'], ['n1', 'n2', 'n3']),
+});
+const worlds = shapes.map((it) => {
   const sites = Math.min(it.sites, it.ids.length - 1);
   const [siteIds, regionIds] = [it.ids.slice(0, sites), it.ids.slice(sites)];
   return deployment(
     regionIds,
     siteIds.map((id, i) => ({ id, witness: it.witness || i > 0 })),
+    it.nodes,
   );
 });
 
@@ -96,10 +107,10 @@ describe('layout', () => {
         const sockets = [
           plan.supervisorSocketPath,
           ...plan.links.map((link) => link.controlSocketPath),
-          ...plan.places.flatMap((place) => [
-            place.keeperSocketPath ?? '',
-            place.gatewaySocketPath ?? '',
-            `${place.postgresRunDir ?? ''}/.s.PGSQL.65535.lock`,
+          ...dataNodesOf(plan).flatMap((node) => [
+            node.keeperSocketPath,
+            node.gatewaySocketPath,
+            `${node.postgresRunDir}/.s.PGSQL.65535.lock`,
           ]),
         ];
         for (const path of sockets) expect(Buffer.byteLength(path)).toBeLessThan(108);
@@ -130,7 +141,10 @@ describe('layout', () => {
     const here = placeId('aws:eu-west-1');
     expect(addressOf(plan, here, here, 'app')?.port).toBe(plan.places[0]?.ports.app);
     expect(addressOf(plan, here, placeId('aws:us-east-1'), 'app')?.port).toBe(plan.links[0]?.near.app);
-    expect(addressOf(plan, here, placeId('aws:ca-1'), 'postgres')).toBe(null);
+    const [witness] = nodesOf(plan).filter((node) => node.place === placeId('aws:ca-1'));
+    if (witness === undefined) throw new Error('a witness');
+    expect(nodeAddressOf(plan, here, witness, 'api')).not.toBe(null);
+    expect(nodeAddressOf(plan, here, witness, 'postgres')).toBe(null);
   });
 
   it('tells each agent about all others, over links only', () => {
@@ -141,7 +155,9 @@ describe('layout', () => {
     const { layout, files } = planProcesses(layOut(world, options()), world, program);
     const agents = files.filter(({ path }) => path.endsWith('-agent.json'));
     expect(agents.length).toBe(4);
-    const near = new Set(layout.links.flatMap((link) => Object.values(link.near)));
+    const near = new Set(
+      layout.links.flatMap((link) => Object.values(link.nearNodes).flatMap((ports) => Object.values(ports))),
+    );
     for (const { content } of agents) {
       if (!('peers' in content)) throw new Error('not an agent');
       expect(content.peers.length).toBe(3);
@@ -150,6 +166,29 @@ describe('layout', () => {
       expect(content.policy.promotable).toEqual(['aws:eu-west-1/n1', 'aws:us-east-1/n1']);
       expect(content.policy.observers.length).toBe(4);
     }
+  });
+
+  it('gives every node of a region its own doors, sockets and data, and leads to it directly inside, over its link outside', () => {
+    const [here, there] = [placeId('aws:eu-west-1'), placeId('aws:us-east-1')];
+    const world = deployment([here, there], [{ id: 'aws:ca-1', witness: true }], ['n1', 'n2']);
+    const plan = layOut(world, options());
+    const nodes = dataNodesOf(plan);
+    expect(nodes.map((node) => node.id)).toEqual([`${here}/n1`, `${here}/n2`, `${there}/n1`, `${there}/n2`]);
+    const unique = nodes.flatMap((it) => [it.dataDir, it.keeperSocketPath, it.postgresRunDir, it.ports.rw]);
+    expect(new Set<string | number>(unique).size).toBe(4 * 4);
+    for (const node of nodes) {
+      const [inside, outside] = node.place === here ? [here, there] : [there, here];
+      expect(nodeAddressOf(plan, inside, node, 'postgres')?.port).toBe(node.ports.postgres);
+      const link = plan.links.find((it) => it.from === outside && it.to === inside);
+      expect(nodeAddressOf(plan, outside, node, 'postgres')?.port).toBe(link?.nearNodes[node.id]?.postgres);
+    }
+    const { layout, files } = planProcesses(plan, world, program);
+    const names = layout.processes.filter((it) => it.place === here).map((it) => it.name);
+    expect(names).toContain('aws-eu-west-1-n2-keeper');
+    expect(names.filter((name) => name.endsWith('-app'))).toEqual(['aws-eu-west-1-app']);
+    expect(new Set(files.map((file) => file.path)).size).toBe(files.length);
+    expect(plan.policy.dataNodes.length).toBe(4);
+    expect(plan.policy.observers.length).toBe(5);
   });
 
   it('holds no secret', () => {

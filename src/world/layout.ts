@@ -2,13 +2,38 @@ import { type NodeId, nodeId, type PlaceId, slug } from '../base/ids.ts';
 import type { GroupPolicy } from '../ports/config.ts';
 import type { Deployment } from '../spec/deployment.ts';
 
-/** What listens in a place. A link carries some of them to other places. */
-export type Service = 'edge' | 'rw' | 'ro' | 'app' | 'api' | 'peer' | 'postgres' | 'store';
+/** What listens once per place. A link carries some of them to other places. */
+export type Service = 'edge' | 'app' | 'store';
+
+/** What listens once per node: the doors of its gateway, its agent, its PostgreSQL. */
+export type NodeService = 'rw' | 'ro' | 'api' | 'peer' | 'postgres';
 
 /** What processes of one place open towards another, plus `ping`, which measures the link. */
-export type LinkedService = Extract<Service, 'api' | 'peer' | 'postgres' | 'app' | 'store'>;
+export type LinkedService = Extract<Service, 'app' | 'store'>;
+export type LinkedNodeService = Extract<NodeService, 'api' | 'peer' | 'postgres'>;
 
 export type ProcessKind = 'store' | 'link' | 'keeper' | 'gateway' | 'agent' | 'app' | 'edge';
+
+/** One agent and, when it owns PostgreSQL, its keeper and gateway. On a site it is the witness. */
+export interface NodeLayout {
+  readonly id: NodeId;
+  readonly place: PlaceId;
+  readonly ports: Readonly<Partial<Record<NodeService, number>>>;
+  /** PostgreSQL's files and the sockets of its keepers; null on a site. */
+  readonly dataDir: string | null;
+  readonly postgresRunDir: string | null;
+  readonly keeperSocketPath: string | null;
+  readonly gatewaySocketPath: string | null;
+}
+
+/** A node with PostgreSQL: nothing of it is missing. */
+export interface DataNodeLayout extends NodeLayout {
+  readonly ports: Readonly<Record<NodeService, number>>;
+  readonly dataDir: string;
+  readonly postgresRunDir: string;
+  readonly keeperSocketPath: string;
+  readonly gatewaySocketPath: string;
+}
 
 /** One place of the world: a data region or a site. */
 export interface PlaceLayout {
@@ -17,14 +42,9 @@ export interface PlaceLayout {
   readonly index: number;
   /** True for a region with PostgreSQL. */
   readonly data: boolean;
-  /** The node whose agent runs here; null on a site that only stores. */
-  readonly node: NodeId | null;
   readonly ports: Readonly<Partial<Record<Service, number>>>;
-  /** PostgreSQL's files; null on a site. */
-  readonly dataDir: string | null;
-  readonly postgresRunDir: string | null;
-  readonly keeperSocketPath: string | null;
-  readonly gatewaySocketPath: string | null;
+  /** In order of preference; empty on a site that only stores. */
+  readonly nodes: readonly NodeLayout[];
 }
 
 /** One directed pair: connections that processes in `from` open towards `to`. */
@@ -33,8 +53,9 @@ export interface LinkLayout {
   readonly to: PlaceId;
   readonly controlSocketPath: string;
   readonly rttMs: number;
-  /** Near ends: where processes of `from` connect to reach the service of `to`. */
+  /** Near ends: where processes of `from` connect to reach a service of `to`, or of a node there. */
   readonly near: Readonly<Partial<Record<LinkedService, number>>>;
+  readonly nearNodes: Readonly<Record<NodeId, Readonly<Partial<Record<LinkedNodeService, number>>>>>;
   readonly ping: { readonly near: number; readonly echo: number };
 }
 
@@ -44,6 +65,8 @@ export interface ProcessPlan {
   readonly name: string;
   /** A link belongs to no place: it is the network. */
   readonly place: PlaceId | null;
+  /** Null for what a place has once: its store, application and edge. */
+  readonly node: NodeId | null;
   readonly kind: ProcessKind;
   readonly argv: readonly string[];
   readonly cwd: string;
@@ -55,7 +78,7 @@ export interface ProcessPlan {
 
 /** A whole world on one machine, as it was planned. Saved as `world.json`; made by `layOut`. */
 export interface WorldLayout {
-  readonly schema: 'farshore.world/v1';
+  readonly schema: 'farshore.world/v2';
   /** Hash of the state directory: marks this world's processes and names its run directory. */
   readonly id: string;
   readonly deployment: string;
@@ -109,7 +132,7 @@ export function layOut(deployment: Deployment, options: LayoutOptions): Omit<Wor
   const places = layPlaces(deployment, options, ports);
   const links = layLinks(places, options, ports);
   return {
-    schema: 'farshore.world/v1',
+    schema: 'farshore.world/v2',
     id: options.id,
     deployment: deployment.name,
     group: GROUP,
@@ -146,6 +169,32 @@ export function addressOf(
   return port === undefined ? null : { host: HOST, port };
 }
 
+/** The same for a service of one node. Nodes of one place reach each other directly: what lies between them is no link. */
+export function nodeAddressOf(
+  layout: Pick<WorldLayout, 'links'>,
+  from: PlaceId,
+  to: NodeLayout,
+  service: LinkedNodeService,
+): { readonly host: string; readonly port: number } | null {
+  const port =
+    from === to.place
+      ? to.ports[service]
+      : layout.links.find((link) => link.from === from && link.to === to.place)?.nearNodes[to.id]?.[service];
+  return port === undefined ? null : { host: HOST, port };
+}
+
+/** Is this process what a fault on `target` takes: a whole place, or one node of it? */
+export const isPartOf = (process: Pick<ProcessPlan, 'place' | 'node'>, target: PlaceId | NodeId): boolean =>
+  process.place === target || process.node === target;
+
+/** Every agent of a world, in order of preference, sites last. */
+export const nodesOf = (layout: Pick<WorldLayout, 'places'>): readonly NodeLayout[] =>
+  layout.places.flatMap((place) => place.nodes);
+
+/** Every PostgreSQL of a world, or of one place. */
+export const dataNodesOf = (of: Pick<WorldLayout, 'places'> | PlaceLayout): readonly DataNodeLayout[] =>
+  ('places' in of ? nodesOf(of) : of.nodes).filter((node) => node.dataDir !== null) as readonly DataNodeLayout[];
+
 interface PortCounter {
   next(): number;
   used(): number;
@@ -157,65 +206,96 @@ function portCounter(basePort: number): PortCounter {
 }
 
 /** What a person types comes first: with the default base, edges are 7800, 7801, 7802. */
-const SERVICE_ORDER: readonly Service[] = ['edge', 'rw', 'ro', 'app', 'api', 'peer', 'postgres', 'store'];
+const PORT_ORDER: readonly (Service | NodeService)[] = ['edge', 'rw', 'ro', 'app', 'api', 'peer', 'postgres', 'store'];
+const DATA_SERVICES: readonly NodeService[] = ['rw', 'ro', 'api', 'peer', 'postgres'];
 
-function layPlaces(deployment: Deployment, options: LayoutOptions, ports: PortCounter): readonly PlaceLayout[] {
+interface WantedPlace {
+  readonly id: PlaceId;
+  readonly data: boolean;
+  readonly services: readonly Service[];
+  readonly nodes: readonly { readonly id: NodeId; readonly services: readonly NodeService[] }[];
+}
+
+function wantedPlaces(deployment: Deployment): readonly WantedPlace[] {
   const application = deployment.application !== null;
-  const wanted = [
+  return [
     ...deployment.regions.map((region) => ({
       id: region.id,
-      node: nodeId(region.id, region.nodes[0] ?? 'n1'),
       data: true,
-      services: SERVICE_ORDER.filter((it) => it !== 'store' && (application || (it !== 'edge' && it !== 'app'))),
+      services: application ? (['edge', 'app'] as const) : [],
+      nodes: region.nodes.map((name) => ({ id: nodeId(region.id, name), services: DATA_SERVICES })),
     })),
     ...deployment.sites.map((site) => ({
       id: site.id,
-      node: site.witness ? nodeId(site.id, 'witness') : null,
       data: false,
-      services: SERVICE_ORDER.filter((it) => (it === 'api' && site.witness) || (it === 'store' && site.store)),
+      services: site.store ? (['store'] as const) : [],
+      nodes: site.witness ? [{ id: nodeId(site.id, 'witness'), services: ['api'] as const }] : [],
     })),
   ];
+}
+
+function layPlaces(deployment: Deployment, options: LayoutOptions, ports: PortCounter): readonly PlaceLayout[] {
+  const wanted = wantedPlaces(deployment);
+  const owners = wanted.flatMap((place) => [place, ...place.nodes]);
   const portOf = new Map<string, number>();
-  for (const service of SERVICE_ORDER)
-    for (const place of wanted)
-      if (place.services.includes(service)) portOf.set(`${place.id} ${service}`, ports.next());
+  for (const service of PORT_ORDER)
+    for (const { id, services } of owners)
+      if (services.some((it) => it === service)) portOf.set(`${id} ${service}`, ports.next());
+  const portsOf = (id: string, services: readonly string[]) =>
+    Object.fromEntries(services.map((service) => [service, portOf.get(`${id} ${service}`)]));
   return wanted.map((place, index) => ({
     id: place.id,
     index,
     data: place.data,
-    node: place.node,
-    ports: Object.fromEntries(place.services.map((service) => [service, portOf.get(`${place.id} ${service}`)])),
-    dataDir: place.data && place.node !== null ? `${options.dataRoot}/${slug(place.node)}/data` : null,
-    postgresRunDir: place.data ? `${options.runDir}/pg${index}` : null,
-    keeperSocketPath: place.data ? `${options.runDir}/k${index}.sock` : null,
-    gatewaySocketPath: place.data ? `${options.runDir}/g${index}.sock` : null,
+    ports: portsOf(place.id, place.services),
+    nodes: place.nodes.map(({ id, services }, i) => ({
+      id,
+      place: place.id,
+      ports: portsOf(id, services),
+      ...(place.data ? homeOf(id, `${index}${i === 0 ? '' : `.${i + 1}`}`, options) : NO_POSTGRES),
+    })),
   }));
 }
 
-const LINKED: readonly LinkedService[] = ['api', 'peer', 'postgres', 'app', 'store'];
+const NO_POSTGRES = { dataDir: null, postgresRunDir: null, keeperSocketPath: null, gatewaySocketPath: null };
+
+/** `short` is unique within the world: a socket's path has at most 107 bytes. */
+const homeOf = (id: NodeId, short: string, { dataRoot, runDir }: LayoutOptions) => ({
+  dataDir: `${dataRoot}/${slug(id)}/data`,
+  postgresRunDir: `${runDir}/pg${short}`,
+  keeperSocketPath: `${runDir}/k${short}.sock`,
+  gatewaySocketPath: `${runDir}/g${short}.sock`,
+});
+
+const LINKED: readonly LinkedService[] = ['app', 'store'];
+const LINKED_NODE: readonly LinkedNodeService[] = ['api', 'peer', 'postgres'];
 
 /** What a place opens towards others: a region everything, a witness looks at agents and uses the store. */
-const crosses = (from: PlaceLayout, service: LinkedService): boolean =>
-  from.data || (from.node !== null && (service === 'api' || service === 'store'));
+const crosses = (from: PlaceLayout, service: LinkedService | LinkedNodeService): boolean =>
+  from.data || (from.nodes.length > 0 && (service === 'api' || service === 'store'));
 
 function layLinks(places: readonly PlaceLayout[], options: LayoutOptions, ports: PortCounter): readonly LinkLayout[] {
   const pairs = places.flatMap((from) => places.filter((to) => to !== from).map((to) => ({ from, to })));
-  return pairs.map(({ from, to }) => ({
-    from: from.id,
-    to: to.id,
-    controlSocketPath: `${options.runDir}/l${from.index}-${to.index}.sock`,
-    rttMs: Math.round(options.rttMs(from.id, to.id) * options.rttScale * 1_000) / 1_000,
-    near: Object.fromEntries(
-      LINKED.filter((it) => to.ports[it] !== undefined && crosses(from, it)).map((it) => [it, ports.next()]),
-    ),
-    ping: { near: ports.next(), echo: ports.next() },
-  }));
+  return pairs.map(({ from, to }) => {
+    const near = <S extends LinkedService | LinkedNodeService>(all: readonly S[], open: Partial<Record<S, number>>) =>
+      Object.fromEntries(
+        all.filter((it) => open[it] !== undefined && crosses(from, it)).map((it) => [it, ports.next()]),
+      );
+    return {
+      from: from.id,
+      to: to.id,
+      controlSocketPath: `${options.runDir}/l${from.index}-${to.index}.sock`,
+      rttMs: Math.round(options.rttMs(from.id, to.id) * options.rttScale * 1_000) / 1_000,
+      nearNodes: Object.fromEntries(to.nodes.map((node) => [node.id, near(LINKED_NODE, node.ports)])),
+      near: near(LINKED, to.ports),
+      ping: { near: ports.next(), echo: ports.next() },
+    };
+  });
 }
 
 function policyOf(deployment: Deployment, places: readonly PlaceLayout[]): GroupPolicy {
-  const nodesOf = (wanted: (place: PlaceLayout) => boolean): readonly NodeId[] =>
-    places.flatMap((place) => (place.node !== null && wanted(place) ? [place.node] : []));
   const mayWrite = new Set(deployment.regions.filter((region) => region.promotable).map((region) => region.id));
+  const dataNodes = dataNodesOf({ places });
   return {
     deployment: deployment.name,
     group: GROUP,
@@ -223,9 +303,9 @@ function policyOf(deployment: Deployment, places: readonly PlaceLayout[]): Group
     confirm: deployment.replication.confirm,
     whenAlone: deployment.replication.whenAlone,
     async: asyncPolicyOf(deployment),
-    dataNodes: nodesOf((place) => place.data),
-    promotable: nodesOf((place) => place.data && mayWrite.has(place.id)),
-    observers: nodesOf(() => true),
+    dataNodes: dataNodes.map((node) => node.id),
+    promotable: dataNodes.filter((node) => mayWrite.has(node.place)).map((node) => node.id),
+    observers: nodesOf({ places }).map((node) => node.id),
     regions: deployment.regions.map(({ id, role, weight }) => ({ id, role, weight })),
   };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../base/result.ts';
-import type { WorldLayout } from './layout.ts';
+import { dataNodesOf, type WorldLayout } from './layout.ts';
 import {
   allProcesses,
   environmentOf,
@@ -20,7 +20,7 @@ export const WORLD_VARIABLE = 'FARSHORE_WORLD';
  * working directory (PostgreSQL overwrites its environment), or below one of those. Never a stranger, whatever its number.
  */
 export function processesOfWorld(layout: Pick<WorldLayout, 'id' | 'places'>): readonly ProcessStat[] {
-  const dataDirs = new Set(layout.places.flatMap((place) => place.dataDir ?? []));
+  const dataDirs = new Set(dataNodesOf(layout).map((node) => node.dataDir));
   const all = allProcesses();
   const marked = all.filter(({ pid }) => {
     if (pid === process.pid) return false;

@@ -10,7 +10,7 @@ import { type EpochRecord, keysOf, type RouteTable, type SyncRecord } from '../p
 import type { Aged, NodeStatus } from '../ports/status.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
 import { httpGet } from './http-get.ts';
-import { HOST, type PlaceLayout, type WorldLayout } from './layout.ts';
+import { HOST, type NodeLayout, nodesOf, type WorldLayout } from './layout.ts';
 import { type LinkClient, linkClient } from './link/client.ts';
 import { readLayout, readSecrets } from './state-dir.ts';
 import { type SupervisorClient, supervisorClient } from './supervisor/client.ts';
@@ -55,7 +55,7 @@ export function openWorld(stateDir: string): World {
   const secrets = layout === null ? null : readSecrets(layout.secretsPath);
   if (layout === null || secrets === null)
     throw new FarshoreError('FSH_NOT_RUNNING', `there is no world in ${resolve(stateDir)}`);
-  const agents = layout.places.filter((place) => place.node !== null);
+  const agents = nodesOf(layout);
   const seen = new Map<NodeId, { readonly status: NodeStatus; readonly atMs: number }>();
   let store: Coordination | null = null;
   return {
@@ -63,7 +63,7 @@ export function openWorld(stateDir: string): World {
     secrets,
     supervisor: supervisorClient(layout),
     link: (from, to) => linkOf(layout, from, to),
-    statuses: () => Promise.all(agents.map((place) => askStatus(place, secrets.agentToken, seen))),
+    statuses: () => Promise.all(agents.map((node) => askStatus(node, secrets.agentToken, seen))),
     async records() {
       store ??= connectStore({
         urls: storeUrls(layout),
@@ -73,7 +73,7 @@ export function openWorld(stateDir: string): World {
       });
       return readRecords(store, layout);
     },
-    why: () => Promise.all(agents.map((place) => askWhy(place, secrets.agentToken))),
+    why: () => Promise.all(agents.map((node) => askWhy(node, secrets.agentToken))),
     close: async () => store?.close(),
   };
 }
@@ -88,12 +88,11 @@ function linkOf(layout: WorldLayout, from: PlaceId, to: PlaceId): LinkClient {
 }
 
 async function askStatus(
-  place: PlaceLayout,
+  { id: node, place, ports }: NodeLayout,
   token: string,
   seen: Map<NodeId, { readonly status: NodeStatus; readonly atMs: number }>,
 ): Promise<NodeAnswer> {
-  const node = place.node as NodeId;
-  const answer = await httpGet(place.ports.api ?? 0, '/status', AGENT_TIMEOUT_MS, token);
+  const answer = await httpGet(ports.api ?? 0, '/status', AGENT_TIMEOUT_MS, token);
   const answered = answer.status === 200;
   if (answered) seen.set(node, { status: JSON.parse(answer.body) as NodeStatus, atMs: performance.now() });
   const before = seen.get(node);
@@ -106,13 +105,13 @@ async function askStatus(
           observer: node,
         };
   const why = answered ? 'answers' : answer.status === 0 ? answer.body : `answers ${answer.status}`;
-  return { node, place: place.id, answered, why, last };
+  return { node, place, answered, why, last };
 }
 
-async function askWhy(place: PlaceLayout, token: string): Promise<{ readonly node: NodeId; readonly answer: unknown }> {
-  const answer = await httpGet(place.ports.api ?? 0, '/why', AGENT_TIMEOUT_MS, token);
+async function askWhy(node: NodeLayout, token: string): Promise<{ readonly node: NodeId; readonly answer: unknown }> {
+  const answer = await httpGet(node.ports.api ?? 0, '/why', AGENT_TIMEOUT_MS, token);
   const parsed: unknown = answer.status === 200 ? JSON.parse(answer.body) : null;
-  return { node: place.node as NodeId, answer: parsed };
+  return { node: node.id, answer: parsed };
 }
 
 async function readRecords(store: Coordination, layout: WorldLayout): Promise<Outcome<GroupRecords>> {

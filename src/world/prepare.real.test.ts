@@ -18,6 +18,7 @@ import { FarshoreError } from '../base/errors.ts';
 import { placeId } from '../base/ids.ts';
 import type { Deployment } from '../spec/deployment.ts';
 import { freePorts } from './free-ports.ts';
+import { dataNodesOf } from './layout.ts';
 import { takeLock } from './lock.ts';
 import { prepareWorld } from './prepare.ts';
 import { startWorld } from './start.ts';
@@ -109,8 +110,9 @@ describe('preparing a world', () => {
     // As long as no data is there, nothing can be forgotten.
     await prepareWorld(renamed, options(stateDir));
     await prepareWorld(shop, options(stateDir));
-    mkdirSync(first.places[1]?.dataDir ?? '', { recursive: true });
-    writeFileSync(join(first.places[1]?.dataDir ?? '', 'PG_VERSION'), '18');
+    const dataDir = dataNodesOf(first)[1]?.dataDir ?? '';
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(join(dataDir, 'PG_VERSION'), '18');
     mkdirSync(join(stateDir, 'store', 'aws-eu-north-1'));
     writeFileSync(join(stateDir, 'store', 'aws-eu-north-1', 'log'), '1');
     const before = readFileSync(join(stateDir, 'world.json'), 'utf8');

@@ -10,7 +10,7 @@ import { chooseRunAs, type RunAs, reachableFor } from '../database/postgres/run-
 import type { Deployment } from '../spec/deployment.ts';
 import { type ConfigFile, planProcesses } from './configs.ts';
 import { portIsFree } from './free-ports.ts';
-import { layOut, type LayoutOptions, type WorldLayout } from './layout.ts';
+import { dataNodesOf, layOut, type LayoutOptions, type WorldLayout } from './layout.ts';
 import { killUntilGone, processesOfWorld } from './leftovers.ts';
 import { refuseToForget } from './kept-data.ts';
 import { portOwner } from './port-owner.ts';
@@ -145,9 +145,8 @@ function makeFolders(layout: WorldLayout): void {
   try {
     mkdirSync(layout.dataRoot, { recursive: true, mode: runAs === null ? 0o700 : 0o711 });
     if (runAs !== null && layout.dataRoot.startsWith(layout.stateDir)) chmodSync(layout.stateDir, 0o711);
-    for (const place of layout.places) {
-      if (place.dataDir === null || place.postgresRunDir === null) continue;
-      for (const folder of [dirname(place.dataDir), place.postgresRunDir]) {
+    for (const node of dataNodesOf(layout)) {
+      for (const folder of [dirname(node.dataDir), node.postgresRunDir]) {
         mkdirSync(folder, { recursive: true, mode: 0o700 });
         if (runAs !== null) chownSync(folder, runAs.uid, runAs.gid);
       }

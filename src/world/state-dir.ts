@@ -38,7 +38,7 @@ export function readLayout(stateDir: string): WorldLayout | null {
   }
   try {
     const layout = JSON.parse(text) as WorldLayout;
-    if (layout.schema === 'farshore.world/v1') return layout;
+    if (layout.schema === 'farshore.world/v2') return layout;
   } catch {
     // Said below.
   }

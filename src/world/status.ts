@@ -1,4 +1,4 @@
-import type { PlaceId } from '../base/ids.ts';
+import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Reason } from '../base/reason.ts';
 import type { Outcome } from '../base/result.ts';
 import type { LinkStatus } from '../ports/link.ts';
@@ -8,7 +8,7 @@ import { assessRpoZero, assessWorld } from './assess.ts';
 import { recentEnds } from './ends.ts';
 import { httpGet } from './http-get.ts';
 import { defaultStateDir } from './prepare.ts';
-import { HOST, type LinkLayout, type PlaceLayout, type Service, type WorldLayout } from './layout.ts';
+import { HOST, type LinkLayout, type NodeService, type PlaceLayout, type Service, type WorldLayout } from './layout.ts';
 import { processesOfWorld } from './leftovers.ts';
 import type { GroupRecords, NodeAnswer, World } from './open.ts';
 import type { ProcessState, SupervisorStatus } from './supervisor/protocol.ts';
@@ -44,7 +44,7 @@ export async function glanceAtWorld(world: World, badLinks: BadLinks = []): Prom
     supervisor: supervisor !== null ? 'runs' : list.kind === 'refused' ? 'gone' : 'silent',
     anythingRuns: supervisor !== null || answering || processesOfWorld(layout).length > 0,
     upCommand: upCommand(layout),
-    held: supervisor?.holds.map((hold) => hold.place) ?? [],
+    held: supervisor?.holds.map((hold) => hold.target) ?? [],
     dataPlaces: layout.places.filter((place) => place.data).map((place) => place.id),
     answers,
     record: recordOf(records),
@@ -143,7 +143,7 @@ function regionOf(
 ): WorldStatus['regions'][number] {
   const mine = answers.filter((it) => it.place === place.id);
   const nodes = mine.flatMap(({ last }) => last ?? []);
-  const held = supervisor?.holds.some((hold) => hold.place === place.id) ?? false;
+  const held = supervisor?.holds.some((hold) => hold.target === place.id) ?? false;
   return {
     id: place.id,
     state: held ? 'held' : mine.some((it) => it.answered) ? 'up' : 'down',
@@ -174,11 +174,15 @@ function siteOf(
 const processesOf = (place: PlaceLayout, supervisor: SupervisorStatus | null): readonly ProcessState[] =>
   supervisor?.processes.filter((it) => it.place === place.id) ?? [];
 
+/** By kind; those of a further node carry its name: `keeper` is the first node's, `n2/keeper` the second's. */
 const pidsOf = (place: PlaceLayout, supervisor: SupervisorStatus | null): Readonly<Record<string, number | null>> =>
-  Object.fromEntries(processesOf(place, supervisor).map((it) => [it.kind, it.pid]));
+  Object.fromEntries(processesOf(place, supervisor).map((it) => [`${furtherNode(place, it.node)}${it.kind}`, it.pid]));
+
+const furtherNode = (place: PlaceLayout, node: NodeId | null): string =>
+  node === null || node === place.nodes[0]?.id ? '' : `${node.slice(place.id.length + 1)}/`;
 
 /** What a person can open. Passwords are in the state directory, never here. */
-const PEOPLE: Partial<Record<Service, (port: number) => string>> = {
+const PEOPLE: Partial<Record<Service | NodeService, (port: number) => string>> = {
   edge: (port) => `http://${HOST}:${port}`,
   rw: (port) => `postgres://app@${HOST}:${port}/app`,
   ro: (port) => `postgres://app@${HOST}:${port}/app`,
@@ -187,10 +191,13 @@ const PEOPLE: Partial<Record<Service, (port: number) => string>> = {
   store: (port) => `http://${HOST}:${port}`,
 };
 
-const addressesOf = (place: PlaceLayout): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(place.ports).flatMap(([service, port]) => {
-      const say = PEOPLE[service as Service];
-      return say === undefined ? [] : [[service, say(port)]];
+function addressesOf(place: PlaceLayout): Readonly<Record<string, string>> {
+  const owners = [{ ports: place.ports, id: null }, ...place.nodes];
+  const said = owners.flatMap(({ ports, id }) =>
+    (Object.entries(ports) as [Service | NodeService, number][]).flatMap(([service, port]) => {
+      const say = PEOPLE[service];
+      return say === undefined ? [] : [[`${furtherNode(place, id)}${service}`, say(port)] as const];
     }),
   );
+  return Object.fromEntries(said);
+}

@@ -9,9 +9,9 @@ const example = join(ROOT, 'examples/active-passive.yaml');
 /** Where a node's PostgreSQL keeps its data. */
 function dataDirOf(dir: string, region: string): string {
   const layout = JSON.parse(readFileSync(join(dir, 'world.json'), 'utf8')) as {
-    readonly places: readonly { readonly id: string; readonly dataDir: string | null }[];
+    readonly places: readonly { readonly id: string; readonly nodes: readonly { readonly dataDir: string | null }[] }[];
   };
-  return layout.places.find((place) => place.id === region)?.dataDir ?? '';
+  return layout.places.find((place) => place.id === region)?.nodes[0]?.dataDir ?? '';
 }
 
 describe('bad days of a world', () => {

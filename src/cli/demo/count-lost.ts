@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { HOST } from '../../world/layout.ts';
+import { dataNodesOf, HOST } from '../../world/layout.ts';
 import type { World } from '../../world/open.ts';
 
 /**
@@ -11,11 +11,10 @@ export async function countLost(
   ids: readonly string[],
 ): Promise<{ readonly lost: number; readonly asked: string }> {
   const failures: string[] = [];
-  for (const place of world.layout.places) {
-    if (place.ports.rw === undefined) continue;
+  for (const node of dataNodesOf(world.layout)) {
     const client = new Client({
       host: HOST,
-      port: place.ports.rw,
+      port: node.ports.rw,
       user: 'app',
       password: world.secrets.appPassword,
       database: 'app',
@@ -26,9 +25,9 @@ export async function countLost(
     try {
       await client.connect();
       const found = await client.query<{ count: string }>('SELECT count(*) FROM orders WHERE id = ANY($1)', [ids]);
-      return { lost: ids.length - Number(found.rows[0]?.count ?? 0), asked: place.id };
+      return { lost: ids.length - Number(found.rows[0]?.count ?? 0), asked: node.place };
     } catch (error) {
-      failures.push(`${place.id}: ${String(error)}`);
+      failures.push(`${node.id}: ${String(error)}`);
     } finally {
       await client.end().catch(() => undefined);
     }

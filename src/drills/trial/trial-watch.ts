@@ -1,4 +1,5 @@
 import type { PlaceId } from '../../base/ids.ts';
+import { nodesOf } from '../../world/layout.ts';
 import type { World } from '../../world/open.ts';
 import { recoveryOf } from '../checks/recovery.ts';
 import type { PrimarySample } from '../checks/single-primary.ts';
@@ -15,8 +16,8 @@ const CALM_MS = 1_000;
 /** Hears every agent's pulses during a trial: who was open as primary, under which epoch. */
 export function watchPrimaries(world: World): { readonly samples: readonly PrimarySample[]; stop(): void } {
   const samples: PrimarySample[] = [];
-  const stops = world.layout.places.flatMap(({ node, ports }) => {
-    if (node === null || ports.api === undefined) return [];
+  const stops = nodesOf(world.layout).flatMap(({ id: node, ports }) => {
+    if (ports.api === undefined) return [];
     const door = { node, port: ports.api, token: world.secrets.agentToken };
     return listenToPulses(door, ({ role, open, epoch, storedEpoch }, atMs) =>
       samples.push({ node, atMs, role, epoch: storedEpoch ?? epoch, openPrimary: role === 'primary' && open }),

@@ -78,6 +78,7 @@ export class Child {
     return {
       name: this.plan.name,
       place: this.plan.place,
+      node: this.plan.node,
       kind: this.plan.kind,
       state: running ? 'running' : this.#held ? 'held' : this.#wanted ? 'waiting-to-restart' : 'stopped',
       pid: this.#identity?.pid ?? null,

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { PlaceId } from '../../base/ids.ts';
+import type { NodeId, PlaceId } from '../../base/ids.ts';
 import { done, type Outcome } from '../../base/result.ts';
 import { controlCall } from '../control-call.ts';
 import type { WorldLayout } from '../layout.ts';
@@ -13,9 +13,9 @@ type Answer = SupervisorReply & { readonly ok: true };
 /** What the CLI and drills ask of a running world. Every call is refused with `not-running` when no supervisor answers. */
 export interface SupervisorClient {
   list(): Promise<Outcome<SupervisorStatus>>;
-  /** Processes of `place` are not restarted until `release`, or until nobody refreshed the hold for `expiresInMs`. */
-  hold(place: PlaceId, holder: string, expiresInMs: number): Promise<Outcome<SupervisorStatus>>;
-  release(place: PlaceId): Promise<Outcome<SupervisorStatus>>;
+  /** Processes of `target`, a place or one node, are not restarted until `release`, or until nobody refreshed the hold for `expiresInMs`. */
+  hold(target: PlaceId | NodeId, holder: string, expiresInMs: number): Promise<Outcome<SupervisorStatus>>;
+  release(target: PlaceId | NodeId): Promise<Outcome<SupervisorStatus>>;
   /** Stops everything in order; resolves when it is gone. */
   shutdown(): Promise<Outcome<SupervisorStatus>>;
   /** The world goes down when this process ends or closes the socket. */
@@ -30,8 +30,8 @@ export function supervisorClient(layout: Pick<WorldLayout, 'supervisorSocketPath
   };
   return {
     list: () => call({ do: 'list' }),
-    hold: (place, holder, expiresInMs) => call({ do: 'hold', place, holder, expiresInMs }),
-    release: (place) => call({ do: 'release', place }),
+    hold: (target, holder, expiresInMs) => call({ do: 'hold', target, holder, expiresInMs }),
+    release: (target) => call({ do: 'release', target }),
     shutdown: () => call({ do: 'shutdown' }, SHUTDOWN_TIMEOUT_MS),
     attach() {
       const socket = connect(path);

@@ -49,10 +49,10 @@ async function carryOut(
       return;
     case 'hold':
       if (!(request.expiresInMs > 0)) throw new Error('a hold needs expiresInMs');
-      supervisor.hold(request.place, request.holder, request.expiresInMs);
+      supervisor.hold(request.target, request.holder, request.expiresInMs);
       return;
     case 'release':
-      supervisor.release(request.place);
+      supervisor.release(request.target);
       return;
     case 'attach':
       socket.on('close', () => void shutDown());

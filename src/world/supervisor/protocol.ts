@@ -1,22 +1,22 @@
-import type { PlaceId } from '../../base/ids.ts';
+import type { NodeId, PlaceId } from '../../base/ids.ts';
 import type { ProcessKind } from '../layout.ts';
 
 /** The supervisor's control socket: a Unix socket, one JSON object a line, every request answered by its `id`. */
 export type SupervisorRequest =
   | { readonly id: number; readonly do: 'list' }
   /**
-   * From now on the processes of `place` are not restarted; none is killed by this. Without a refresh within `expiresInMs`
+   * From now on the processes of `target`, a place or one node, are not restarted; none is killed by this. Without a refresh within `expiresInMs`
    * the hold ends and they come back, so that a killed drill never leaves a region dead (I13).
    */
   | {
       readonly id: number;
       readonly do: 'hold';
-      readonly place: PlaceId;
+      readonly target: PlaceId | NodeId;
       readonly holder: string;
       readonly expiresInMs: number;
     }
   /** Ends a hold: what does not run is started. */
-  | { readonly id: number; readonly do: 'release'; readonly place: PlaceId }
+  | { readonly id: number; readonly do: 'release'; readonly target: PlaceId | NodeId }
   /** The world goes down when this connection closes: a foreground `up` that is killed leaves nothing behind. */
   | { readonly id: number; readonly do: 'attach' }
   /** Stops everything in order. Answered when all processes but the supervisor are gone. */
@@ -36,6 +36,7 @@ export interface UnaskedEnd {
 export interface ProcessState {
   readonly name: string;
   readonly place: PlaceId | null;
+  readonly node: NodeId | null;
   readonly kind: ProcessKind;
   readonly state: 'running' | 'waiting-to-restart' | 'held' | 'stopped';
   readonly pid: number | null;
@@ -49,7 +50,7 @@ export interface ProcessState {
 }
 
 export interface Hold {
-  readonly place: PlaceId;
+  readonly target: PlaceId | NodeId;
   readonly holder: string;
   readonly expiresInMs: number;
 }

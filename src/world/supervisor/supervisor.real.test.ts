@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { placeId } from '../../base/ids.ts';
+import { type NodeId, nodeId, placeId } from '../../base/ids.ts';
 import { recentEnds } from '../ends.ts';
 import type { ProcessKind, ProcessPlan, WorldLayout } from '../layout.ts';
 import { processesOfWorld } from '../leftovers.ts';
@@ -15,22 +15,24 @@ import { supervisorClient } from './client.ts';
 import type { ProcessState } from './protocol.ts';
 
 const here = placeId('a:1');
+const node = nodeId(here, 'n1');
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const clean of cleanups.splice(0).toReversed()) await clean();
 });
 
 /** A world of trivial processes: each is a script for `node -e`. */
-async function startTrivial(scripts: Readonly<Record<string, { kind: ProcessKind; script: string }>>) {
+async function startTrivial(scripts: Readonly<Record<string, { kind: ProcessKind; script: string; node?: NodeId }>>) {
   const stateDir = realpathSync(mkdtempSync(join(tmpdir(), 'fsh world ')));
   const id = worldId(stateDir);
   const runDir = `/tmp/farshore-t-${id}`;
   mkdirSync(join(stateDir, 'logs'));
   takeRunDir(runDir, false);
   const processes = Object.entries(scripts).map(
-    ([name, { kind, script }]): ProcessPlan => ({
+    ([name, { kind, script, node: of }]): ProcessPlan => ({
       name,
       place: here,
+      node: of ?? null,
       kind,
       argv: [process.execPath, '-e', script],
       cwd: stateDir,
@@ -41,14 +43,14 @@ async function startTrivial(scripts: Readonly<Record<string, { kind: ProcessKind
   );
   // Only what the supervisor reads; the rest of a layout is about PostgreSQL and links.
   const layout = {
-    schema: 'farshore.world/v1',
+    schema: 'farshore.world/v2',
     id,
     stateDir,
     runDir,
     secretsPath: join(stateDir, 'secrets.json'),
     supervisorSocketPath: join(runDir, 'supervisor.sock'),
     // A site has no data directory: its null must never match a process whose folder cannot be read.
-    places: [{ id: here, dataDir: null, keeperSocketPath: null }],
+    places: [{ id: here, ports: {}, nodes: [{ id: nodeId(here, 'witness'), place: here, ports: {}, dataDir: null }] }],
     links: [],
     processes,
   } as unknown as WorldLayout;
@@ -134,6 +136,22 @@ describe('supervisor', () => {
     expect((await stateOf('app')).state).toBe('held');
     await client.release(here);
     await until(async () => (await stateOf('app')).state === 'running', 'it runs again');
+  });
+
+  it('a held node stays dead while its neighbours live, also when a hold of its whole place ends first', async () => {
+    const { client, stateOf } = await startTrivial({
+      mine: { kind: 'keeper', script: FOREVER, node },
+      other: { kind: 'app', script: FOREVER },
+    });
+    await client.hold(node, 'test', 60_000);
+    for (const name of ['mine', 'other']) kill((await stateOf(name)).pid);
+    await until(async () => (await stateOf('mine')).state === 'held', 'the node is held');
+    await until(async () => (await stateOf('other')).restarts === 1, 'its neighbour runs again');
+    await client.hold(here, 'test', 60_000);
+    await client.release(here);
+    expect((await stateOf('mine')).state).toBe('held');
+    await client.release(node);
+    await until(async () => (await stateOf('mine')).state === 'running', 'it runs again');
   });
 
   it('a hold that nobody refreshes ends by itself', async () => {

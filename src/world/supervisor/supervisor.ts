@@ -1,7 +1,7 @@
-import type { PlaceId } from '../../base/ids.ts';
+import type { NodeId, PlaceId } from '../../base/ids.ts';
 import type { Secrets } from '../../ports/config.ts';
 import { controlCall } from '../control-call.ts';
-import type { ProcessKind, ProcessPlan, WorldLayout } from '../layout.ts';
+import { dataNodesOf, isPartOf, type ProcessKind, type ProcessPlan, type WorldLayout } from '../layout.ts';
 import { killUntilGone, processesOfWorld } from '../leftovers.ts';
 import { Child } from './child.ts';
 import type { SupervisorStatus } from './protocol.ts';
@@ -31,7 +31,7 @@ interface HoldTimer {
 export class Supervisor {
   readonly #layout: WorldLayout;
   readonly #children: readonly Child[];
-  readonly #holds = new Map<PlaceId, HoldTimer>();
+  readonly #holds = new Map<PlaceId | NodeId, HoldTimer>();
   readonly #startedMs = performance.now();
   #stopping: Promise<void> | null = null;
 
@@ -47,20 +47,21 @@ export class Supervisor {
     for (const child of this.#children) child.start();
   }
 
-  hold(place: PlaceId, holder: string, expiresInMs: number): void {
-    const before = this.#holds.get(place);
+  /** `target`: a whole place or one node of it. */
+  hold(target: PlaceId | NodeId, holder: string, expiresInMs: number): void {
+    const before = this.#holds.get(target);
     if (before !== undefined) clearTimeout(before.timer);
-    const timer = setTimeout(() => this.release(place), expiresInMs);
-    this.#holds.set(place, { holder, expiresAtMs: performance.now() + expiresInMs, timer });
-    for (const child of this.#of(place)) child.hold();
+    const timer = setTimeout(() => this.release(target), expiresInMs);
+    this.#holds.set(target, { holder, expiresAtMs: performance.now() + expiresInMs, timer });
+    for (const child of this.#of(target)) child.hold();
   }
 
-  release(place: PlaceId): void {
-    const hold = this.#holds.get(place);
+  release(target: PlaceId | NodeId): void {
+    const hold = this.#holds.get(target);
     if (hold === undefined) return;
     clearTimeout(hold.timer);
-    this.#holds.delete(place);
-    for (const child of this.#of(place)) child.release();
+    this.#holds.delete(target);
+    for (const child of this.#of(target)) if (!this.#isHeld(child)) child.release();
   }
 
   /** Ends every process. Calling it again waits for the same end. */
@@ -75,16 +76,21 @@ export class Supervisor {
       upMs: performance.now() - this.#startedMs,
       stopping: this.#stopping !== null,
       processes: this.#children.map((child) => child.state()),
-      holds: [...this.#holds].map(([place, { holder, expiresAtMs }]) => ({
-        place,
+      holds: [...this.#holds].map(([target, { holder, expiresAtMs }]) => ({
+        target,
         holder,
         expiresInMs: Math.max(0, expiresAtMs - performance.now()),
       })),
     };
   }
 
-  #of(place: PlaceId): readonly Child[] {
-    return this.#children.filter((child) => child.plan.place === place);
+  #of(target: PlaceId | NodeId): readonly Child[] {
+    return this.#children.filter((child) => isPartOf(child.plan, target));
+  }
+
+  /** A node stays down while its whole place is held, and the other way round. */
+  #isHeld(child: Child): boolean {
+    return [...this.#holds.keys()].some((target) => isPartOf(child.plan, target));
   }
 
   async #stopInOrder(): Promise<void> {
@@ -102,13 +108,9 @@ export class Supervisor {
   /** A clean end: the standbys get the last WAL, and the next start needs no recovery. */
   async #stopPostgres(): Promise<void> {
     const request = { do: 'stop', how: 'fast', graceMs: FAST_STOP_GRACE_MS };
-    const running = this.#children.filter((child) => child.identity !== null).map((child) => child.plan.place);
-    const keepers = this.#layout.places.filter((place) => running.includes(place.id));
-    await Promise.all(
-      keepers
-        .flatMap((place) => place.keeperSocketPath ?? [])
-        .map((path) => controlCall(path, request, FAST_STOP_GRACE_MS + 3_000)),
-    );
+    const running = this.#children.filter((child) => child.identity !== null).map((child) => child.plan.node);
+    const nodes = dataNodesOf(this.#layout).filter((node) => running.includes(node.id));
+    await Promise.all(nodes.map((node) => controlCall(node.keeperSocketPath, request, FAST_STOP_GRACE_MS + 3_000)));
   }
 }
 

@@ -15,6 +15,7 @@ import {
   throughput,
 } from '../../../database/gateway/bench/pgbench.ts';
 import { freePort, poll, run } from '../../../database/gateway/bench/world.ts';
+import { dataNodesOf } from '../../../world/layout.ts';
 import type { World } from '../../../world/open.ts';
 import { withScratchWorld } from '../../scratch-world.ts';
 
@@ -64,14 +65,11 @@ async function measure(
   rounds: number,
   dir: string,
 ): Promise<readonly Row[]> {
-  const place = world.layout.places.find((it) => it.data);
-  const { postgres, rw } = place?.ports ?? {};
-  assert(
-    place?.postgresRunDir != null && postgres !== undefined && rw !== undefined,
-    'the first region has PostgreSQL and rw',
-  );
+  const [node] = dataNodesOf(world.layout);
+  assert(node !== undefined, 'the first region has PostgreSQL');
+  const { postgres, rw } = node.ports;
   const as = { user: 'app', database: 'app', password: world.secrets.appPassword } as const;
-  const socket: Target = { ...as, name: 'socket', host: place.postgresRunDir, port: postgres };
+  const socket: Target = { ...as, name: 'socket', host: node.postgresRunDir, port: postgres };
   const made = await pgbench(socket, ['-i', '-q', '-s', '10'], dir);
   if (made.code !== 0) throw new Error(made.err);
   const bouncer = await startPgbouncer(world, socket);
