@@ -1,7 +1,8 @@
+import { placeOf, type NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { SyncRecord } from '../../ports/records.ts';
 import type { Observation, Versioned } from './observation.ts';
-import { hasPositionQuorum } from './quorum.ts';
+import { hasPositionQuorum, positionQuorumSize } from './quorum.ts';
 import { type FailoverState, stay, STEADY, type Step } from './state.ts';
 import { backToSteady, publishVerdict } from './steady.ts';
 import { isDetachable, ownVerdict, suspicion } from './suspicion.ts';
@@ -93,10 +94,23 @@ function reachable(o: Observation): { readonly enough: boolean; readonly text: s
   const record = sync.value;
   const detachable = [...record.names, record.primary].filter((node) => isDetachable(o, node));
   const enough = hasPositionQuorum(record, new Set(detachable));
-  return {
-    enough,
-    text: `of the recorded set (${record.w} of ${record.names.join(', ') || `solo ${record.primary}`}) only ${detachable.join(', ') || 'nobody'} can be read`,
-  };
+  const read = detachable.join(', ') || 'nobody';
+  // A primary that acknowledged alone is the only one who surely has everything.
+  if (record.names.length === 0) {
+    const text = `${record.primary} acknowledged alone last, so only its data surely has every write, and ${read} of it can be read`;
+    return { enough, text: `${text}; ${whatToDo([record.primary], 0, record.primary)}` };
+  }
+  const missing = record.names.filter((node) => !detachable.includes(node));
+  const needed = positionQuorumSize(record) - (record.names.length - missing.length);
+  const text = `of the recorded set (${record.w} of ${record.names.join(', ')}) only ${read} can be read`;
+  return { enough, text: enough ? text : `${text}; ${whatToDo(missing, needed, record.primary)}` };
+}
+
+/** For the one who is called at night: which data ends the wait, and what it costs to go on without. */
+function whatToDo(missing: readonly NodeId[], needed: number, primary: NodeId): string {
+  const others = missing.filter((node) => node !== primary);
+  const either = others.length === 0 ? '' : `, or ${needed} of ${others.join(', ')}`;
+  return `bring ${primary} back${either}; if that data is lost for good: farshore failover REGION --fenced ${placeOf(primary)} --allow-data-loss DURATION`;
 }
 
 /** How many permitted nodes come before this one in the order of preference and are heard: they should drive. */
