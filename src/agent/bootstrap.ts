@@ -55,8 +55,12 @@ async function makeAndRecord(
   }
   const made = await database.init(progress);
   // `init` refuses a cluster that was opened; with its records in the store that is a resumed start, judged by `startFirst`.
-  if (made.kind !== 'done')
-    return recorded?.operation === BOOTSTRAP && made.kind === 'refused' ? done(undefined) : made;
+  if (made.kind !== 'done') {
+    if (recorded?.operation === BOOTSTRAP && made.kind === 'refused') return done(undefined);
+    // Opened before, and the store has forgotten it (I1): it starts to be read, and `recover store` says what it has.
+    if (recorded === undefined && before === 'stopped') await database.startIsolated();
+    return made;
+  }
   const { systemId } = made.value;
   if (recorded === undefined) return writeFirstRecords(group, me, policy.mode, systemId);
   if (recorded.systemId === systemId) return done(undefined);

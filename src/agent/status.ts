@@ -26,6 +26,9 @@ export function statusOf(agent: Agent, config: AgentConfig, pids: KeeperPids, cl
     list: local?.syncList == null ? null : { w: local.syncList.w, names: local.syncList.names },
     epoch: observation?.store.epoch?.value.n ?? null,
     storedEpoch: local?.storedEpoch ?? null,
+    storedBy: local?.storedBy ?? null,
+    systemId: local?.systemId ?? null,
+    hasData: local !== null && local.state !== 'empty',
     timeline: local?.timeline ?? null,
     lsn: local?.endLsn ?? null,
     lagBytes:

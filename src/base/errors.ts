@@ -21,7 +21,10 @@ export const CODES = {
     exit: 4,
     fix: 'this data belongs to another cluster; move it aside or choose another --state DIR',
   },
-  FSH_STORE_BEHIND: { exit: 4, fix: 'restore the store from its own disk; the data directories were not touched' },
+  FSH_STORE_BEHIND: {
+    exit: 4,
+    fix: 'restore the store from its own disk, or `farshore up FILE --detach --for-recovery`, then `farshore recover store`; the data was not touched',
+  },
   FSH_STORE_UNREACHABLE: { exit: 8, fix: 'check the store and its links; a healthy primary goes on serving' },
   FSH_TIMEOUT: { exit: 5, fix: '`farshore status` shows how far it came; it goes on' },
   FSH_OUTCOME_UNKNOWN: { exit: 8, fix: 'read the state back with `farshore status` before trying again' },

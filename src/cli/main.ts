@@ -22,6 +22,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     does: 'what a node held alone, and was saved from it',
     load: async () => (await import('./salvage.ts')).salvage,
   },
+  recover: {
+    does: 'records for a store that was lost: recover store',
+    load: async () => (await import('./recover.ts')).recover,
+  },
   drill: {
     does: 'lose a region under load and prove what was lost',
     load: async () => (await import('./drill.ts')).drill,

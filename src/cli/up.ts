@@ -12,7 +12,8 @@ import { rttLines, worldLines } from './status-text.ts';
 import { seconds } from './text.ts';
 import { waitUntilReady } from './wait-ready.ts';
 
-const USAGE = `Usage: farshore up FILE [--detach] [--state DIR] [--base-port N] [--postgres-bin DIR] [--rtt-scale X] [--timeout SECONDS]
+const USAGE = `Usage: farshore up FILE [--detach] [--state DIR] [--base-port N] [--postgres-bin DIR] [--rtt-scale X]
+                        [--for-recovery] [--timeout SECONDS]
 
 Runs a deployment on this machine: every region is its own set of processes, every byte between places crosses a link with the
 real round trip. With data from an earlier run it goes on from there. Ctrl-C stops it; --detach returns when it is ready.
@@ -21,6 +22,7 @@ real round trip. With data from an earlier run it goes on from there. Ctrl-C sto
   --base-port N       first of its ports (default: the next free block from 7800)
   --postgres-bin DIR  a system PostgreSQL, 15 or newer, instead of the one from npm
   --rtt-scale X       links have the real round trips times X (default 1; 0: no distance)
+  --for-recovery      with --detach: a world whose store is behind its databases runs on, closed, for \`farshore recover store\`
   --timeout SECONDS   how long to wait until it is ready (default 120); the world goes on after it
 `;
 
@@ -43,6 +45,7 @@ export const UP_OPTIONS = {
   'rtt-scale': { type: 'string' },
   timeout: { type: 'string' },
 } as const;
+const UP_FLAGS = { detach: { type: 'boolean' }, 'for-recovery': { type: 'boolean' } } as const;
 
 export function upOptions(
   file: string,
@@ -63,14 +66,16 @@ export function upOptions(
 
 /** `farshore up FILE`: `argv` is what follows the verb. Resolves to the exit code. */
 export async function up(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(argv, { ...UP_OPTIONS, detach: { type: 'boolean' } }, 1);
+  const { values, positionals } = readArguments(argv, { ...UP_OPTIONS, ...UP_FLAGS }, 1);
   if (values.help === true) {
     process.stdout.write(USAGE);
     return 0;
   }
   const [file] = positionals;
   if (file === undefined) throw new FarshoreError('FSH_USAGE', 'which deployment file? farshore up FILE');
-  const running = await bringUp(upOptions(file, values), values.detach === true);
+  const forRecovery = values['for-recovery'] === true;
+  if (forRecovery && values.detach !== true) throw new FarshoreError('FSH_USAGE', '--for-recovery needs --detach');
+  const running = await bringUp(upOptions(file, values), values.detach === true, forRecovery);
   if (running === null) return 130;
   for (const line of await worldLines(running.world)) process.stdout.write(`${line}\n`);
   if (values.detach === true) {
@@ -94,7 +99,7 @@ export interface Running {
 }
 
 /** Starts a world and waits until it is ready; null when it was interrupted. In the foreground it lives as long as this process. */
-export async function bringUp(options: UpOptions, detach: boolean): Promise<Running | null> {
+export async function bringUp(options: UpOptions, detach: boolean, forRecovery = false): Promise<Running | null> {
   const startedMs = performance.now();
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   if (!existsSync(options.file)) throw new FarshoreError('FSH_USAGE', `there is no file ${options.file}`);
@@ -133,6 +138,10 @@ export async function bringUp(options: UpOptions, detach: boolean): Promise<Runn
     await stop();
     if (interrupted) return null;
     throw new FarshoreError('FSH_FAILED', 'the world was stopped while it was starting');
+  }
+  if (readiness.kind === 'hopeless' && forRecovery) {
+    await world.close();
+    throw new FarshoreError(readiness.code, `${readiness.why.text}; the world runs on, closed to writers`);
   }
   if (readiness.kind === 'hopeless') {
     await stop();

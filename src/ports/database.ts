@@ -39,6 +39,8 @@ export interface DatabaseStatus {
   readonly history: readonly Fork[] | null;
   /** The newest epoch stored in the database; null when it can't be read or was never written. */
   readonly storedEpoch: number | null;
+  /** Who began that epoch. */
+  readonly storedBy: NodeId | null;
   /** Primary: end of WAL flushed. Standby: end of WAL received and flushed, or replayed when nothing was received since the start. */
   readonly endLsn: Lsn | null;
   readonly replayLsn: Lsn | null;

@@ -69,7 +69,7 @@ export interface SeenRecord {
 /** One entry of the journal: an operation and how far it came. */
 export interface OperationRecord {
   readonly id: string;
-  readonly kind: 'bootstrap' | 'takeover';
+  readonly kind: 'bootstrap' | 'takeover' | 'recover-store';
   readonly epoch: number;
   readonly actor: NodeId;
   readonly reason: { readonly code: string; readonly text: string };

@@ -29,6 +29,10 @@ export interface NodeStatus {
   readonly list: { readonly w: number; readonly names: readonly NodeId[] } | null;
   readonly epoch: number | null;
   readonly storedEpoch: number | null;
+  /** Who began the epoch that its database stored last; its PostgreSQL's system identifier; is there a cluster at all. */
+  readonly storedBy: NodeId | null;
+  readonly systemId: string | null;
+  readonly hasData: boolean;
   readonly timeline: number | null;
   readonly lsn: string | null;
   readonly lagBytes: number | null;

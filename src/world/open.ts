@@ -44,6 +44,8 @@ export interface World {
   /** Every agent's own word, asked over its own port: not through links. */
   statuses(): Promise<readonly NodeAnswer[]>;
   records(): Promise<Outcome<GroupRecords>>;
+  /** The coordination store itself, for what no agent can do while it is lost. */
+  store(): Coordination;
   /** `GET /why` of every agent; null for those that do not answer. */
   why(): Promise<readonly { readonly node: NodeId; readonly answer: unknown }[]>;
   close(): Promise<void>;
@@ -58,21 +60,23 @@ export function openWorld(stateDir: string): World {
   const agents = nodesOf(layout);
   const seen = new Map<NodeId, { readonly status: NodeStatus; readonly atMs: number }>();
   let store: Coordination | null = null;
+  const opened = (): Coordination => {
+    store ??= connectStore({
+      urls: storeUrls(layout),
+      token: secrets.storeToken,
+      timeoutMs: STORE_TIMEOUT_MS,
+      clock: nodeClock,
+    });
+    return store;
+  };
   return {
     layout,
     secrets,
     supervisor: supervisorClient(layout),
     link: (from, to) => linkOf(layout, from, to),
     statuses: () => Promise.all(agents.map((node) => askStatus(node, secrets.agentToken, seen))),
-    async records() {
-      store ??= connectStore({
-        urls: storeUrls(layout),
-        token: secrets.storeToken,
-        timeoutMs: STORE_TIMEOUT_MS,
-        clock: nodeClock,
-      });
-      return readRecords(store, layout);
-    },
+    records: () => readRecords(opened(), layout),
+    store: opened,
     why: () => Promise.all(agents.map((node) => askWhy(node, secrets.agentToken))),
     close: async () => store?.close(),
   };

@@ -73,6 +73,45 @@ describe('bad days of a world', () => {
     expect((await client.query('SELECT count(*)::int AS n FROM alone')).rows).toEqual([{ n: 0 }]);
     await client.end();
   });
+
+  it('recover store shows what every node has, then writes records of a new epoch that nothing is lost by (P1.1)', async () => {
+    const before = await status(dir);
+    const client = await connect(dir, before, 'aws:eu-west-1');
+    await client.query('INSERT INTO alone VALUES (1)');
+    await client.end();
+    const whole = await farshore(['recover', 'store', '--apply', '--state', dir]);
+    expect(whole.code, whole.stdout).toBe(4);
+    expect(whole.stderr).toMatch(/nothing to recover/);
+    await farshore(['down', '--state', dir]);
+    renameSync(join(dir, 'store'), join(dir, 'store.kept'));
+    const closed = await farshore(['up', example, '--detach', '--for-recovery', '--state', dir, '--timeout', '60']);
+    expect(closed.code, closed.stderr).toBe(4);
+    expect(closed.stderr).toMatch(/runs on, closed/);
+
+    const dry = await eventually(30_000, 'a plan', async () => {
+      const ran = await farshore(['recover', 'store', '--state', dir]);
+      return ran.code === 0 ? ran : null;
+    });
+    expect(dry.stdout).toMatch(/would write: epoch \d+, .* alone has everything/);
+    expect(dry.stdout).toMatch(/nothing that was acknowledged can be lost/);
+    expect((await status(dir)).record).toBeNull();
+    const applied = await farshore(['recover', 'store', '--apply', '--json', '--state', dir]);
+    expect(applied.code, applied.stderr).toBe(0);
+    const { plan } = JSON.parse(applied.stdout) as {
+      readonly plan: { readonly epoch: number; readonly primary: string };
+    };
+    expect(plan.epoch).toBeGreaterThan(before.epoch?.value ?? 0);
+
+    const world = await eventually(60_000, 'both regions', async () => {
+      const now = await status(dir);
+      return now.state === 'ready' ? now : null;
+    });
+    expect(world.primary?.value.node).toBe(plan.primary);
+    expect(world.rpoZero.state).toBe('kept');
+    const again = await connect(dir, world, 'aws:eu-west-1');
+    expect((await again.query('SELECT count(*)::int AS n FROM alone')).rows).toEqual([{ n: 1 }]);
+    await again.end();
+  });
 });
 
 /** Listens on some port that `--base-port` accepts. */

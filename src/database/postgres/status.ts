@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
-import type { NodeId } from '../../base/ids.ts';
+import { type NodeId, parseNodeId } from '../../base/ids.ts';
 import type { PostgresConfig } from '../../ports/config.ts';
 import type { DatabaseStatus, Fork, StandbySeen } from '../../ports/database.ts';
 import { type Local, type Row, type Statement, textOrNull, withFresh } from './connections.ts';
@@ -18,7 +18,7 @@ const LOOK: Statement = {
   text: `
 SELECT r.recovery,
   (SELECT system_identifier::text FROM pg_control_system()) AS system_id,
-  (SELECT max(n)::float8 FROM farshore.epoch) AS stored_epoch,
+  newest.n::float8 AS stored_epoch, newest.node AS stored_by,
   CASE WHEN r.recovery THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
        ELSE pg_current_wal_flush_lsn() END::text AS end_lsn,
   CASE WHEN r.recovery THEN pg_last_wal_replay_lsn() END::text AS replay_lsn,
@@ -37,7 +37,8 @@ SELECT r.recovery,
   (extract(epoch FROM clock_timestamp() - beat.at) * 1000)::float8 AS beat_age_ms
 FROM (SELECT pg_is_in_recovery() AS recovery) r
 LEFT JOIN pg_stat_wal_receiver receiver ON true
-LEFT JOIN farshore.heartbeat beat ON true`,
+LEFT JOIN farshore.heartbeat beat ON true
+LEFT JOIN (SELECT n, node FROM farshore.epoch ORDER BY n DESC LIMIT 1) newest ON true`,
 };
 
 /** The startup process has read all local WAL and waits for more, from a stream or for its next try. */
@@ -109,6 +110,7 @@ const NOTHING = {
   timeline: null,
   history: null,
   storedEpoch: null,
+  storedBy: null,
   endLsn: null,
   replayLsn: null,
   upstream: null,
@@ -133,6 +135,7 @@ function toStatus(config: PostgresConfig, row: Row, atMs: number): DatabaseStatu
     timeline: numberOrNull(row['primary_timeline']),
     history: null,
     storedEpoch,
+    storedBy: nodeOrNull(textOrNull(row, 'stored_by')),
     endLsn: textOrNull(row, 'end_lsn'),
     replayLsn: textOrNull(row, 'replay_lsn'),
     upstream: standby ? parseConninfo(textOrNull(row, 'conninfo') ?? '') : null,
@@ -166,6 +169,7 @@ function parseStandbys(group: string, members: readonly NodeId[], value: unknown
   });
 }
 
+const nodeOrNull = (value: string | null): NodeId | null => (value === null ? null : parseNodeId(value));
 const numberOrNull = (value: unknown): number | null => (typeof value === 'number' ? value : null);
 
 const hasCluster = (dataDir: string): Promise<boolean> =>

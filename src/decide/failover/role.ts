@@ -73,9 +73,18 @@ function beforeFirstEpoch(o: Observation, local: DatabaseStatus): RoleDecision {
       `this database has seen epoch ${local.storedEpoch}, the store knows none: refused until the store is restored (I1)`,
     );
   const first = o.policy.dataNodes[0];
+  // Only the first node makes a cluster: what another one has was copied or opened, and is read for `recover store`.
+  if (first !== o.me && local.state === 'stopped')
+    return act(
+      { do: 'start-isolated' },
+      'start-isolated',
+      'the store knows no epoch; its data is read as a standby (P8.1)',
+    );
   if (first !== o.me) return wait('no-primary-yet', `${first} makes the first database`);
   const others = o.policy.dataNodes.filter((node) => node !== o.me);
   const withData = others.find((node) => o.peers.get(node)?.pulse?.hasData ?? false);
+  if (withData !== undefined && local.state === 'stopped')
+    return act({ do: 'start-isolated' }, 'start-isolated', `${withData} has data too; it is read as a standby (P8.1)`);
   if (withData !== undefined)
     return wait(
       'store-behind',

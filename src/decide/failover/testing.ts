@@ -45,6 +45,7 @@ export const standby = (over: Partial<DatabaseStatus> = {}): DatabaseStatus => (
   timeline: 1,
   history: null,
   storedEpoch: 4,
+  storedBy: A,
   endLsn: '0/500',
   replayLsn: '0/500',
   upstream: { node: A, epoch: 4 },
