@@ -113,3 +113,30 @@ describe('an unknown write of the sync record (P4.2)', () => {
     group.close();
   });
 });
+
+describe('what is read right before a step (etcd #20418)', () => {
+  it('goes through the agreement: the transaction writes, and wakes no watch of the records', async () => {
+    const clock = new VirtualClock();
+    const store = memoryStore(clock).connect();
+    await store.txn([], [put(keys.epoch, { n: 4 }), put(keys.sync, record())]);
+    let woken = 0;
+    const group = new GroupStore(B, store, keys, clock, knobs, () => (woken += 1));
+    group.start();
+    await clock.advance(10);
+    const wokenBefore = woken;
+    const revision = async () => {
+      const now = await store.txn([], []);
+      return now.kind === 'done' ? now.value.revision : 0;
+    };
+    const from = await revision();
+    const now = await group.readReign();
+    expect(now).toMatchObject({ kind: 'done', value: { epoch: { value: { n: 4 } }, sync: { value: { epoch: 4 } } } });
+    const epoch = now.kind === 'done' ? (now.value.epoch?.modRevision ?? 0) : 0;
+    expect(await group.epochStands(epoch)).toBe(true);
+    expect(await revision()).toBe(from + 2);
+    expect(await group.epochStands(epoch + 1)).toBe(false);
+    await clock.advance(10);
+    expect(woken).toBe(wokenBefore);
+    group.close();
+  });
+});

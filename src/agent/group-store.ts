@@ -161,14 +161,28 @@ export class GroupStore {
     return record === undefined || heard === undefined ? null : { ...record, heardAtMs: heard.atMs };
   }
 
-  /** A linearizable read of epoch and sync record: what a step must look at right before it acts. */
+  /**
+   * What a step must look at right before it acts: epoch and sync record, read by a transaction that also writes. One that
+   * only reads, or compares and writes nothing, is answered by one member of etcd, and after a pause of that member with
+   * what was true before it (etcd #20418, also in Debian's 3.4.23). A write is answered at its place in the agreement.
+   */
   async readReign(): Promise<Outcome<ReignNow>> {
-    const read = await this.#store.txn([], [{ get: this.#keys.epoch }, { get: this.#keys.sync }]);
+    const read = await this.#store.txn([], [this.#look(), { get: this.#keys.epoch }, { get: this.#keys.sync }]);
     if (read.kind !== 'done') return read;
     return done({
-      epoch: parsed<EpochRecord>(read.value.responses[0]),
-      sync: parsed<SyncRecord>(read.value.responses[1]),
+      epoch: parsed<EpochRecord>(read.value.responses[1]),
+      sync: parsed<SyncRecord>(read.value.responses[2]),
     });
+  }
+
+  /** Does the epoch still stand as it was written? Asked of the agreement, like `readReign`. */
+  async epochStands(modRevision: number): Promise<boolean> {
+    const compared = await this.#store.txn([{ key: this.#keys.epoch, modRevision }], [this.#look()]);
+    return compared.kind === 'done' && compared.value.succeeded;
+  }
+
+  #look(): Op {
+    return { put: this.#keys.looked(this.#me), value: '' };
   }
 
   /** A control write: compares what it must, and is refused when something changed. */

@@ -80,8 +80,7 @@ export class ReignLease {
       return false;
     }
     if (kept.kind !== 'done') return false;
-    const compared = await this.#store.txn([{ key: this.#group.keys.epoch, modRevision: epochModRevision }], []);
-    return compared.kind === 'done' && compared.value.succeeded;
+    return this.#group.epochStands(epochModRevision);
   }
 }
 

@@ -3,7 +3,7 @@ import { Agent } from '../agent/agent.ts';
 import { startAgentApi } from '../agent/http-api.ts';
 import { httpNetwork } from '../agent/http-network.ts';
 import type { KeeperPids } from '../agent/status.ts';
-import { connectStore } from '../coordination/etcd/client.ts';
+import { authOf, connectStore } from '../coordination/etcd/client.ts';
 import { connectGateway } from '../database/gateway/client.ts';
 import { connectKeeper, type KeeperClient } from '../database/keeper/client.ts';
 import { openPostgres } from '../database/postgres/region-database.ts';
@@ -23,7 +23,7 @@ export async function agent(argv: readonly string[]): Promise<number> {
   const log = createLog(`agent ${config.node}`);
   const store = connectStore({
     urls: config.storeUrls,
-    token: secrets.storeToken,
+    auth: authOf(config.storeKind, secrets),
     timeoutMs: config.knobs.storeCallTimeoutMs,
     clock: nodeClock,
   });

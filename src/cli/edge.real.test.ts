@@ -53,7 +53,12 @@ async function aPlace() {
   const listen = { host: '127.0.0.1', port: storePort };
   const storeFile = await write('store.json', { listen, dataDir: join(dir, 'store'), secretsPath });
   const storeUrls = [`http://127.0.0.1:${storePort}`];
-  const client = connectStore({ urls: storeUrls, token: TOKEN, timeoutMs: 1_000, clock: nodeClock });
+  const client = connectStore({
+    urls: storeUrls,
+    auth: { kind: 'token', token: TOKEN },
+    timeoutMs: 1_000,
+    clock: nodeClock,
+  });
   cleanups.push(() => client.close());
   return { write, secretsPath, storeFile, storeUrls, client, edgePort };
 }
@@ -65,6 +70,7 @@ test('kill -9 of the store changes nothing for users; a table of the restarted o
     ...configOf([a, b, c]),
     listen: { host: '127.0.0.1', port: place.edgePort },
     storeUrls: place.storeUrls,
+    storeKind: 'embedded',
     secretsPath: place.secretsPath,
   });
   const status = async () => JSON.parse((await ask(place.edgePort, '/.farshore/edge')).body) as EdgeStatus;
@@ -116,6 +122,7 @@ test('a port that is taken: said with its number, exit code 1', async () => {
     ...configOf([region]),
     listen: { host: '127.0.0.1', port: region.port },
     storeUrls: place.storeUrls,
+    storeKind: 'embedded',
     secretsPath: place.secretsPath,
   });
   const edge = start('edge', edgeFile);

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { connectStore } from '../coordination/etcd/client.ts';
+import { authOf, connectStore } from '../coordination/etcd/client.ts';
 import { startEdge } from '../planes/edge/server.ts';
 import type { EdgeConfig, Secrets } from '../ports/config.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -21,7 +21,7 @@ export async function edge(argv: readonly string[]): Promise<number> {
   const log = createLog(`edge ${config.place}`);
   const store = connectStore({
     urls: config.storeUrls,
-    token: secrets.storeToken,
+    auth: authOf(config.storeKind, secrets),
     timeoutMs: STORE_TIMEOUT_MS,
     clock: nodeClock,
   });

@@ -12,8 +12,8 @@ import { rttLines, worldLines } from './status-text.ts';
 import { seconds } from './text.ts';
 import { waitUntilReady } from './wait-ready.ts';
 
-const USAGE = `Usage: farshore up FILE [--detach] [--state DIR] [--base-port N] [--postgres-bin DIR] [--rtt-scale X]
-                        [--for-recovery] [--timeout SECONDS]
+const USAGE = `Usage: farshore up FILE [--detach] [--state DIR] [--base-port N] [--postgres-bin DIR] [--etcd-bin PATH]
+                        [--rtt-scale X] [--for-recovery] [--timeout SECONDS]
 
 Runs a deployment on this machine: every region is its own set of processes, every byte between places crosses a link with the
 real round trip. With data from an earlier run it goes on from there. Ctrl-C stops it; --detach returns when it is ready.
@@ -21,6 +21,7 @@ real round trip. With data from an earlier run it goes on from there. Ctrl-C sto
   --state DIR         where the world lives (default: .farshore beside FILE)
   --base-port N       first of its ports (default: the next free block from 7800)
   --postgres-bin DIR  a system PostgreSQL, 15 or newer, instead of the one from npm
+  --etcd-bin PATH     etcd's program, for a store with several members (default: the one in PATH)
   --rtt-scale X       links have the real round trips times X (default 1; 0: no distance)
   --for-recovery      with --detach: a world whose store is behind its databases runs on, closed, for \`farshore recover store\`
   --timeout SECONDS   how long to wait until it is ready (default 120); the world goes on after it
@@ -34,6 +35,7 @@ export interface UpOptions {
   readonly stateDir: string | undefined;
   readonly basePort: number | undefined;
   readonly postgresBin: string | undefined;
+  readonly etcdBin: string | undefined;
   readonly rttScale: number | undefined;
   readonly timeoutMs: number;
 }
@@ -42,6 +44,7 @@ export const UP_OPTIONS = {
   state: { type: 'string' },
   'base-port': { type: 'string' },
   'postgres-bin': { type: 'string' },
+  'etcd-bin': { type: 'string' },
   'rtt-scale': { type: 'string' },
   timeout: { type: 'string' },
 } as const;
@@ -59,6 +62,7 @@ export function upOptions(
     stateDir: values.state,
     basePort: wholeNumber('base-port', values['base-port'], 1_024, 32_000),
     postgresBin: values['postgres-bin'],
+    etcdBin: values['etcd-bin'],
     rttScale,
     timeoutMs: 1_000 * (wholeNumber('timeout', values.timeout, 1, 86_400) ?? DEFAULT_TIMEOUT_S),
   };
@@ -122,6 +126,7 @@ export async function bringUp(options: UpOptions, detach: boolean, forRecovery =
     stateDir: options.stateDir,
     basePort: options.basePort,
     postgresBin: options.postgresBin,
+    etcdBin: options.etcdBin,
     rttScale: options.rttScale,
     rttMs: (a, b) => rttMs(facts, a, b).value,
   });

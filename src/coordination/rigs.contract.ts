@@ -23,7 +23,12 @@ export const clock: Clock = {
 };
 
 export const connectTo = (port: number, token: string | null = TOKEN, timeoutMs = 5_000): Coordination =>
-  connectStore({ urls: [`http://127.0.0.1:${port}`], token, timeoutMs, clock });
+  connectStore({
+    urls: [`http://127.0.0.1:${port}`],
+    auth: token === null ? { kind: 'none' } : { kind: 'token', token },
+    timeoutMs,
+    clock,
+  });
 
 /** One gateway call without our client. */
 export const raw = (port: number, path: string, body: unknown, token: string | null = TOKEN): Promise<Response> =>

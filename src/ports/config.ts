@@ -13,6 +13,9 @@ export interface Secrets {
   readonly storeToken: string;
 }
 
+/** One embedded server, or etcd with a member in each of three or five places. */
+export type StoreKind = 'embedded' | 'etcd';
+
 /** What `database/postgres` needs to own one node. Roles: farshore_admin (superuser), farshore_replication, app. Database: app. */
 export interface PostgresConfig {
   readonly group: string;
@@ -69,8 +72,9 @@ export interface AgentConfig {
   readonly knobs: Knobs;
   readonly api: { readonly host: string; readonly port: number };
   readonly secretsPath: string;
-  /** As reached from this place. */
+  /** As reached from this place, its own member first. */
   readonly storeUrls: readonly string[];
+  readonly storeKind: StoreKind;
   /** Absent on a site. */
   readonly database: (PostgresConfig & { readonly gatewayControlPath: string }) | null;
   readonly peers: readonly PeerAddresses[];
@@ -83,6 +87,7 @@ export interface EdgeConfig {
   readonly group: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly storeUrls: readonly string[];
+  readonly storeKind: StoreKind;
   readonly secretsPath: string;
   readonly healthPath: string;
   /** Where each region's application is reached from here, and the RTT the link has in milliseconds. */
@@ -113,5 +118,25 @@ export interface LinkConfig {
 export interface StoreConfig {
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataDir: string;
+  readonly secretsPath: string;
+}
+
+/** One member of etcd and what carries its words to the others: `node dist/coordination/member/main.js FILE`. */
+export interface MemberConfig {
+  readonly name: string;
+  readonly binary: string;
+  readonly dataDir: string;
+  readonly client: { readonly host: string; readonly port: number };
+  readonly peer: { readonly host: string; readonly port: number };
+  /** What etcd dials the other members through. */
+  readonly relay: { readonly host: string; readonly port: number };
+  /** Every member, this one too. `url` holds a name that only the relay knows; `near` is where it leads. */
+  readonly members: readonly {
+    readonly name: string;
+    readonly url: string;
+    readonly near: { readonly host: string; readonly port: number };
+  }[];
+  readonly heartbeatMs: number;
+  readonly electionMs: number;
   readonly secretsPath: string;
 }

@@ -109,6 +109,8 @@ export const keysOf = (deployment: string, group: string) => {
     routes: `${prefix}routes`,
     fence: (epoch: number) => `${prefix}fence/${epoch}`,
     seen: (observer: NodeId) => `${prefix}seen/${observer}`,
+    /** Beside the records, so that no watch of them hears it: written only to make a read go through the agreement. */
+    looked: (node: NodeId) => `/farshore/${deployment}/${group}.looked/${node}`,
     journal: (operation: string) => `${prefix}journal/${operation}`,
   };
 };

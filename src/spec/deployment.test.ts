@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { defaultKnobs } from '../base/knobs.ts';
 import { readFacts } from '../cli/read-facts.ts';
-import { commitWait, knobsOf } from './meaning.ts';
+import { storePlaces } from './deployment.ts';
+import { commitWait, explainDeployment, knobsOf } from './meaning.ts';
 import { edit, parse, THREE, TWO } from '../../test/unit/spec-cases.ts';
 
 describe('deployments', () => {
@@ -74,9 +75,19 @@ describe('deployments', () => {
     expect(knobsOf(parsed.value.deployment)).toEqual({ ...defaultKnobs(), evictAfterMs: 1_000, leaseTtlMs: 5_000 });
   });
 
+  test('a store of three members, in regions and on a site', () => {
+    const member = (role: string): [string, string] => [`    role: ${role}`, `    role: ${role}\n    store: true`];
+    const parsed = parse(edit(TWO, member('active'), member('passive')));
+    if (!parsed.ok) throw new Error('invalid');
+    expect(storePlaces(parsed.value.deployment)).toEqual(['aws:eu-north-1', 'aws:eu-central-1', 'aws:eu-west-1']);
+    expect(explainDeployment(parsed.value.deployment, readFacts())[1]).toContain(
+      'etcd on aws:eu-north-1, aws:eu-central-1',
+    );
+  });
+
   const folder = new URL('../../examples/', import.meta.url);
   const examples = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-  test('there are three examples', () => expect(examples).toHaveLength(3));
+  test('the examples are found', () => expect(examples.length).toBeGreaterThanOrEqual(4));
   test.each(examples)('examples/%s is valid', (name) => {
     expect(parse(readFileSync(new URL(name, folder), 'utf8'))).toMatchObject({ ok: true });
   });

@@ -18,6 +18,10 @@ export interface Deployment {
   readonly application: ApplicationSpec | null;
 }
 
+/** The places that hold the coordination store, in order of preference: one, three or five. */
+export const storePlaces = ({ regions, sites }: Pick<Deployment, 'regions' | 'sites'>): readonly PlaceId[] =>
+  [...sites, ...regions].filter((place) => place.store).map((place) => place.id);
+
 export interface RegionSpec {
   readonly id: PlaceId;
   readonly role: 'active' | 'passive';
@@ -25,6 +29,8 @@ export interface RegionSpec {
   readonly control: 'owned';
   /** Names of the region's PostgreSQL servers: `n1`. */
   readonly nodes: readonly string[];
+  /** Does a member of the coordination store live here? */
+  readonly store: boolean;
   /** May its nodes become primary: false when a residency rule forbids writing there. */
   readonly promotable: boolean;
 }

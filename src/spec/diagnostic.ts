@@ -17,6 +17,7 @@ export const SPEC_CODES = {
   E2006: 'a site that neither holds the store nor observes',
   E2007: 'an objective looser than the tier',
   E2101: 'no site holds the store (P11.1)',
+  E2103: 'a number of store members that survives no more than fewer would (P11.1)',
   E2102: 'too few observers are left after the loss of a region (P11.1)',
   E2201: 'rpo 0 with asynchronous replication',
   E2202: 'asynchronous replication cannot keep so short an rpo (P11.2)',

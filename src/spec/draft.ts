@@ -40,6 +40,7 @@ export interface RegionDraft {
   readonly weight: Field<number> | null;
   readonly control: Field<'owned' | 'attached' | 'managed' | 'observe'> | null;
   readonly nodes: Field<number> | null;
+  readonly store: Field<boolean> | null;
 }
 
 export interface SiteDraft {
@@ -108,6 +109,7 @@ function regionDraft(root: unknown, path: Path, index: number, model: File['mode
     weight: or(read(root, [...path, 'weight'], region.weight), 1),
     control: or(read(root, [...path, 'control'], region.control), 'owned'),
     nodes: or(read(root, [...path, 'nodes'], region.nodes), 1),
+    store: or(read(root, [...path, 'store'], region.store), false),
   };
 }
 

@@ -73,11 +73,20 @@ const region = z.strictObject({
     .max(9)
     .optional()
     .describe('PostgreSQL servers in this region. Default 1; more are not built yet.'),
+  store: z
+    .boolean()
+    .optional()
+    .describe('Does a member of the coordination store live here? Default false. Needs three or five members in all.'),
 });
 
 const site = z.strictObject({
   id: z.string().describe('A region of the catalogue that holds no data of this deployment.'),
-  store: z.boolean().optional().describe('Does it hold the coordination store? Default false; exactly one site does.'),
+  store: z
+    .boolean()
+    .optional()
+    .describe(
+      'Does it hold the coordination store? Default false. On one site: the embedded store. On three or five sites and regions: etcd, one member each.',
+    ),
   witness: z.boolean().optional().describe('Does it observe the primary and vote? Default true.'),
 });
 

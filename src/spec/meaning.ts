@@ -2,7 +2,7 @@ import type { PlaceId } from '../base/ids.ts';
 import { defaultKnobs, type Knobs } from '../base/knobs.ts';
 import type { Facts } from '../facts/facts.ts';
 import { rttMs, type Rtt } from '../facts/rtt.ts';
-import type { Deployment } from './deployment.ts';
+import { type Deployment, storePlaces } from './deployment.ts';
 import { formatDuration } from './duration.ts';
 
 /** Every knob of a deployment: what its file sets, and the defaults. */
@@ -28,11 +28,11 @@ export function explainDeployment(deployment: Deployment, facts: Facts): readonl
 
 function placesLine({ regions, sites }: Deployment): string {
   const [primary, ...others] = regions.map((region) => region.id);
-  const stores = sites.filter((site) => site.store).map((site) => site.id);
+  const stores = storePlaces({ regions, sites });
   const witnesses = sites.filter((site) => site.witness).map((site) => site.id);
   return [
     `${primary} is the first primary, then ${others.join(', ')}`,
-    `store on ${stores.join(', ')}`,
+    stores.length === 1 ? `store on ${stores.join(', ')}` : `etcd on ${stores.join(', ')}`,
     ...(witnesses.length === 0 ? [] : [`witness on ${witnesses.join(', ')}`]),
   ].join('; ');
 }

@@ -65,6 +65,29 @@ const MEANING: readonly Case[] = [
     expect: ['E2007 6:8 +4:7'],
     says: 'below 1m',
   },
+  {
+    title: 'a store of two members',
+    text: edit(THREE, ['store: true }', 'store: true }, { id: aws:us-west-2, store: true }']),
+    expect: ['E2103 6:73'],
+    says: 'the majority of 2 survives the loss of 0, as that of 1 does',
+  },
+  {
+    title: 'a store whose only member is in a region',
+    text: edit(TWO, ['store: true, ', ''], ['    role: passive', '    role: passive\n    store: true']),
+    expect: ['E2101 13:12'],
+    says: 'takes the primary and the store together',
+  },
+  {
+    title: 'a store of four members',
+    text: edit(
+      TWO,
+      ['    role: active', '    role: active\n    store: true'],
+      ['    role: passive', '    role: passive\n    store: true'],
+      ['witness: true }', 'witness: true }\n  - { id: aws:eu-west-3, store: true }'],
+    ),
+    expect: ['E2103 14:12'],
+    says: 'three or five',
+  },
   { title: 'no store', text: edit(TWO, ['store: true, ', '']), expect: ['E2101 13:1'] },
   {
     title: 'no sites',
@@ -180,12 +203,6 @@ const MEANING: readonly Case[] = [
     title: 'a control that is not built',
     text: edit(TWO, ['role: passive', 'control: attached']),
     expect: ['E2901 12:14'],
-    says: 'not built yet',
-  },
-  {
-    title: 'a second store',
-    text: edit(THREE, ['store: true }', 'store: true }, { id: aws:us-west-2, store: true }']),
-    expect: ['E2901 6:73'],
     says: 'not built yet',
   },
 ];

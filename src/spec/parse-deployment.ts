@@ -93,6 +93,7 @@ const buildRegion = (region: RegionDraft): RegionSpec => ({
   weight: value(region.weight, 'weight'),
   control: 'owned',
   nodes: Array.from({ length: value(region.nodes, 'nodes') }, (_, index) => `n${index + 1}`),
+  store: value(region.store, 'store'),
   // A rule about all data already refused every region that it forbids.
   promotable: true,
 });

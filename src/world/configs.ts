@@ -2,7 +2,14 @@ import { type NodeId, type PlaceId, slug } from '../base/ids.ts';
 import { defaultKnobs } from '../base/knobs.ts';
 import { assert } from '../base/result.ts';
 import type { PeerAddresses } from '../ports/agent.ts';
-import type { AgentConfig, EdgeConfig, LinkConfig, PostgresConfig, StoreConfig } from '../ports/config.ts';
+import type {
+  AgentConfig,
+  EdgeConfig,
+  LinkConfig,
+  MemberConfig,
+  PostgresConfig,
+  StoreConfig,
+} from '../ports/config.ts';
 import type { GatewayConfig } from '../ports/gateway.ts';
 import type { KeeperConfig } from '../ports/keeper.ts';
 import type { Deployment } from '../spec/deployment.ts';
@@ -20,13 +27,14 @@ import {
   type ProcessPlan,
   type WorldLayout,
 } from './layout.ts';
+import { type StoreLayout, storeDirOf } from './store-layout.ts';
 
 type Plan = Omit<WorldLayout, 'processes'>;
 
 /** A file that a process is started with. */
 export interface ConfigFile {
   readonly path: string;
-  readonly content: KeeperConfig | GatewayConfig | AgentConfig | EdgeConfig | LinkConfig | StoreConfig;
+  readonly content: KeeperConfig | GatewayConfig | AgentConfig | EdgeConfig | LinkConfig | StoreConfig | MemberConfig;
 }
 
 /** What starts a process: this Node and the built program. */
@@ -80,7 +88,10 @@ export function planProcesses(
   for (const place of plan.places) {
     if (place.ports.store === undefined) continue;
     const of = { place: place.id, node: null };
-    add('store', of, `${slug(place.id)}-store`, ['coordination/embedded/main.js'], storeConfig(plan, place));
+    const name = `${slug(place.id)}-store`;
+    if (plan.store.kind === 'embedded')
+      add('store', of, name, ['coordination/embedded/main.js'], storeConfig(plan, place));
+    else add('store', of, name, ['coordination/member/main.js'], memberConfig(plan, plan.store, place));
   }
   for (const link of plan.links) {
     const name = `link-${slug(link.from)}--${slug(link.to)}`;
@@ -153,7 +164,29 @@ function have<T>(value: T | null, what: string): T {
 
 const storeConfig = (plan: Plan, place: PlaceLayout): StoreConfig => ({
   listen: at(place.ports.store),
-  dataDir: `${plan.stateDir}/store/${slug(place.id)}`,
+  dataDir: storeDirOf(plan, place.id),
+  secretsPath: plan.secretsPath,
+});
+
+/** A name under `invalid` leads nowhere but through the relay (RFC 2606): no byte between members can pass a link by. */
+const memberUrl = (place: PlaceId): string => `http://${slug(place)}.store.invalid:2380`;
+
+const memberConfig = (plan: Plan, store: Extract<StoreLayout, { kind: 'etcd' }>, place: PlaceLayout): MemberConfig => ({
+  name: slug(place.id),
+  binary: store.binary,
+  dataDir: storeDirOf(plan, place.id),
+  client: at(place.ports.store),
+  peer: at(place.ports.storePeer),
+  relay: at(place.ports.storeRelay),
+  members: plan.places
+    .filter((it) => it.ports.storePeer !== undefined)
+    .map(({ id }) => ({
+      name: slug(id),
+      url: memberUrl(id),
+      near: have(addressOf(plan, place.id, id, 'storePeer'), 'way to the member'),
+    })),
+  heartbeatMs: store.heartbeatMs,
+  electionMs: store.electionMs,
   secretsPath: plan.secretsPath,
 });
 
@@ -223,11 +256,17 @@ const postgresConfig = (plan: Plan, node: DataNodeLayout): PostgresConfig => ({
   secretsPath: plan.secretsPath,
 });
 
-const storeUrls = (plan: Plan, from: PlaceId): readonly string[] =>
-  plan.places.flatMap((place) => {
-    const address = addressOf(plan, from, place.id, 'store');
-    return address === null ? [] : [`http://${address.host}:${address.port}`];
-  });
+/** Own place first, then the nearest: what answers soonest, and goes down with this place when it goes down. */
+function storeUrls(plan: Plan, from: PlaceId): readonly string[] {
+  const rttTo = (to: PlaceId): number =>
+    to === from ? -1 : (plan.links.find((link) => link.from === from && link.to === to)?.rttMs ?? 0);
+  return plan.places
+    .toSorted((a, b) => rttTo(a.id) - rttTo(b.id))
+    .flatMap((place) => {
+      const address = addressOf(plan, from, place.id, 'store');
+      return address === null ? [] : [`http://${address.host}:${address.port}`];
+    });
+}
 
 const peersOf = (plan: Plan, me: NodeLayout): readonly PeerAddresses[] =>
   nodesOf(plan)
@@ -251,6 +290,7 @@ function agentConfig(plan: Plan, deployment: Deployment, node: NodeLayout): Agen
     api: at(node.ports.api),
     secretsPath: plan.secretsPath,
     storeUrls: storeUrls(plan, node.place),
+    storeKind: plan.store.kind,
     database: data === undefined ? null : { ...postgresConfig(plan, data), gatewayControlPath: data.gatewaySocketPath },
     peers: peersOf(plan, node),
   };
@@ -262,6 +302,7 @@ const edgeConfig = (plan: Plan, place: PlaceLayout): EdgeConfig => ({
   group: plan.group,
   listen: at(place.ports.edge),
   storeUrls: storeUrls(plan, place.id),
+  storeKind: plan.store.kind,
   secretsPath: plan.secretsPath,
   healthPath: have(plan.healthPath, 'health path'),
   upstreams: plan.places.flatMap((to) => {

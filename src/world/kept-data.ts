@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { FarshoreError } from '../base/errors.ts';
-import { nodeId, type PlaceId, slug } from '../base/ids.ts';
-import type { Deployment } from '../spec/deployment.ts';
+import { nodeId } from '../base/ids.ts';
+import { type Deployment, storePlaces } from '../spec/deployment.ts';
 import { dataNodesOf, type NodeLayout, type PlaceLayout, type WorldLayout } from './layout.ts';
+import { storeDirOf } from './store-layout.ts';
 
 /**
  * A file that no longer names a place whose data is here would make a world without it, and acknowledged writes or the store's
@@ -24,16 +24,20 @@ function forgottenOf(saved: WorldLayout, place: PlaceLayout, deployment: Deploym
     const renamed = deployment.regions.some((region) => region.id === place.id);
     return `data of ${renamed ? node.id : place.id} (${node.dataDir})`;
   }
-  if (place.ports.store === undefined || namesStore(deployment, place.id)) return null;
-  const folder = join(saved.stateDir, 'store', slug(place.id));
+  if (place.ports.store === undefined || sameStore(saved, deployment)) return null;
+  const folder = storeDirOf(saved, place.id);
   return holdsFiles(folder) ? `the store of ${place.id} (${folder})` : null;
 }
 
 const namesNode = (deployment: Deployment, node: NodeLayout): boolean =>
   deployment.regions.some((region) => region.nodes.some((name) => nodeId(region.id, name) === node.id));
 
-const namesStore = (deployment: Deployment, id: PlaceId): boolean =>
-  deployment.sites.some((site) => site.id === id && site.store);
+/** Other members are another store: it would begin without the epoch that this one holds. */
+function sameStore(saved: WorldLayout, deployment: Deployment): boolean {
+  const before = saved.places.filter((place) => place.ports.store !== undefined).map((place) => place.id);
+  const now = storePlaces(deployment);
+  return before.length === now.length && before.every((id) => now.includes(id));
+}
 
 /** What cannot be read counts as data: only a folder that is surely empty, or not there, holds none. */
 function holdsFiles(folder: string): boolean {

@@ -1,15 +1,16 @@
 import { type NodeId, nodeId, type PlaceId, slug } from '../base/ids.ts';
 import type { GroupPolicy } from '../ports/config.ts';
-import type { Deployment } from '../spec/deployment.ts';
+import { type Deployment, storePlaces } from '../spec/deployment.ts';
+import { layStore, type StoreLayout } from './store-layout.ts';
 
-/** What listens once per place. A link carries some of them to other places. */
-export type Service = 'edge' | 'app' | 'store';
+/** What listens once per place. A link carries some of them to other places. A member of etcd has a peer door, and a relay to the others'. */
+export type Service = 'edge' | 'app' | 'store' | 'storePeer' | 'storeRelay';
 
 /** What listens once per node: the doors of its gateway, its agent, its PostgreSQL. */
 export type NodeService = 'rw' | 'ro' | 'api' | 'peer' | 'postgres';
 
 /** What processes of one place open towards another, plus `ping`, which measures the link. */
-export type LinkedService = Extract<Service, 'app' | 'store'>;
+export type LinkedService = Extract<Service, 'app' | 'store' | 'storePeer'>;
 export type LinkedNodeService = Extract<NodeService, 'api' | 'peer' | 'postgres'>;
 
 export type ProcessKind = 'store' | 'link' | 'keeper' | 'gateway' | 'agent' | 'app' | 'edge';
@@ -97,6 +98,7 @@ export interface WorldLayout {
   readonly portCount: number;
   readonly rttScale: number;
   readonly policy: GroupPolicy;
+  readonly store: StoreLayout;
   readonly healthPath: string | null;
   readonly secretsPath: string;
   readonly supervisorSocketPath: string;
@@ -117,6 +119,8 @@ export interface LayoutOptions {
   readonly binDir: string;
   readonly libDir: string | null;
   readonly basePort: number;
+  /** Null when none is needed, or none was found. */
+  readonly etcdBinary: string | null;
   /** Links have the real round trips times this; 0 for a world without distance. */
   readonly rttScale: number;
   /** Round trip between two places in milliseconds. */
@@ -147,6 +151,7 @@ export function layOut(deployment: Deployment, options: LayoutOptions): Omit<Wor
     portCount: ports.used(),
     rttScale: options.rttScale,
     policy: policyOf(deployment, places),
+    store: layStore(storePlaces(deployment), options.etcdBinary, (a, b) => options.rttMs(a, b) * options.rttScale),
     healthPath: deployment.application?.healthPath ?? null,
     secretsPath: `${options.stateDir}/secrets.json`,
     supervisorSocketPath: `${options.runDir}/supervisor.sock`,
@@ -206,7 +211,18 @@ function portCounter(basePort: number): PortCounter {
 }
 
 /** What a person types comes first: with the default base, edges are 7800, 7801, 7802. */
-const PORT_ORDER: readonly (Service | NodeService)[] = ['edge', 'rw', 'ro', 'app', 'api', 'peer', 'postgres', 'store'];
+const PORT_ORDER: readonly (Service | NodeService)[] = [
+  'edge',
+  'rw',
+  'ro',
+  'app',
+  'api',
+  'peer',
+  'postgres',
+  'store',
+  'storePeer',
+  'storeRelay',
+];
 const DATA_SERVICES: readonly NodeService[] = ['rw', 'ro', 'api', 'peer', 'postgres'];
 
 interface WantedPlace {
@@ -217,18 +233,20 @@ interface WantedPlace {
 }
 
 function wantedPlaces(deployment: Deployment): readonly WantedPlace[] {
-  const application = deployment.application !== null;
+  const served: readonly Service[] = deployment.application !== null ? ['edge', 'app'] : [];
+  const member: readonly Service[] =
+    storePlaces(deployment).length === 1 ? ['store'] : ['store', 'storePeer', 'storeRelay'];
   return [
     ...deployment.regions.map((region) => ({
       id: region.id,
       data: true,
-      services: application ? (['edge', 'app'] as const) : [],
+      services: [...served, ...(region.store ? member : [])],
       nodes: region.nodes.map((name) => ({ id: nodeId(region.id, name), services: DATA_SERVICES })),
     })),
     ...deployment.sites.map((site) => ({
       id: site.id,
       data: false,
-      services: site.store ? (['store'] as const) : [],
+      services: site.store ? member : [],
       nodes: site.witness ? [{ id: nodeId(site.id, 'witness'), services: ['api'] as const }] : [],
     })),
   ];
@@ -267,12 +285,14 @@ const homeOf = (id: NodeId, short: string, { dataRoot, runDir }: LayoutOptions) 
   gatewaySocketPath: `${runDir}/g${short}.sock`,
 });
 
-const LINKED: readonly LinkedService[] = ['app', 'store'];
+const LINKED: readonly LinkedService[] = ['app', 'store', 'storePeer'];
 const LINKED_NODE: readonly LinkedNodeService[] = ['api', 'peer', 'postgres'];
 
-/** What a place opens towards others: a region everything, a witness looks at agents and uses the store. */
+/** What a place opens towards others: a region everything, a witness looks at agents and uses the store, members talk to members. */
 const crosses = (from: PlaceLayout, service: LinkedService | LinkedNodeService): boolean =>
-  from.data || (from.nodes.length > 0 && (service === 'api' || service === 'store'));
+  service === 'storePeer'
+    ? from.ports.storePeer !== undefined
+    : from.data || (from.nodes.length > 0 && (service === 'api' || service === 'store'));
 
 function layLinks(places: readonly PlaceLayout[], options: LayoutOptions, ports: PortCounter): readonly LinkLayout[] {
   const pairs = places.flatMap((from) => places.filter((to) => to !== from).map((to) => ({ from, to })));

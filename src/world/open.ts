@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { FarshoreError } from '../base/errors.ts';
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import { done, type Outcome } from '../base/result.ts';
-import { connectStore } from '../coordination/etcd/client.ts';
+import { authOf, connectStore } from '../coordination/etcd/client.ts';
 import type { Secrets } from '../ports/config.ts';
 import type { Coordination, KeyValue } from '../ports/coordination.ts';
 import { type EpochRecord, keysOf, type RouteTable, type SyncRecord } from '../ports/records.ts';
@@ -63,7 +63,7 @@ export function openWorld(stateDir: string): World {
   const opened = (): Coordination => {
     store ??= connectStore({
       urls: storeUrls(layout),
-      token: secrets.storeToken,
+      auth: authOf(layout.store.kind, secrets),
       timeoutMs: STORE_TIMEOUT_MS,
       clock: nodeClock,
     });

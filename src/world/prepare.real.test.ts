@@ -30,6 +30,7 @@ const region = (id: string): Deployment['regions'][number] => ({
   weight: 1,
   control: 'owned',
   nodes: ['n1'],
+  store: false,
   promotable: true,
 });
 const shop: Deployment = {

@@ -7,7 +7,8 @@ import type { PlaceId } from '../base/ids.ts';
 import { asFarshoreError } from '../database/postgres/files.ts';
 import { locateBinaries } from '../database/postgres/locate-binaries.ts';
 import { chooseRunAs, type RunAs, reachableFor } from '../database/postgres/run-as.ts';
-import type { Deployment } from '../spec/deployment.ts';
+import { type Deployment, storePlaces } from '../spec/deployment.ts';
+import { locateEtcd } from './locate-etcd.ts';
 import { type ConfigFile, planProcesses } from './configs.ts';
 import { portIsFree } from './free-ports.ts';
 import { dataNodesOf, layOut, type LayoutOptions, type WorldLayout } from './layout.ts';
@@ -29,6 +30,8 @@ export interface WorldOptions {
   readonly stateDir?: string | undefined;
   readonly basePort?: number | undefined;
   readonly postgresBin?: string | undefined;
+  /** etcd's program; looked for in PATH when it is not given. Used only by a store with several members. */
+  readonly etcdBin?: string | undefined;
   /** Links have the real round trips times this (default 1); 0 for a world without distance. */
   readonly rttScale?: number | undefined;
   readonly rttMs: (a: PlaceId, b: PlaceId) => number;
@@ -58,7 +61,8 @@ export async function prepareWorld(deployment: Deployment, options: WorldOptions
     runAs,
     cacheDir: runAs === null ? cacheDir() : '/var/lib/farshore',
   });
-  const fixed = { id, stateDir, runDir, dataRoot, runAs, binDir, libDir, rttMs: options.rttMs };
+  const etcdBinary = storePlaces(deployment).length > 1 ? locateEtcd(options.etcdBin, process.env['PATH']) : null;
+  const fixed = { etcdBinary, id, stateDir, runDir, dataRoot, runAs, binDir, libDir, rttMs: options.rttMs };
   const rttScale = options.rttScale ?? saved?.rttScale ?? 1;
   const draft: LayoutOptions = { ...fixed, rttScale, specPath: resolve(options.specPath), basePort: DEFAULT_BASE_PORT };
   const basePort = await choosePorts(options.basePort ?? saved?.basePort ?? null, layOut(deployment, draft).portCount);

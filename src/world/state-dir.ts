@@ -68,7 +68,8 @@ export function takeStateDir(
   try {
     mkdirSync(wanted, { recursive: true, mode: 0o700 });
     const stateDir = realpathSync(wanted);
-    for (const name of ['logs', 'config', 'store']) mkdirSync(join(stateDir, name), { recursive: true, mode: 0o700 });
+    for (const name of ['logs', 'config', 'store', 'etcd'])
+      mkdirSync(join(stateDir, name), { recursive: true, mode: 0o700 });
     const probe = join(stateDir, 'config', '.probe');
     writeFileSync(probe, '', { mode: 0o600 });
     return { stateDir, saved: readLayout(stateDir) };
@@ -79,7 +80,7 @@ export function takeStateDir(
 
 /** What an interrupted first start may have left. */
 const isOurs = (name: string): boolean =>
-  ['logs', 'config', 'store', 'nodes', 'secrets.json', 'world.json.new'].includes(name);
+  ['logs', 'config', 'store', 'etcd', 'nodes', 'secrets.json', 'world.json.new'].includes(name);
 
 function readdirOrThrow(path: string): readonly string[] {
   try {

@@ -66,7 +66,7 @@ afterEach(async () => {
 
 const client = (ports: readonly number[], timeoutMs = 5_000, watchIdleMs = 5_000): Coordination => {
   const urls = ports.map((port) => `http://127.0.0.1:${port}`);
-  const made = connectStore({ urls, token: TOKEN, timeoutMs, watchIdleMs, clock });
+  const made = connectStore({ urls, auth: { kind: 'token', token: TOKEN }, timeoutMs, watchIdleMs, clock });
   cleanup.push(() => made.close());
   return made;
 };

@@ -44,6 +44,7 @@ const keepAliveSchema = z.object({
   result: z.object({ header, ID: int64.default('0'), TTL: int64.transform(Number).default(0) }),
 });
 const headerSchema = z.object({ header });
+const loginSchema = z.object({ header, token: z.string().min(1) });
 const eventSchema = z
   .object({ type: z.enum(['PUT', 'DELETE']).default('PUT'), kv })
   .transform(
@@ -105,6 +106,17 @@ export const grantCall = (ttlMs: number): EtcdCall<{ id: string; ttlMs: number }
       TTL,
     } = grantSchema.parse(json);
     return { clusterId, value: { id: ID, ttlMs: TTL * 1000 } };
+  },
+});
+
+/** A wrong password and a store without users are both refused: nothing is ever written to a store that asks nobody who it is. */
+export const loginCall = (name: string, password: string): EtcdCall<string> => ({
+  path: '/v3/auth/authenticate',
+  body: JSON.stringify({ name, password }),
+  repeatable: true,
+  read: (json) => {
+    const { header: from, token } = loginSchema.parse(json);
+    return { clusterId: from.cluster_id, value: token };
   },
 });
 

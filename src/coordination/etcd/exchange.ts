@@ -9,23 +9,28 @@ export type Exchange =
   | { readonly kind: 'not-sent'; readonly why: string }
   | { readonly kind: 'cut'; readonly why: string };
 
-/** What an endpoint needs: its base URL, the token that goes with every request, and the connections to reuse. */
+/** What goes with every request as `authorization`; one for all endpoints of a client, so a new token reaches them all. */
+export interface Credentials {
+  token: string | null;
+}
+
+/** What an endpoint needs: its base URL, the client's credentials, and the connections to reuse. */
 export interface Endpoint {
   readonly url: URL;
-  readonly token: string | null;
+  readonly credentials: Credentials;
   readonly agent: http.Agent;
 }
 
 /** An answer to one of our calls is small; more than this is not from a store. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
-export function endpointOf(text: string, token: string | null): Endpoint {
+export function endpointOf(text: string, credentials: Credentials): Endpoint {
   const url = new URL(text);
   const agent =
     url.protocol === 'https:'
       ? new https.Agent({ keepAlive: true, scheduling: 'lifo' })
       : new http.Agent({ keepAlive: true, scheduling: 'lifo' });
-  return { url, token, agent };
+  return { url, credentials, agent };
 }
 
 /** A request ready to be ended with its body. `agent: false` = a connection of its own. */
@@ -35,7 +40,8 @@ export function post(endpoint: Endpoint, path: string, body: string, agent: http
     'content-length': Buffer.byteLength(body),
   };
   // etcd without authentication refuses a request that carries a token.
-  if (endpoint.token !== null) headers['authorization'] = endpoint.token;
+  const { token } = endpoint.credentials;
+  if (token !== null) headers['authorization'] = token;
   const request = endpoint.url.protocol === 'https:' ? https.request : http.request;
   return request(new URL(path, endpoint.url), { method: 'POST', headers, agent });
 }

@@ -1,6 +1,6 @@
 import type { Coordination } from '../../ports/coordination.ts';
 import { keysOf, type OperationRecord } from '../../ports/records.ts';
-import { connectStore } from '../../coordination/etcd/client.ts';
+import { authOf, connectStore } from '../../coordination/etcd/client.ts';
 import { nodeClock } from '../../telemetry/node-clock.ts';
 import { HOST } from '../../world/layout.ts';
 import type { World } from '../../world/open.ts';
@@ -29,7 +29,7 @@ function openStore(world: World): Coordination {
   const ports = world.layout.places.flatMap((place) => place.ports.store ?? []);
   return connectStore({
     urls: ports.map((port) => `http://${HOST}:${port}`),
-    token: world.secrets.storeToken,
+    auth: authOf(world.layout.store.kind, world.secrets),
     timeoutMs: TIMEOUT_MS,
     clock: nodeClock,
   });

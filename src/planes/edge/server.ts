@@ -17,7 +17,7 @@ import { TableWatch } from './table-watch.ts';
 import { Upstream } from './upstream.ts';
 
 /** The edge is given its coordination; how to reach the store is the business of whoever connects it. */
-type ServedConfig = Omit<EdgeConfig, 'storeUrls' | 'secretsPath'>;
+type ServedConfig = Omit<EdgeConfig, 'storeUrls' | 'storeKind' | 'secretsPath'>;
 
 export interface Edge {
   readonly port: number;

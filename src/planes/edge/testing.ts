@@ -87,7 +87,7 @@ export async function publish(store: Coordination, table: RouteTable | string): 
 
 export const configOf = (
   upstreams: readonly { readonly region: PlaceId; readonly port: number }[],
-): Omit<EdgeConfig, 'storeUrls' | 'secretsPath'> => ({
+): Omit<EdgeConfig, 'storeUrls' | 'storeKind' | 'secretsPath'> => ({
   place: A,
   deployment: 'shop',
   group: 'main',

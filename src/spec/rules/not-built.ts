@@ -1,5 +1,5 @@
 import type { Draft } from '../draft.ts';
-import { atField, atValue, type Field, type Finding } from '../finding.ts';
+import { atField, type Field, type Finding } from '../finding.ts';
 
 /** E2901: what the format can say and this release cannot do. Refused, never ignored. */
 export function notBuilt(draft: Draft): readonly Finding[] {
@@ -19,18 +19,5 @@ export function notBuilt(draft: Draft): readonly Finding[] {
       refuse(region.nodes, 'more than one node per region', 'use `nodes: 1`; redundancy comes from the other regions');
     }
   }
-  return [...findings, ...severalStores(draft)];
-}
-
-function severalStores(draft: Draft): readonly Finding[] {
-  const [, second] = (draft.sites ?? []).filter((site) => site.store?.value === true);
-  if (second?.store == null) return [];
-  return [
-    {
-      code: 'E2901',
-      message: 'the coordination store on more than one site: not built yet',
-      at: [atValue(second.store.path)],
-      help: ['keep `store: true` on one site; the others can be witnesses'],
-    },
-  ];
+  return findings;
 }

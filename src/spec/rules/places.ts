@@ -96,23 +96,51 @@ const idleSites = (draft: Draft): readonly Finding[] =>
       help: ['set `store: true` or `witness: true`, or remove it'],
     }));
 
-/** The store's majority must outlive any one data region. It is one server today, so it lives on a site. */
+/** P11.1: the store's majority outlives any one data region. One server has to be on a site; several are etcd, and an odd number. */
 function storeSurvives(draft: Draft): readonly Finding[] {
   const { sites, regions } = draft;
-  if (sites === null || regions === null || sites.some((site) => site.store === null || site.store.value)) return [];
+  if (sites === null || regions === null || [...sites, ...regions].some((place) => place.store === null)) return [];
+  const onSites = sites.flatMap((site) => (site.store?.value === true ? site.store : []));
+  const inRegions = regions.flatMap((region) => (region.store?.value === true ? region.store : []));
+  const members = [...onSites, ...inRegions];
+  if (members.length === 3 || members.length === 5) return [];
+  if (members.length > 1) return [storeSize(members)];
+  if (onSites.length === 1) return [];
+  const [inRegion] = inRegions;
   return [
     {
       code: 'E2101',
       message:
-        'no site holds the coordination store: nothing could agree on a new primary after the loss of a region (P11.1)',
+        inRegion === undefined
+          ? 'no place holds the coordination store: nothing could agree on a new primary after the loss of a region (P11.1)'
+          : 'the only member of the coordination store is in a data region: its loss takes the primary and the store together (P11.1)',
       at: [
-        sites.length > 0
-          ? atKey(['sites'], 'none of these has `store: true`')
-          : atKey(['regions'], 'no `sites` beside these'),
+        inRegion !== undefined
+          ? atValue(inRegion.path)
+          : sites.length > 0
+            ? atKey(['sites'], 'none of these has `store: true`')
+            : atKey(['regions'], 'no `sites` beside these'),
       ],
-      help: ['add `store: true` to a site that is no data region: sites: [{ id: aws:eu-north-1, store: true }]'],
+      help: [
+        'add `store: true` to a site that is no data region: sites: [{ id: aws:eu-north-1, store: true }], or to three places, regions or sites',
+      ],
     },
   ];
+}
+
+/** Two members outlive no loss at all, four no more than three; beyond five every write only waits for more of them. */
+function storeSize(members: readonly Field<boolean>[]): Finding {
+  const survives = Math.floor((members.length - 1) / 2);
+  const why =
+    members.length > 5
+      ? 'every write waits for more of them and no loss is survived that five would not survive'
+      : `the majority of ${members.length} survives the loss of ${survives}, as that of ${members.length - 1} does`;
+  return {
+    code: 'E2103',
+    message: `the coordination store has ${members.length} members: ${why} (P11.1)`,
+    at: members.slice(-1).map((member) => atValue(member.path, `number ${members.length}`)),
+    help: ['set `store: true` on one site, or on three or five places in all'],
+  };
 }
 
 /** Every agent observes, of a region or of a witness. Two must be left, or one blind observer could end a healthy primary. */
