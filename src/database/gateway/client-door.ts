@@ -4,7 +4,7 @@ import { messageOf } from '../../base/errors.ts';
 import { forwardCancel } from './cancel.ts';
 import { type GatewayContext, HANDSHAKE_MS } from './context.ts';
 import { askPeer } from './peer-door.ts';
-import { localTarget, openSession } from './session.ts';
+import { localTarget, openSession, whyFull } from './session.ts';
 import { ConnectionLost, dial, readHead, sayGoodbye } from './sockets.ts';
 import { type Refusal, refusalOf } from './startup.ts';
 import type { Route } from './table.ts';
@@ -135,6 +135,8 @@ async function tryRoute(
 ): Promise<string | null> {
   try {
     if (route.kind === 'local') {
+      const full = whyFull(gateway.sessions);
+      if (full !== null) return `the local database: ${full}`;
       const cancelTarget = localTarget(gateway);
       const upstream = await dial(cancelTarget, startup, timeoutMs);
       return enter(gateway, client, upstream, { want, epoch: route.epoch, target: 'local' }, cancelTarget);

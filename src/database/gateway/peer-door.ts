@@ -11,7 +11,7 @@ import {
   sameToken,
   takeLine,
 } from './preface.ts';
-import { localTarget, openSession } from './session.ts';
+import { localTarget, openSession, whyFull } from './session.ts';
 import { ConnectionLost, dial, readHead, sayGoodbye } from './sockets.ts';
 import { refusalOf } from './startup.ts';
 import { fatal, MAX_STARTUP_BYTES, parseFirstPacket, ProtocolError } from './wire.ts';
@@ -96,7 +96,7 @@ async function leadToLocal(
 ): Promise<void> {
   const { authority } = gateway;
   const binding = { want, epoch: authority.epoch, target: 'local' } as const;
-  let why = authority.whyNotForPeer(want, preface.epoch);
+  let why = authority.whyNotForPeer(want, preface.epoch) ?? whyFull(gateway.sessions);
   let upstream: Socket | null = null;
   if (why === null) {
     try {

@@ -93,6 +93,25 @@ describe('through the gateway of another region', () => {
     expect(refused.err).toMatch(/cannot connect now: test:b\/n1: its gateway says: the primary of epoch 1 is not open/);
   });
 
+  it('a storm of clients leaves PostgreSQL connections for Farshore itself, and those who wait get in when others leave', async () => {
+    await b.table();
+    await a.table(viaB());
+    const connecting = Array.from({ length: 110 }, (_, i) => {
+      const client = new RawClient(connect({ host: '127.0.0.1', port: i % 2 === 0 ? a.rw : b.rw }));
+      client.socket.write(startup({ user: 'postgres', database: 'postgres' }));
+      return client;
+    });
+    const opened = () => connecting.filter((client) => client.seen.includes('Z I'));
+    await poll('as many as there is room for', async () => opened().length >= 80);
+    expect((await admin('select count(*) from pg_stat_activity')).err).toBe('');
+    expect(opened().length).toBeLessThan(95);
+    const waiting = connecting.filter((client) => !client.seen.includes('Z I') && !client.closed);
+    expect(waiting.length).toBeGreaterThan(0);
+    for (const client of opened()) client.socket.destroy();
+    await poll('the others', async () => waiting.some((client) => client.seen.includes('Z I')));
+    expect(connecting.flatMap((client) => client.seen).filter((seen) => seen === 'E 53300')).toEqual([]);
+  });
+
   it.each([
     ['an idle connection', null, 'E 57P01'],
     ['a commit in flight', 'insert into t select 1 from pg_sleep(10)', 'E 08007'],

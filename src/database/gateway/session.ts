@@ -44,4 +44,17 @@ export function sweepSessions(sessions: ReadonlySet<Session>, authority: Authori
   }
 }
 
+/**
+ * Of PostgreSQL's 100 connections. Ones in the middle of logging in count there too, and have no place kept for a superuser: a
+ * storm of clients would leave none for Farshore itself, which needs some to let standbys back in. The others wait (P7.2).
+ */
+const LOCAL_SESSIONS_MAX = 85;
+
+/** Why no further client can be led to the local PostgreSQL now; null when one can. */
+export function whyFull(sessions: ReadonlySet<Pick<Session, 'binding'>>): string | null {
+  let local = 0;
+  for (const { binding } of sessions) if (binding.target === 'local') local += 1;
+  return local < LOCAL_SESSIONS_MAX ? null : `all ${LOCAL_SESSIONS_MAX} connections for clients are in use`;
+}
+
 export const localTarget = (gateway: GatewayContext): CancelTarget => ({ path: postgresPath(gateway.config) });
