@@ -29,8 +29,34 @@ export class DatabaseError extends Error {
   }
 }
 
+/**
+ * A pool for each door, when the region has several nodes: the one that worked last is asked first, the others when it gives
+ * no connection. With one URL this is one pool.
+ */
+export function openPool(connectionStrings) {
+  const pools = connectionStrings.split(',').map(openDoor);
+  let preferred = 0;
+  return {
+    async connect() {
+      const failures = [];
+      for (let turn = 0; turn < pools.length; turn += 1) {
+        const index = (preferred + turn) % pools.length;
+        try {
+          const client = await pools[index].connect();
+          preferred = index;
+          return client;
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      throw failures[0];
+    },
+    end: () => Promise.all(pools.map((pool) => pool.end())),
+  };
+}
+
 /** Every wait is bounded: a failover must end in an error that can be handled, not in a request that hangs. */
-export function openPool(connectionString) {
+function openDoor(connectionString) {
   const pool = new pg.Pool({
     connectionString,
     max: 10,

@@ -8,10 +8,12 @@ const BODY_LIMIT_BYTES = 64 * 1024;
 const DRAIN_MS = 1_500;
 
 const { PORT, FARSHORE_REGION: region = 'local', DATABASE_URL, DATABASE_URL_RO = DATABASE_URL } = process.env;
+// A region with several nodes has a gateway on each; these name them all.
+const { DATABASE_URLS = DATABASE_URL, DATABASE_URLS_RO = DATABASE_URL_RO } = process.env;
 if (!PORT || !DATABASE_URL) fail('PORT and DATABASE_URL must be set');
 
-const rw = openPool(DATABASE_URL);
-const ro = openPool(DATABASE_URL_RO);
+const rw = openPool(DATABASE_URLS);
+const ro = openPool(DATABASE_URLS_RO);
 let draining = false;
 
 /** Thrown by a handler: what the client hears instead. */

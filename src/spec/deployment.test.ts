@@ -85,6 +85,12 @@ describe('deployments', () => {
     );
   });
 
+  test('nodes of a region have names in order', () => {
+    const parsed = parse(edit(TWO, ['role: passive', 'nodes: 2']));
+    if (!parsed.ok) throw new Error('invalid');
+    expect(parsed.value.deployment.regions.map((region) => region.nodes)).toEqual([['n1'], ['n1', 'n2']]);
+  });
+
   const folder = new URL('../../examples/', import.meta.url);
   const examples = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   test('the examples are found', () => expect(examples.length).toBeGreaterThanOrEqual(4));

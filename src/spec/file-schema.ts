@@ -72,7 +72,9 @@ const region = z.strictObject({
     .min(1)
     .max(9)
     .optional()
-    .describe('PostgreSQL servers in this region. Default 1; more are not built yet.'),
+    .describe(
+      'PostgreSQL servers in this region. Default 1. With two or more the loss of one is repaired inside the region.',
+    ),
   store: z
     .boolean()
     .optional()
@@ -133,7 +135,7 @@ const application = z.strictObject({
     .array(z.string().min(1))
     .min(1)
     .describe(
-      'Started once per region, as a list of words, in the folder of this file. Gets PORT, DATABASE_URL, DATABASE_URL_RO and FARSHORE_REGION.',
+      'Started once per region, as a list of words, in the folder of this file. Gets PORT, DATABASE_URL, DATABASE_URL_RO and FARSHORE_REGION; with several nodes also DATABASE_URLS and DATABASE_URLS_RO.',
     ),
   health: z
     .string()

@@ -194,12 +194,6 @@ const MEANING: readonly Case[] = [
     says: 'not built yet',
   },
   {
-    title: 'a second node',
-    text: edit(TWO, ['role: passive', 'nodes: 2']),
-    expect: ['E2901 12:12'],
-    says: 'not built yet',
-  },
-  {
     title: 'a control that is not built',
     text: edit(TWO, ['role: passive', 'control: attached']),
     expect: ['E2901 12:14'],

@@ -140,11 +140,18 @@ function nameOf(plan: Plan, node: NodeLayout): string {
   return slug(place !== undefined && place.nodes.length > 1 ? node.id : node.place);
 }
 
-/** The doors of the region's gateways, the preferred node first. */
+/**
+ * The doors of the region's gateways, the preferred node first. One URL for drivers that take one host; all of them, with
+ * commas between, for an application that tries the next one when a node is gone.
+ */
 function databaseUrls(place: PlaceLayout): Readonly<Record<string, string>> {
-  const [first] = dataNodesOf(place);
-  const url = (port: number | undefined): string => `postgres://app@${HOST}:${port}/app`;
-  return { DATABASE_URL: url(first?.ports.rw), DATABASE_URL_RO: url(first?.ports.ro) };
+  const nodes = dataNodesOf(place);
+  const urls = (door: 'rw' | 'ro'): readonly string[] =>
+    nodes.map((node) => `postgres://app@${HOST}:${node.ports[door]}/app`);
+  const one = { DATABASE_URL: urls('rw')[0] ?? '', DATABASE_URL_RO: urls('ro')[0] ?? '' };
+  return nodes.length === 1
+    ? one
+    : { ...one, DATABASE_URLS: urls('rw').join(','), DATABASE_URLS_RO: urls('ro').join(',') };
 }
 
 /** Many small processes: young generations of 1 MB instead of 16 cost nothing here and save memory in each. */

@@ -72,7 +72,7 @@ export interface ProcessPlan {
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Environment variables that get the application's password put into their URL. */
+  /** Environment variables that get the application's password put into their URL, or into each of several with commas between. */
   readonly databaseUrls: Readonly<Record<string, string>>;
   readonly logPath: string;
 }

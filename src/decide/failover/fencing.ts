@@ -5,11 +5,15 @@ import type { FenceRecord } from '../../ports/records.ts';
 import { whyOtherBranch } from './branch.ts';
 import { whyUnfit } from './drift.ts';
 import type { Observation } from './observation.ts';
+import { homeFirst, neighboursOf } from './neighbours.ts';
 import { choose, hasPositionQuorum } from './quorum.ts';
 import { type Action, type FailoverState, overtaken, stay, STEADY, type Step } from './state.ts';
-import { isHeard } from './suspicion.ts';
+import { isDetachable, isHeard } from './suspicion.ts';
 
 type Fencing = Extract<FailoverState, { kind: 'fencing' }>;
+
+/** How long a takeover waits for the position of a node in the primary's own region once it has a quorum. */
+const NEIGHBOUR_MS = 2_000;
 
 /** The epoch is written. The recorded set is detached and read until it is a position quorum (P3.1, P3.2). */
 export function decideFencing(state: Fencing, o: Observation): Step {
@@ -51,7 +55,8 @@ function askTheRest(state: Fencing, o: Observation): Step {
     if (failed) askAgainAtMs.set(result.node, o.nowMs + o.knobs.brokenAfterMs);
   }
   const actions: Action[] = [];
-  for (const node of [...record.names, record.primary]) {
+  const neighbours = neighboursOf(o.policy, record.primary).filter((node) => isDetachable(o, node));
+  for (const node of [...record.names, record.primary, ...neighbours]) {
     if (state.positions.has(node) || !isHeard(o, node) || o.nowMs < (askAgainAtMs.get(node) ?? 0)) continue;
     if (node === o.me && o.local?.state !== 'standby') continue;
     askAgainAtMs.set(node, o.nowMs + o.knobs.orderTimeoutMs);
@@ -65,7 +70,9 @@ function askTheRest(state: Fencing, o: Observation): Step {
 /** A quorum without a permitted candidate, or behind the recorded position, may still get a better one: more are asked. */
 function toPositioning(state: Fencing, o: Observation): Step {
   // F14: a node that could not serve as primary is no candidate; what it holds still counts as read.
-  const fit = o.policy.promotable.filter((node) => whyUnfit(o, node) === null);
+  const fit = homeFirst(o.policy, state.record.value.primary).filter((node) => whyUnfit(o, node) === null);
+  const awaited = awaitedNeighbour(state, o, fit);
+  if (awaited !== null) return awaited;
   const choice = choose(state.record.value, state.positions, o.store.position, fit);
   if (choice.kind === 'refused') {
     const unfit = o.policy.promotable.flatMap((node) => whyUnfit(o, node) ?? []);
@@ -79,6 +86,18 @@ function toPositioning(state: Fencing, o: Observation): Step {
     actions: [{ do: 'record-takeover', takeover: state, target: choice.target, fence }],
     why: because('position-proved', choice.why),
   };
+}
+
+/** A neighbour in reach is read before another region is taken: it keeps the region where it is. Not for long. */
+function awaitedNeighbour(state: Fencing, o: Observation, fit: readonly NodeId[]): Step | null {
+  if (o.nowMs - state.startedAtMs > NEIGHBOUR_MS) return null;
+  const { primary } = state.record.value;
+  const unread = neighboursOf(o.policy, primary).find(
+    (node) => fit.includes(node) && !state.positions.has(node) && isDetachable(o, node),
+  );
+  if (unread === undefined) return null;
+  const text = `${unread} is in the region of ${primary}: it is read before another region takes over`;
+  return { ...askTheRest(state, o), why: because('neighbour-first', text) };
 }
 
 const close = (state: Fencing, why: Reason): Step => ({

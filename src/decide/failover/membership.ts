@@ -1,4 +1,4 @@
-import type { NodeId } from '../../base/ids.ts';
+import { placeOf, type NodeId } from '../../base/ids.ts';
 import { compareLsn, lsnBytes, type Lsn } from '../../base/lsn.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { Knobs } from '../../base/knobs.ts';
@@ -127,7 +127,9 @@ function firstStray(v: MembershipView): NodeId | null {
 }
 
 function firstReady(v: MembershipView): NodeId | null {
-  const allowed = confirmersFor(v.policy, v.primary);
+  // M6: one name a region, so that the number of names that confirm is a number of regions. One that is gone gives way.
+  const taken = v.policy.mode === 'async' ? [] : v.record.names.filter((name) => !isGone(v, name)).map(placeOf);
+  const allowed = confirmersFor(v.policy, v.primary).filter((node) => !taken.includes(placeOf(node)));
   const ready = v.standbys.find((s) => allowed.includes(s.node) && !v.record.names.includes(s.node) && isReady(v, s));
   return ready?.node ?? null;
 }

@@ -59,7 +59,8 @@ export function promoteAction(state: Target, o: Observation): Action {
  * Confirmations count from other regions only: one from the same region would be lost with it.
  */
 export function reignList(policy: GroupPolicy, primary: NodeId, isReachable: (node: NodeId) => boolean): Confirmers {
-  const confirmers = confirmersFor(policy, primary);
+  const able = confirmersFor(policy, primary);
+  const confirmers = onePerRegion([...able.filter(isReachable), ...able.filter((node) => !isReachable(node))], able);
   const reachable = confirmers.filter(isReachable);
   const enough = reachable.length >= (policy.mode === 'sync' ? 1 : policy.confirm);
   return wanted(policy, enough || policy.whenAlone !== 'block' ? reachable : confirmers);
@@ -67,6 +68,12 @@ export function reignList(policy: GroupPolicy, primary: NodeId, isReachable: (no
 
 export const confirmersFor = (policy: GroupPolicy, primary: NodeId): readonly NodeId[] =>
   policy.dataNodes.filter((node) => placeOf(node) !== placeOf(primary));
+
+/** M6: the first of each region in `preferred`, in the order of `all`. */
+function onePerRegion(preferred: readonly NodeId[], all: readonly NodeId[]): readonly NodeId[] {
+  const firsts = preferred.filter((node, i) => preferred.findIndex((it) => placeOf(it) === placeOf(node)) === i);
+  return all.filter((node) => firsts.includes(node));
+}
 
 /** How many of these names must confirm in the declared mode. */
 export function wanted(policy: GroupPolicy, names: readonly NodeId[]): Confirmers {

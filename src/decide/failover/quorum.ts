@@ -1,7 +1,8 @@
-import type { NodeId } from '../../base/ids.ts';
+import { placeOf, type NodeId } from '../../base/ids.ts';
 import { compareLsn } from '../../base/lsn.ts';
 import type { Position } from '../../ports/database.ts';
 import type { PositionRecord, SyncRecord } from '../../ports/records.ts';
+import { holdsEverything } from './neighbours.ts';
 
 /** How many of which standbys must confirm. `w: 0` = nobody. */
 export interface Confirmers {
@@ -60,8 +61,9 @@ export function choose(
       why: `only ${[...positions.keys()].join(', ') || 'nobody'} of the recorded set was detached and read`,
     };
   }
-  const named = [...positions].filter(([node]) => record.names.includes(node) || node === record.primary);
-  const complete = furthest(named, record);
+  const isNamed = (node: NodeId): boolean => record.names.includes(node) || node === record.primary;
+  const named = [...positions].filter(([node]) => isNamed(node));
+  const complete = [...furthest(named, record), ...unnamed(positions, named, record)];
   const permitted = promotable.filter((node) => complete.some(([other]) => other === node));
   const target = permitted[0];
   if (target === undefined) {
@@ -86,6 +88,21 @@ export function choose(
     position,
     why: `${target} ends at ${position.lsn}, furthest of ${named.length} read`,
   };
+}
+
+/** F20: nodes that no record names, of the primary's own region, that hold what the quorum of standbys holds. */
+function unnamed(
+  positions: ReadonlyMap<NodeId, Position>,
+  named: readonly (readonly [NodeId, Position])[],
+  record: SyncRecord,
+): readonly (readonly [NodeId, Position])[] {
+  const standbys = named.filter(([node]) => node !== record.primary);
+  if (record.w === 0 || standbys.length < positionQuorumSize(record)) return [];
+  const read = named.map(([, position]) => position);
+  const others = [...positions].filter(([node]) => !named.some(([other]) => other === node));
+  return others.filter(
+    ([node, position]) => placeOf(node) === placeOf(record.primary) && holdsEverything(position, read, record),
+  );
 }
 
 /** The members that certainly hold every acknowledged write: those at the furthest position, and the recorded primary. */

@@ -23,8 +23,6 @@ export function ownVerdict(o: Observation): Verdict {
     return unfinishedTakeover(o, epoch.value.holder, `epoch ${epoch.value.n} has no primary yet`);
   const primary = sync.value.primary;
   if (primary === o.me) return abstains('is-me', 'this node is the recorded primary');
-  if (placeOf(primary) === placeOf(o.me))
-    return abstains('same-region', `${primary} is in this region: a loss of the region would take both`);
   const peer = o.peers.get(primary);
   if (peer === undefined) return abstains('no-stream', `${primary} is not among the peers`);
   return peerVerdict(o, peer, epoch.value.n);
@@ -141,17 +139,22 @@ export function suspicion(o: Observation): Suspicion {
     return { kind: 'none', why: because('no-epoch', 'no primary was ever recorded') };
   const confirmed = confirmedKilled(o);
   if (confirmed !== null) return { kind: 'confirmed-killed', why: confirmed };
-  const outside = outsideObservers(o.policy, sync.value.primary);
-  const against = o.store.seen.filter(
-    (s) =>
-      s.epoch === epoch.value.n &&
-      s.primary === sync.value.primary &&
-      s.verdict === 'cannot-see-commit' &&
-      outside.includes(s.observer),
-  );
-  const needed = Math.floor(outside.length / 2) + 1;
-  const text = `${against.length} of ${outside.length} observers cannot see ${sync.value.primary} commit; ${needed} are needed`;
-  return against.length >= needed
+  const { primary } = sync.value;
+  const blind = o.store.seen
+    .filter((s) => s.epoch === epoch.value.n && s.primary === primary && s.verdict === 'cannot-see-commit')
+    .map((s) => s.observer);
+  const outside = count(outsideObservers(o.policy, primary), blind, primary);
+  if (outside.kind === 'majority') return outside;
+  // F21: the suspect is one node. Its neighbours see it as well as anybody, when they live.
+  const others = o.policy.observers.filter((observer) => observer !== primary);
+  return count(others, blind, primary).kind === 'majority' ? count(others, blind, primary) : outside;
+}
+
+function count(observers: readonly NodeId[], blind: readonly NodeId[], primary: NodeId): Suspicion {
+  const against = observers.filter((observer) => blind.includes(observer)).length;
+  const needed = Math.floor(observers.length / 2) + 1;
+  const text = `${against} of ${observers.length} observers cannot see ${primary} commit; ${needed} are needed`;
+  return against >= needed
     ? { kind: 'majority', why: because('majority-cannot-see', text) }
     : { kind: 'none', why: because('no-majority', text) };
 }

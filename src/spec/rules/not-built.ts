@@ -15,9 +15,6 @@ export function notBuilt(draft: Draft): readonly Finding[] {
     if (region.control !== null && region.control.value !== 'owned') {
       refuse(region.control, `control ${region.control.value}`, 'use `control: owned`: Farshore runs PostgreSQL');
     }
-    if (region.nodes !== null && region.nodes.value > 1) {
-      refuse(region.nodes, 'more than one node per region', 'use `nodes: 1`; redundancy comes from the other regions');
-    }
   }
   return findings;
 }

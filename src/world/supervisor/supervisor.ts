@@ -118,9 +118,9 @@ export class Supervisor {
 function environment(plan: ProcessPlan, secrets: Secrets): Readonly<Record<string, string>> {
   const env: Record<string, string> = { ...plan.env };
   for (const [name, text] of Object.entries(plan.databaseUrls)) {
-    const url = new URL(text);
-    url.password = secrets.appPassword;
-    env[name] = url.href;
+    const urls = text.split(',').map((one) => new URL(one));
+    for (const url of urls) url.password = secrets.appPassword;
+    env[name] = urls.map((url) => url.href).join(',');
   }
   return env;
 }
