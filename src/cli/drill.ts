@@ -1,8 +1,9 @@
 import { FarshoreError } from '../base/errors.ts';
+import { noFalseAlarm } from '../drills/scenarios/no-false-alarm.ts';
 import { type Cut, CUTS, partition } from '../drills/scenarios/partition.ts';
 import { type Loss, LOSS_NAMES, regionFailover } from '../drills/scenarios/region-failover.ts';
 import { nearest } from '../spec/nearest.ts';
-import { readArguments } from './arguments.ts';
+import { readArguments, wholeNumber } from './arguments.ts';
 import { type Call, OPTIONS } from './drill/call.ts';
 import { runScenario } from './drill/scenario.ts';
 import { selftest } from './drill/selftest.ts';
@@ -21,6 +22,8 @@ proven fault, RPO from the ledger of every attempt against what every node holds
                                 from everybody, and its own users go on asking it)
   partition [--cut C]           full: one region against all others; pair: two regions do not see each other; one-way: one cannot
                                 open connections to the other; store: the primary's region cannot reach the store
+  no-false-alarm [--minutes N]  pauses every process for 1 s, one after the other, PostgreSQL and whole regions too, loses 2 % of all packets,
+                                keeps all processors busy: the primary must not move once (default: 3 minutes)
   selftest [FILE]               breaks Farshore and the evidence on purpose, in worlds of its own, and expects red
 
   --region R       the region to hit (default: the present primary's)
@@ -42,6 +45,7 @@ interface Drill {
 const DRILLS: Readonly<Record<string, Drill>> = {
   'region-failover': { does: `loses a region: --fault ${LOSS_NAMES.join(' | ')}`, run: lose },
   partition: { does: `cuts places off from each other: --cut ${CUTS.join(' | ')}`, run: divide },
+  'no-false-alarm': { does: 'pauses of 1 s, lost packets, a busy machine: the primary must stay', run: disturb },
   selftest: { does: 'is a drill worth running? Breaks Farshore on purpose and expects red', run: selftest },
 };
 
@@ -94,6 +98,11 @@ function lose(call: Call): Promise<number> {
 function divide(call: Call): Promise<number> {
   const how = oneOf<Cut>('cut', call.values.cut, CUTS, 'full');
   return onRegion(call, (region) => partition(how, region));
+}
+
+function disturb(call: Call): Promise<number> {
+  const minutes = wholeNumber('minutes', call.values.minutes, 1, 600) ?? 3;
+  return onRegion(call, () => noFalseAlarm(minutes * 60_000));
 }
 
 function onRegion(call: Call, scenarioOf: (region: PlaceId | null) => Scenario): Promise<number> {

@@ -1,9 +1,12 @@
 import type { PlaceId } from '../base/ids.ts';
 
-/** The state a link is told to be in. `extraDelayMs` is added to each direction: a slow link. */
+/** The state a link is told to be in. */
 export interface LinkFault {
   readonly state: 'up' | 'cut';
+  /** Added to each direction: a slow link. */
   readonly extraDelayMs: number;
+  /** This share of what is sent, 0 to 1, is lost once and comes 200 ms and a delay later, with all that follows on its connection. */
+  readonly lossShare?: number;
 }
 
 /**
@@ -13,13 +16,7 @@ export interface LinkFault {
 export type LinkRequest =
   | { readonly id: number; readonly do: 'status' }
   /** The whole desired state. Without `expiresInMs` it stays; only `up` without delay may do that. */
-  | {
-      readonly id: number;
-      readonly do: 'set';
-      readonly state: 'up' | 'cut';
-      readonly extraDelayMs: number;
-      readonly expiresInMs?: number;
-    }
+  | ({ readonly id: number; readonly do: 'set'; readonly expiresInMs?: number } & LinkFault)
   /** `place` died: what it had not put on the wire yet dies with it, and its peers see a reset one delay later. */
   | { readonly id: number; readonly do: 'drop-egress'; readonly place: PlaceId };
 

@@ -4,6 +4,7 @@ export const OPTIONS = {
   fault: { type: 'string' },
   cut: { type: 'string' },
   region: { type: 'string' },
+  minutes: { type: 'string' },
   trials: { type: 'string' },
   window: { type: 'string' },
   junit: { type: 'string' },

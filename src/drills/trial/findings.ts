@@ -32,8 +32,18 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'its own users are served again': servedAgain,
 };
 
+/** Checks that mean nothing in a drill that disturbs all the time, its own generator too. */
+const NOT_WHILE_DISTURBED: ReadonlySet<string> = new Set([
+  'kept before the old primary came back',
+  'recovered within the objective',
+  'the generator was on time',
+  'its own users are served again',
+]);
+
 export const findingsOf = (o: TrialObservation, figures: Figures): readonly Finding[] =>
-  Object.entries(CHECKS).map(([check, run]) => guarded(check, () => run(o, figures)));
+  Object.entries(CHECKS)
+    .filter(([check]) => o.name !== 'no-false-alarm' || !NOT_WHILE_DISTURBED.has(check))
+    .map(([check, run]) => guarded(check, () => run(o, figures)));
 
 function injected({ injected: fault }: TrialObservation): Answer {
   if (fault === null) return inconclusive('the fault was never in force');
@@ -41,10 +51,14 @@ function injected({ injected: fault }: TrialObservation): Answer {
   return pass(`${fault.what}: ${fault.evidence}`);
 }
 
-function moved({ expects, primaryBefore, primaryAfter }: TrialObservation, { change }: Figures): Answer {
+function moved(o: TrialObservation, { change }: Figures): Answer {
+  const { expects, primaryBefore, primaryAfter } = o;
+  // A takeover that chose the same node again counts as well.
+  const reigns = new Set(o.samples.filter((sample) => sample.openPrimary).map((sample) => sample.epoch));
   if (expects === 'move' && change === null) return fail('no write was acknowledged by another primary');
   if (expects === 'stay' && change !== null)
     return fail(`the primary moved although nothing was wrong with it: timeline ${change.newTimeline}`);
+  if (expects === 'stay' && reigns.size > 1) return fail(`the primary reigned under epochs ${[...reigns].join(', ')}`);
   const where = change === null ? `${primaryBefore} stayed` : `${primaryBefore} → ${primaryAfter ?? 'nobody'}`;
   return pass(expects === 'either' ? `${where}; either is right` : where);
 }

@@ -5,7 +5,7 @@ import type { Ledger } from '../ledger.ts';
 import type { ClockOffset } from '../monotonic.ts';
 import type { Prediction } from '../predict.ts';
 
-export type DrillName = 'region-failover' | 'partition' | 'failback' | 'switchover';
+export type DrillName = 'region-failover' | 'partition' | 'failback' | 'switchover' | 'no-false-alarm';
 
 /** What must become of the primary: it moves, it stays (moving would be a false alarm), or either is right. */
 export type Expectation = 'move' | 'stay' | 'either';

@@ -44,6 +44,7 @@ export interface Stage {
   readonly holder: string;
   readonly traffic: Traffic;
   readonly windowMs: number;
+  readonly signal: AbortSignal;
   /** Notes a moment for the timeline and tells the person. */
   mark(name: string, what: string, atMs?: number): void;
   /** Waits until those who must be served are, for a whole window; gives up at twice the objective. */

@@ -9,7 +9,8 @@ import { isCalm, isStable } from './trial-watch.ts';
 
 const BASELINE_MS = 3_000;
 const CALM_WITHIN_MS = 30_000;
-const LOAD_MAX_MS = 900_000;
+/** Longer than the longest drill: a bound for a load process whose drill forgot it. */
+const LOAD_MAX_MS = 12 * 3_600_000;
 const LOOK_EVERY_MS = 100;
 
 /** The load of one trial, what its ledger says so far, and what can be awaited of it. Every wait ends when the signal fires. */

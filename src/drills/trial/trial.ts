@@ -171,6 +171,7 @@ class Trial {
       holder: `drill ${this.#id}`,
       traffic: this.#traffic,
       windowMs,
+      signal: this.#signal,
       mark: (name, what, atMs = monotonicMs()) => {
         this.#marks.push({ name, atMs, what });
         progress(what);

@@ -32,12 +32,12 @@ function answerTo(relay: Relay, request: LinkRequest): LinkReply {
     case 'status':
       break;
     case 'set': {
-      const faulty = request.state === 'cut' || request.extraDelayMs > 0;
+      const faulty = request.state === 'cut' || request.extraDelayMs > 0 || (request.lossShare ?? 0) > 0;
       if (faulty && !(Number(request.expiresInMs) > 0)) {
         const why = 'a fault needs expiresInMs, so that nothing can leave it behind';
         return { id: request.id, ok: false, code: 'no-expiry', why };
       }
-      relay.set(request.state, request.extraDelayMs, faulty ? (request.expiresInMs ?? null) : null);
+      relay.set(request, faulty ? (request.expiresInMs ?? null) : null);
       break;
     }
     case 'drop-egress':

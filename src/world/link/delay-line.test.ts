@@ -78,6 +78,25 @@ describe('delay line', () => {
     expect(a.text()).toBe('x');
   });
 
+  it('a loss comes a retransmission later, with all that follows on its lane; other lanes pass', () => {
+    const time = new VirtualTime();
+    const losses = [0.5, 0.01, 0.5, 0.5];
+    const line = new DelayLine(time, 40, 1_000, () => losses.shift() ?? 0.5);
+    const [a, b] = [new Recorder(time), new Recorder(time)];
+    line.setLosses(0.02);
+    line.send(a, data('1'));
+    line.send(a, data('2'));
+    line.send(a, data('3'));
+    line.send(b, data('x'));
+    time.advance(40);
+    expect([a.text(), b.text()]).toEqual(['1', 'x']);
+    time.advance(239);
+    expect(a.text()).toBe('1');
+    time.advance(1);
+    expect(a.text()).toBe('123');
+    expect(line.bytesInFlight).toBe(0);
+  });
+
   it('never overtakes when the delay shrinks', () => {
     const { time, line, a } = setUp(10);
     line.setExtraDelay(500);

@@ -3,6 +3,7 @@
  *
  * A cut stops the queue; nothing is dropped or closed, as TCP keeps unacknowledged bytes. After a cut each lane resumes
  * where TCP's retransmission would: the sender doubles its wait from 200 ms on, so the longer the cut, the later it notices.
+ * A loss holds back one lane in the same way, in order, as TCP does.
  */
 export interface LineTime {
   nowMs(): number;
@@ -53,7 +54,9 @@ export class DelayLine {
   readonly #time: LineTime;
   readonly #maxBytes: number;
   readonly #baseDelayMs: number;
+  readonly #random: () => number;
   #extraDelayMs = 0;
+  #lossShare = 0;
   #cut = false;
   #queue: Entry[] = [];
   #head = 0;
@@ -66,8 +69,9 @@ export class DelayLine {
   #bytesDelivered = 0;
   #bytesDropped = 0;
 
-  constructor(time: LineTime, delayMs: number, maxBytes: number) {
+  constructor(time: LineTime, delayMs: number, maxBytes: number, random: () => number = () => 1) {
     this.#time = time;
+    this.#random = random;
     this.#baseDelayMs = delayMs;
     this.#maxBytes = maxBytes;
   }
@@ -105,6 +109,11 @@ export class DelayLine {
 
   setExtraDelay(extraDelayMs: number): void {
     this.#extraDelayMs = extraDelayMs;
+  }
+
+  /** This share of what is sent is lost once: its lane stands still until TCP sends it again. */
+  setLosses(share: number): void {
+    this.#lossShare = share;
   }
 
   cut(): void {
@@ -204,6 +213,11 @@ export class DelayLine {
     const held = this.#held.get(entry.lane);
     if (held !== undefined) {
       held.push(entry);
+      return;
+    }
+    if (entry.parcel.kind === 'data' && this.#random() < this.#lossShare) {
+      this.#holdUntil(entry.lane, FIRST_RETRANSMIT_MS + this.#baseDelayMs);
+      this.#held.get(entry.lane)?.push(entry);
       return;
     }
     this.#hand(entry);

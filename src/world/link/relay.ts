@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { messageOf } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import type { LinkConfig } from '../../ports/config.ts';
-import type { LinkStatus } from '../../ports/link.ts';
+import type { LinkFault, LinkStatus } from '../../ports/link.ts';
 import { Connection } from './connection.ts';
 import { DelayLine, type LineTime } from './delay-line.ts';
 import { Ping, startEcho } from './ping.ts';
@@ -30,13 +30,14 @@ export class Relay {
   #ping: Ping | null = null;
   #state: 'up' | 'cut' = 'up';
   #extraDelayMs = 0;
+  #lossShare = 0;
   #expiry: NodeJS.Timeout | null = null;
   #expiresAtMs: number | null = null;
 
   constructor(config: LinkConfig) {
     this.#config = config;
-    this.#forward = new DelayLine(realTime, config.delayMs, LINE_BYTES);
-    this.#back = new DelayLine(realTime, config.returnDelayMs, LINE_BYTES);
+    this.#forward = new DelayLine(realTime, config.delayMs, LINE_BYTES, Math.random);
+    this.#back = new DelayLine(realTime, config.returnDelayMs, LINE_BYTES, Math.random);
   }
 
   /** Opens every route. Rejects with the port in the message when one is taken. */
@@ -48,13 +49,16 @@ export class Relay {
   }
 
   /** The whole desired state. With `expiresInMs` the link is up again when nobody refreshed it (I13). */
-  set(state: 'up' | 'cut', extraDelayMs: number, expiresInMs: number | null): void {
+  set({ state, extraDelayMs, lossShare = 0 }: LinkFault, expiresInMs: number | null): void {
     if (this.#expiry !== null) clearTimeout(this.#expiry);
     this.#expiry = null;
     this.#expiresAtMs = null;
     this.#extraDelayMs = extraDelayMs;
     this.#forward.setExtraDelay(extraDelayMs);
     this.#back.setExtraDelay(extraDelayMs);
+    this.#lossShare = lossShare;
+    this.#forward.setLosses(lossShare);
+    this.#back.setLosses(lossShare);
     if (state !== this.#state) {
       this.#state = state;
       for (const line of [this.#forward, this.#back]) {
@@ -64,7 +68,7 @@ export class Relay {
     }
     if (expiresInMs === null) return;
     this.#expiresAtMs = performance.now() + expiresInMs;
-    this.#expiry = setTimeout(() => this.set('up', 0, null), expiresInMs);
+    this.#expiry = setTimeout(() => this.set({ state: 'up', extraDelayMs: 0 }, null), expiresInMs);
   }
 
   /** `place` died: see DelayLine.severSender. */
@@ -79,7 +83,7 @@ export class Relay {
       pid: process.pid,
       from,
       to,
-      state: this.#state === 'cut' ? 'cut' : this.#extraDelayMs > 0 ? 'slow' : 'up',
+      state: this.#state === 'cut' ? 'cut' : this.#extraDelayMs > 0 || this.#lossShare > 0 ? 'slow' : 'up',
       targetRttMs: delayMs + returnDelayMs,
       measuredRttMs: this.#ping?.medianMs() ?? null,
       measuredAgeMs: this.#ping?.ageMs() ?? null,

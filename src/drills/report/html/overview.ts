@@ -138,6 +138,8 @@ function marks({ marks: all }: Timeline, scale: Scale, bottom: number): string {
   return all
     .map(({ name, atMs, what }) => {
       const x = scale.x(atMs);
+      if (name === 'disturbance')
+        return `<line class="hint" x1="${x}" x2="${x}" y1="30" y2="${bottom}"><title>${text(what)}</title></line>`;
       const word = MARK_WORDS[name] ?? name;
       const y = x < lastEnd ? 12 : 26;
       lastEnd = y === 26 ? x + word.length * 7 + 8 : lastEnd;

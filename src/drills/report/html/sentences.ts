@@ -17,6 +17,7 @@ const WHAT_HAPPENED: Readonly<Record<string, string>> = {
 
 /** What was done, in a few words. */
 export function headline({ lost, fault, drill }: DrillReport): string {
+  if (drill === 'no-false-alarm') return 'Pauses, losses and a busy machine';
   if (drill === 'failback') return `The primary went home from ${lost.region}`;
   if (fault.startsWith('cut')) return `${lost.region} was partitioned: ${fault.slice(4)}`;
   return `${lost.region} ${WHAT_HAPPENED[fault] ?? `met ${fault}`}`;

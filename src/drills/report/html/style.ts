@@ -32,6 +32,7 @@ svg .tick,svg .soft{fill:var(--quiet);font-size:11px}
 svg .grid{stroke:var(--line);stroke-width:1}
 svg .base{stroke:var(--quiet);stroke-width:1;opacity:.5}
 svg .mark{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:3 3}
+svg .hint{stroke:var(--closed);stroke-width:1;opacity:.8}
 svg .marked{font-size:11.5px;font-weight:600}
 svg .down{fill:var(--fault);opacity:.09}
 svg .gap{fill:var(--fault);opacity:.11}

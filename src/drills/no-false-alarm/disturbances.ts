@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process';
+import { cpus } from 'node:os';
+import type { PlaceId } from '../../base/ids.ts';
+import { disturbLink, processesOfRegion } from '../../world/faults.ts';
+import type { ProcessKind } from '../../world/layout.ts';
+import type { World } from '../../world/open.ts';
+import {
+  allProcesses,
+  isAlive,
+  type ProcessStat,
+  readStat,
+  withDescendants,
+  workingDirectoryOf,
+} from '../../world/proc.ts';
+import { pause } from '../monotonic.ts';
+import { pauseProcesses } from './pause.ts';
+
+/** Something that happens on a bad day and is no loss. `happen` resolves when it is over, with what was seen of it. */
+export interface Disturbance {
+  readonly name: string;
+  happen(world: World, signal: AbortSignal): Promise<Seen>;
+}
+
+/** `real`: it was seen in force; otherwise it proves nothing. */
+export interface Seen {
+  readonly real: boolean;
+  readonly what: string;
+}
+
+/** What is tolerated, and so what is tried. */
+const PAUSE_MS = 1_000;
+const LOSSES_MS = 8_000;
+const LOSS_SHARE = 0.02;
+const BUSY_MS = 8_000;
+
+const KINDS: readonly ProcessKind[] = ['agent', 'keeper', 'gateway', 'edge', 'app', 'store', 'link'];
+
+/** Every disturbance of this world, one of each: pauses of single processes, of PostgreSQL, of whole regions; losses; a busy machine. */
+export function disturbancesOf(world: World): readonly Disturbance[] {
+  const { layout } = world;
+  const singles = layout.processes
+    .filter((plan) => KINDS.includes(plan.kind))
+    .map((plan): Disturbance => ({ name: `1 s pause of ${plan.name}`, happen: (it) => pauseNamed(it, plan.name) }));
+  const regions = layout.places.filter((place) => place.data).map((place) => place.id);
+  return [
+    ...singles,
+    ...regions.map(
+      (id): Disturbance => ({ name: `1 s pause of PostgreSQL in ${id}`, happen: (it) => pausePostgres(it, id) }),
+    ),
+    ...regions.map(
+      (id): Disturbance => ({ name: `1 s pause of everything in ${id}`, happen: (it) => pauseRegion(it, id) }),
+    ),
+    { name: `${LOSS_SHARE * 100} % of all packets lost once`, happen: losePackets },
+    { name: 'all processors busy', happen: busyProcessors },
+  ];
+}
+
+async function pauseNamed(world: World, name: string): Promise<Seen> {
+  const list = await world.supervisor.list();
+  const found = list.kind === 'done' ? list.value.processes.find((it) => it.name === name) : undefined;
+  const stat = found?.pid == null ? null : readStat(found.pid);
+  return stat === null ? { real: false, what: `${name} does not run` } : pauseThese([stat]);
+}
+
+/** All of it: PostgreSQL's children are process groups of their own. */
+async function pausePostgres(world: World, region: PlaceId): Promise<Seen> {
+  const dataDir = world.layout.places.find((place) => place.id === region)?.dataDir ?? null;
+  const all = allProcesses();
+  const roots = all.filter((it) => dataDir !== null && workingDirectoryOf(it.pid) === dataDir).map((it) => it.pid);
+  return pauseThese(withDescendants(new Set(roots), all));
+}
+
+const pauseRegion = async (world: World, region: PlaceId): Promise<Seen> =>
+  pauseThese(await processesOfRegion(world, region));
+
+async function pauseThese(targets: readonly ProcessStat[]): Promise<Seen> {
+  if (targets.length === 0) return { real: false, what: 'there was no process' };
+  const isStopped = () => targets.filter((it) => isAlive(it) && readStat(it.pid)?.state === 'T').length;
+  const stopped = await pauseProcesses(targets, PAUSE_MS, isStopped);
+  return { real: stopped > 0, what: `${stopped} of ${targets.length} processes were stopped` };
+}
+
+/** TCP loses a packet now and then and sends it again 200 ms later; everything behind it waits. */
+async function losePackets(world: World, signal: AbortSignal): Promise<Seen> {
+  const { links } = world.layout;
+  const fault = { state: 'up', extraDelayMs: 0, lossShare: LOSS_SHARE } as const;
+  const faults = await Promise.all(links.map((link) => disturbLink(world, link.from, link.to, fault)));
+  try {
+    const states = await Promise.all(links.map((link) => world.link(link.from, link.to).status()));
+    const lossy = states.filter((state) => state.kind === 'done' && state.value.state === 'slow').length;
+    await pause(LOSSES_MS, signal);
+    return { real: lossy === links.length, what: `${lossy} of ${links.length} links lost packets` };
+  } finally {
+    await Promise.all(faults.map((it) => it.undo()));
+  }
+}
+
+const BUSY = 'const end = Date.now() + Number(process.argv[1]); while (Date.now() < end);';
+
+/** Twice as many busy loops as processors. They end by themselves. */
+async function busyProcessors(_: World, signal: AbortSignal): Promise<Seen> {
+  const count = 2 * cpus().length;
+  const children = Array.from({ length: count }, () =>
+    spawn(process.execPath, ['-e', BUSY, String(BUSY_MS)], { stdio: 'ignore' }),
+  );
+  await pause(BUSY_MS / 2, signal);
+  const running = children.filter((child) => child.exitCode === null && child.pid !== undefined).length;
+  await Promise.all(
+    children.map(
+      (child) =>
+        new Promise<void>((resolve) => (child.exitCode === null ? child.once('exit', () => resolve()) : resolve())),
+    ),
+  );
+  return { real: running === count, what: `${running} busy processes on ${cpus().length} processors` };
+}
