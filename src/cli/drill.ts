@@ -18,8 +18,8 @@ const USAGE = `Usage: farshore drill NAME [OPTIONS]
 Breaks something in a running world under load and proves what became of every write. Measured by the clients alone: RTO from the
 proven fault, RPO from the ledger of every attempt against what every node holds in the end. What was broken is mended in every case.
 
-  region-failover [--fault F]   loses a region; F is crash (every process of it is killed at once) or blackhole (it lives on, cut off
-                                from everybody, and its own users go on asking it)
+  region-failover [--fault F]   loses a region; F is crash (every process of it is killed at once), blackhole (it lives on, cut off
+                                from everybody, and its own users go on asking it) or freeze (all of it stands still, and goes on later)
   partition [--cut C]           full: one region against all others; pair: two regions do not see each other; one-way: one cannot
                                 open connections to the other; store: the primary's region cannot reach the store
   no-false-alarm [--minutes N]  pauses every process for 1 s, one after the other, PostgreSQL and whole regions too, loses 2 % of all packets,

@@ -64,9 +64,10 @@ async function pauseNamed(world: World, name: string): Promise<Seen> {
 
 /** All of it: PostgreSQL's children are process groups of their own. */
 async function pausePostgres(world: World, region: PlaceId): Promise<Seen> {
-  const dataDir = world.layout.places.find((place) => place.id === region)?.dataDir ?? null;
+  const place = world.layout.places.find((it) => it.id === region);
+  const dataDirs = new Set(place?.nodes.flatMap((node) => node.dataDir ?? []));
   const all = allProcesses();
-  const roots = all.filter((it) => dataDir !== null && workingDirectoryOf(it.pid) === dataDir).map((it) => it.pid);
+  const roots = all.filter((it) => dataDirs.has(workingDirectoryOf(it.pid) ?? '')).map((it) => it.pid);
   return pauseThese(withDescendants(new Set(roots), all));
 }
 

@@ -1,19 +1,21 @@
 import { FarshoreError } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { crashRegion, disturbLink, processesOfRegion } from '../../world/faults.ts';
+import { freezeRegion } from '../../world/freeze.ts';
 import type { World } from '../../world/open.ts';
 import { monotonicMs } from '../monotonic.ts';
 import type { Broken } from './break-and-mend.ts';
 
 /** Which ways a partition cuts: everything of a place, one pair, one direction of it, a region's way to the store, its replication. */
 export type FaultSpec =
-  | { readonly kind: 'crash' | 'blackhole'; readonly place: PlaceId }
+  | { readonly kind: 'crash' | 'blackhole' | 'freeze'; readonly place: PlaceId }
   | { readonly kind: 'cut'; readonly how: 'full'; readonly place: PlaceId }
   | { readonly kind: 'cut'; readonly how: 'store'; readonly place: PlaceId }
   | { readonly kind: 'cut'; readonly how: 'pair' | 'one-way'; readonly from: PlaceId; readonly to: PlaceId };
 
 export async function inject(world: World, spec: FaultSpec, holder: string): Promise<Broken> {
   if (spec.kind === 'crash') return crash(world, spec.place, holder);
+  if (spec.kind === 'freeze') return freeze(world, spec.place);
   return cut(world, linksOf(world, spec), spec);
 }
 
@@ -31,9 +33,16 @@ async function crash(world: World, region: PlaceId, holder: string): Promise<Bro
   return { ...times, processes: before.length, what: `${region} is gone`, evidence, undo: () => fault.undo() };
 }
 
+async function freeze(world: World, region: PlaceId): Promise<Broken> {
+  const fault = await freezeRegion(world, region);
+  const evidence = `${fault.stopped} processes stopped, none runs, looked at twice`;
+  const times = { fromMs: fault.fromMs, effectiveMs: fault.provenMs };
+  return { ...times, processes: fault.stopped, what: `${region} stands still`, evidence, undo: () => fault.undo() };
+}
+
 type Link = World['layout']['links'][number];
 
-function linksOf({ layout }: World, spec: Exclude<FaultSpec, { readonly kind: 'crash' }>): readonly Link[] {
+function linksOf({ layout }: World, spec: FaultSpec): readonly Link[] {
   const touching = (place: PlaceId) => layout.links.filter((link) => link.from === place || link.to === place);
   if (spec.kind !== 'cut') return touching(spec.place);
   if (spec.how === 'full') return touching(spec.place);

@@ -7,8 +7,13 @@ import type { Expected, Scenario } from '../trial/scenario.ts';
 import { breakAndMend } from './break-and-mend.ts';
 import { inject } from './inject.ts';
 
-/** How a region may be lost. `blackhole`: it lives on, cut off from everybody; its own users go on asking it. */
-const LOSSES = { crash: 'broken', blackhole: 'silent' } as const satisfies Readonly<Record<string, Detection>>;
+/**
+ * How a region may be lost. `blackhole`: it lives on, cut off from everybody; its own users go on asking it. `freeze`: all of it
+ * stands still and goes on later as if no time had passed.
+ */
+const LOSSES = { crash: 'broken', blackhole: 'silent', freeze: 'silent' } as const satisfies Readonly<
+  Record<string, Detection>
+>;
 
 export type Loss = keyof typeof LOSSES;
 export const LOSS_NAMES = Object.keys(LOSSES) as readonly Loss[];
