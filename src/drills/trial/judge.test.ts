@@ -47,6 +47,7 @@ describe('judge', () => {
     const calm = judge({
       ...trial,
       ledger: { ...trial.ledger, rows },
+      samples: trial.samples.slice(0, 1),
       lost: { region: DEAD, wasPrimary: false },
       expects: 'stay',
     });
