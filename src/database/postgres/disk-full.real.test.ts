@@ -8,15 +8,16 @@ const noProgress = (): void => undefined;
 const never = new AbortController().signal;
 const alone = (epoch: number) => ({ epoch, w: 0, names: [] });
 const mounts: string[] = [];
+const run = (program: string, args: readonly string[]): void => void execFileSync(program, args);
 
 /** A small file system of its own at `path`. Only root may. */
 function smallDisk(path: string, size: string): void {
   mkdirSync(path, { recursive: true });
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'farshore-test', path]);
+  run('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'farshore-test', path]);
   mounts.push(path);
 }
 function unmount(path: string): void {
-  execFileSync('umount', [path]);
+  run('umount', [path]);
   mounts.splice(mounts.indexOf(path), 1);
 }
 
@@ -43,7 +44,7 @@ describe.skipIf(process.getuid?.() !== 0).each(postgresVersions)(
     });
     afterAll(async () => {
       for (const node of group.nodes) await node.db.stop('kill');
-      for (const path of mounts.splice(0)) execFileSync('umount', ['-l', path]);
+      for (const path of mounts.splice(0)) run('umount', ['-l', path]);
       await group.end();
     });
 
@@ -83,7 +84,7 @@ describe.skipIf(process.getuid?.() !== 0).each(postgresVersions)(
       cpSync(`${wal}.away`, wal, { recursive: true });
       rmSync(`${wal}.away`, { recursive: true });
       const owner = b.config.runAs === null ? 'root' : `${b.config.runAs.uid}:${b.config.runAs.gid}`;
-      execFileSync('chown', ['-R', owner, wal]);
+      run('chown', ['-R', owner, wal]);
       must(await b.db.startIsolated());
       must(await b.db.promote(3));
       const app = await b.connect('app');
@@ -109,7 +110,7 @@ describe.skipIf(process.getuid?.() !== 0).each(postgresVersions)(
       await reader.end();
       const promoted = await b.db.promote(4);
       expect(promoted.kind).not.toBe('done');
-      execFileSync('mount', ['-o', 'remount,size=400m', wal]);
+      run('mount', ['-o', 'remount,size=400m', wal]);
       must(await b.db.stop('kill'));
       must(await b.db.startIsolated());
       await until(b.db, (status) => status.localWalReplayed);
