@@ -11,6 +11,8 @@ export default defineConfig({
           exclude: ['src/**/*.real.test.ts'],
           isolate: false,
           pool: 'threads',
+          // Nothing here is timed; a busy machine must not make a property red.
+          testTimeout: 60_000,
         },
       },
       {
