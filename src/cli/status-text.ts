@@ -32,6 +32,7 @@ export function statusLines(status: WorldStatus): readonly string[] {
       yellow(`${saved.length} saved from diverged nodes, ${transactions} transactions: farshore salvage list`),
     );
   }
+  lines.push(...storeLines(status, red));
   // In a world that is down every link is.
   const faulty = status.state === 'down' ? [] : status.links.filter((link) => link.state !== 'up');
   if (faulty.length > 0)
@@ -39,6 +40,15 @@ export function statusLines(status: WorldStatus): readonly string[] {
   if (status.ends.length > 0)
     lines.push('', ...status.ends.map((end) => (end.failing ? red : yellow)(describeEnd(end))));
   return lines;
+}
+
+/** One line for a store with members; the embedded one is told by the reason when it does not answer. */
+function storeLines({ store, state }: WorldStatus, bad: (text: string) => string): readonly string[] {
+  if (store.members.length === 0 || state === 'down') return [];
+  const said = store.members.map(({ place, state: is, why }) =>
+    is === 'up' ? `${place} ${why}` : bad(`${place} ${why}`),
+  );
+  return ['', `store: ${store.kind}; ${said.join(', ')}`];
 }
 
 const HEADER = ['PLACE', 'STATE', 'ROLE', 'TL', 'LSN', 'TO REPLAY', 'HEARTBEAT', 'EDGE', 'SEEN', 'WHY'];

@@ -1,3 +1,4 @@
+import type { StoreKind } from './config.ts';
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Reason } from '../base/reason.ts';
 import type { Salvage } from './database.ts';
@@ -82,6 +83,16 @@ export interface WorldStatus {
     readonly pids: Readonly<Record<string, number | null>>;
     readonly addresses: Readonly<Record<string, string>>;
   }[];
+  readonly store: {
+    readonly kind: StoreKind;
+    /** Members of etcd; empty for the embedded store, which has one server and no leader. */
+    readonly members: readonly {
+      readonly place: PlaceId;
+      readonly state: 'up' | 'down';
+      readonly leads: boolean;
+      readonly why: string;
+    }[];
+  };
   readonly links: readonly {
     readonly from: PlaceId;
     readonly to: PlaceId;

@@ -62,6 +62,7 @@ const healthy: WorldView = {
   },
   storeWhy: null,
   badEdges: [],
+  badMembers: [],
   badLinks: [],
   ends: [],
 };
@@ -94,6 +95,7 @@ describe('state of a world', () => {
       'node-not-following',
       { answers: [answer(east, { open: true }), answer(west, { health: { ok: false, why: ill } })] },
     ],
+    ['store-member-down', { badMembers: [{ place: east, why: 'has no leader' }] }],
     ['edge-not-serving', { badEdges: [{ place: east, why: '503' }] }],
     ['link-fault', { badLinks: [{ from: east, to: west, state: 'cut' }] }],
   ])('is degraded, and says %s', (code, change) => {

@@ -21,6 +21,8 @@ export interface WorldView {
   readonly storeWhy: string | null;
   /** Edges that do not answer 200 on the application's health path, with what they say. */
   readonly badEdges: readonly { readonly place: PlaceId; readonly why: string }[];
+  /** Members of the store that do not answer, or have no leader. */
+  readonly badMembers: readonly { readonly place: PlaceId; readonly why: string }[];
   readonly badLinks: readonly { readonly from: PlaceId; readonly to: PlaceId; readonly state: string }[];
   readonly ends: readonly ProcessEnd[];
 }
@@ -82,6 +84,9 @@ function firstMissing(view: WorldView): Reason | null {
   if (alone !== null) return alone;
   const [edge] = view.badEdges;
   if (edge !== undefined) return because('edge-not-serving', `the edge of ${edge.place} does not serve: ${edge.why}`);
+  const [member] = view.badMembers;
+  if (member !== undefined)
+    return because('store-member-down', `the store’s member in ${member.place} ${member.why}; the others go on`);
   const [link] = view.badLinks;
   if (link !== undefined) return because('link-fault', `the link ${link.from} → ${link.to} is ${link.state}`);
   return null;

@@ -11,6 +11,7 @@ import { defaultStateDir } from './prepare.ts';
 import { HOST, type LinkLayout, type NodeService, type PlaceLayout, type Service, type WorldLayout } from './layout.ts';
 import { processesOfWorld } from './leftovers.ts';
 import type { GroupRecords, NodeAnswer, World } from './open.ts';
+import { askMembers } from './store-members.ts';
 import type { ProcessState, SupervisorStatus } from './supervisor/protocol.ts';
 
 const EDGE_TIMEOUT_MS = 1_000;
@@ -23,6 +24,7 @@ export interface WorldGlance {
   readonly answers: readonly NodeAnswer[];
   readonly records: Outcome<GroupRecords>;
   readonly badEdges: BadEdges;
+  readonly members: WorldStatus['store']['members'];
   readonly ends: readonly ProcessEnd[];
   readonly state: WorldStatus['state'];
   readonly why: Reason;
@@ -31,11 +33,12 @@ export interface WorldGlance {
 /** A look without the links. Never rejects: what does not answer is said in the result. */
 export async function glanceAtWorld(world: World, badLinks: BadLinks = []): Promise<WorldGlance> {
   const { layout } = world;
-  const [list, answers, records, badEdges] = await Promise.all([
+  const [list, answers, records, badEdges, members] = await Promise.all([
     world.supervisor.list(),
     world.statuses(),
     world.records(),
     edgesThatFail(layout),
+    askMembers(layout),
   ]);
   const supervisor = list.kind === 'done' ? list.value : null;
   const ends = recentEnds(supervisor?.processes ?? []);
@@ -50,10 +53,11 @@ export async function glanceAtWorld(world: World, badLinks: BadLinks = []): Prom
     record: recordOf(records),
     storeWhy: records.kind === 'done' ? null : records.why,
     badEdges,
+    badMembers: members.filter((member) => member.state === 'down'),
     badLinks,
     ends,
   });
-  return { supervisor, answers, records, badEdges, ends, ...verdict };
+  return { supervisor, answers, records, badEdges, members, ends, ...verdict };
 }
 
 /** One look at the whole world. Never rejects. */
@@ -62,7 +66,7 @@ export async function lookAtWorld(world: World): Promise<WorldStatus> {
   const outcomes = await Promise.all(layout.links.map(async (link) => world.link(link.from, link.to).status()));
   const links = layout.links.map((link, i) => linkOf(link, outcomes[i]?.kind === 'done' ? outcomes[i].value : null));
   const badLinks = links.filter((link) => link.state !== 'up');
-  const { supervisor, answers, records, ends, state, why } = await glanceAtWorld(world, badLinks);
+  const { supervisor, answers, records, members, ends, state, why } = await glanceAtWorld(world, badLinks);
   const record = recordOf(records);
   return {
     schema: 'farshore.status/v1',
@@ -75,6 +79,7 @@ export async function lookAtWorld(world: World): Promise<WorldStatus> {
     record: record === null ? null : { ...record, value: shortRecord(record.value) },
     regions: layout.places.filter((place) => place.data).map((place) => regionOf(place, supervisor, answers)),
     sites: layout.places.filter((place) => !place.data).map((place) => siteOf(place, supervisor, answers, records)),
+    store: { kind: layout.store.kind, members },
     links,
     ends,
   };
