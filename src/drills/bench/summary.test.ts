@@ -7,12 +7,13 @@ const report = (gapMs: number | null, lost = 0, verdict: DrillReport['verdict'] 
   ({
     verdict,
     writeGap: gapMs === null ? null : { anyRegionMs: gapMs, slowestRegionMs: gapMs + 50, byRegion: {} },
-    rto: { predicted: { expectedMs: 800, promisedMs: 1_000, formula: '' } },
+    rto: { predicted: { expectedMs: 800, promisedMs: 1_000, toleratedPauseMs: 1_300, formula: '' } },
+    undo: { rejoinMs: 1_500 },
     rpo: { ledger: { acknowledged: 100, lost: { count: lost, first: [] } }, orders: null },
     safeRequests: { count: 40, failed: 0, deadlineMs: 2_000 },
   }) as unknown as DrillReport;
 
-const about = { example: 'global', links: '0 ms', readyMs: 8_500 } as const;
+const about = { example: 'global', fault: 'crash', links: '0 ms', readyMs: 8_500 } as const;
 
 describe('summarize', () => {
   it('gives median, interval and maximum, and counts what kept the promise', () => {

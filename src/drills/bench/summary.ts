@@ -4,6 +4,7 @@ import type { DrillReport } from '../report/report.ts';
 /** One row of the bench: one deployment, with or without distance. */
 export interface BenchRow {
   readonly example: string;
+  readonly fault: string;
   readonly links: 'real round trips' | '0 ms';
   readonly trials: number;
   readonly verdicts: Readonly<Record<DrillReport['verdict'], number>>;
@@ -14,6 +15,9 @@ export interface BenchRow {
   readonly expectedMs: readonly [number, number] | null;
   readonly promisedMs: readonly [number, number] | null;
   readonly withinPromise: number;
+  /** From the release until everybody confirms again. */
+  readonly rejoinMs: Spread | null;
+  readonly toleratedPauseMs: number;
   readonly acknowledged: number;
   readonly lost: number;
   readonly safeRequests: { readonly count: number; readonly failed: number };
@@ -28,7 +32,7 @@ export interface BenchReport {
 
 /** Sums up the trials of one world. */
 export function summarize(
-  about: Pick<BenchRow, 'example' | 'links' | 'readyMs'>,
+  about: Pick<BenchRow, 'example' | 'fault' | 'links' | 'readyMs'>,
   reports: readonly DrillReport[],
 ): BenchRow {
   const gaps = reports.flatMap((report) => report.writeGap ?? []);
@@ -43,6 +47,8 @@ export function summarize(
     expectedMs: rangeOf(reports.map((report) => report.rto.predicted.expectedMs)),
     promisedMs: rangeOf(reports.map((report) => report.rto.predicted.promisedMs)),
     withinPromise: reports.filter(keptPromise).length,
+    rejoinMs: spreadOf(reports.flatMap((report) => report.undo.rejoinMs ?? [])),
+    toleratedPauseMs: Math.max(0, ...reports.map((report) => report.rto.predicted.toleratedPauseMs)),
     acknowledged: sum(({ rpo }) => rpo.ledger.acknowledged + (rpo.orders?.acknowledged ?? 0)),
     lost: sum(({ rpo }) => rpo.ledger.lost.count + (rpo.orders?.lost.count ?? 0)),
     safeRequests: {
@@ -59,6 +65,7 @@ const rangeOf = (values: readonly number[]): readonly [number, number] | null =>
   values.length === 0 ? null : [Math.min(...values), Math.max(...values)];
 
 const HEAD = [
+  'fault',
   'deployment',
   'links',
   'trials',
@@ -67,8 +74,10 @@ const HEAD = [
   'predicted, ms',
   'promised, ms',
   'kept',
+  'pause tolerated, ms',
   'lost of acknowledged',
   'safe requests failed within 2 s',
+  'whole again, p50 / max, ms',
   'ready, s',
 ];
 
@@ -86,6 +95,7 @@ function cellsOf(row: BenchRow): readonly string[] {
     inconclusive > 0 ? `${inconclusive} inconclusive` : '',
   ];
   return [
+    row.fault,
     row.example,
     row.links,
     `${row.trials}: ${verdicts.filter((it) => it !== '').join(', ')}`,
@@ -94,8 +104,10 @@ function cellsOf(row: BenchRow): readonly string[] {
     rangeText(row.expectedMs),
     rangeText(row.promisedMs),
     `${row.withinPromise}/${row.trials}`,
+    `${row.toleratedPauseMs}`,
     `${row.lost} of ${row.acknowledged}`,
     `${row.safeRequests.failed} of ${row.safeRequests.count}`,
+    spreadText(row.rejoinMs, false),
     (row.readyMs / 1000).toFixed(1),
   ];
 }
