@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { CommitTracker } from './commit.ts';
+import { type Intake, openIntake } from './intake.ts';
 import { ReplyFilter } from './reply.ts';
 import { MessageScanner, type MessageVisitor } from './scan.ts';
 import { sayGoodbye } from './sockets.ts';
@@ -25,6 +26,7 @@ export interface RelayHost {
  * committed, 08007 when it can.
  */
 export class Relay {
+  readonly #intakes: readonly Intake[];
   readonly #client: Socket;
   readonly #upstream: Socket;
   readonly #host: RelayHost;
@@ -38,8 +40,11 @@ export class Relay {
   #cancelOpen = false;
 
   constructor(client: Socket, upstream: Socket, host: RelayHost) {
-    this.#client = client;
-    this.#upstream = upstream;
+    const requests = openIntake(client, (chunk) => this.#fromClient(chunk));
+    const answers = openIntake(upstream, (chunk) => this.#fromUpstream(chunk));
+    this.#intakes = [requests, answers];
+    this.#client = requests.socket;
+    this.#upstream = answers.socket;
     this.#host = host;
     const tracker = this.#tracker;
     this.#requestVisitor = {
@@ -68,16 +73,13 @@ export class Relay {
   start(): void {
     const client = this.#client;
     const upstream = this.#upstream;
-    client.on('data', (chunk: Buffer) => this.#fromClient(chunk));
     client.on('drain', () => upstream.resume());
     client.on('end', () => this.#onClientEnd());
     client.on('close', () => this.#onClientGone());
-    upstream.on('data', (chunk: Buffer) => this.#fromUpstream(chunk));
     upstream.on('drain', () => client.resume());
     upstream.on('end', () => this.#onUpstreamGone());
     upstream.on('close', () => this.#onUpstreamGone());
-    client.resume();
-    upstream.resume();
+    for (const intake of this.#intakes) intake.begin();
   }
 
   /** A CancelRequest for this connection was passed on. */
