@@ -10,6 +10,8 @@ export interface Target {
   readonly user: string;
   readonly database: string;
   readonly password: string;
+  /** The proxy's process, whose CPU time is counted; null for PostgreSQL itself. */
+  readonly pid: number | null;
 }
 
 const CLIENTS = ['-n', '-c', '8', '-j', '2'];
