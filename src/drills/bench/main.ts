@@ -3,13 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../base/errors.ts';
 import type { DrillReport } from '../report/report.ts';
 import { farshore, withScratchWorld } from '../scratch-world.ts';
-import { type BenchReport, type BenchRow, renderTable, summarize } from './summary.ts';
+import { measurePatroni } from './patroni/measure.ts';
+import { type BenchReport, type BenchRow, ratiosOf, renderTable, summarize } from './summary.ts';
 
-const USAGE = `Usage: npm run bench:failover -- [--trials N] [--fault F]... [--example NAME]... [--zero-rtt | --real-rtt] [--json]
+const USAGE = `Usage: npm run bench:failover -- [--trials N] [--fault F]... [--example NAME]... [--zero-rtt | --real-rtt] [--no-patroni] [--json]
 
 Loses the primary's region N times (default 10) by each fault (default: crash, blackhole, freeze) in each example, once with real round
 trips and once with none, and prints a table: last acknowledged write before to first after, as the clients of the surviving regions
-saw it. Worlds of its own, fsync on. One trial takes about 18 s: everything with 10 trials 55 minutes, one fault at one distance 9.
+saw it. Worlds of its own, fsync on. Then Patroni, when Debian's is installed, under the same load, and the ratios.
+One trial takes about 18 s: everything with 10 trials 55 minutes, one fault at one distance 9; Patroni with at most 3 trials 10.
 `;
 
 const FAULTS = ['crash', 'blackhole', 'freeze'];
@@ -32,6 +34,7 @@ async function main(): Promise<void> {
       example: { type: 'string', multiple: true },
       'zero-rtt': { type: 'boolean' },
       'real-rtt': { type: 'boolean' },
+      'no-patroni': { type: 'boolean' },
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -47,8 +50,10 @@ async function main(): Promise<void> {
     for (const example of examples)
       rows.push(...(await benchOne({ example, rttScale }, faults, Number(values.trials))));
   }
-  const report: BenchReport = { schema: 'farshore.bench-failover/v1', rows };
-  process.stdout.write(values.json === true ? `${JSON.stringify(report, null, 1)}\n` : `${renderTable(rows)}\n`);
+  const patroni = values['no-patroni'] === true ? null : await besidePatroni(Number(values.trials));
+  const report: BenchReport = { schema: 'farshore.bench-failover/v1', rows, patroni: patroni?.rows ?? null };
+  if (values.json === true) process.stdout.write(`${JSON.stringify(report, null, 1)}\n`);
+  else process.stdout.write([`${renderTable(rows)}\n`, patroni?.said, ...ratiosOf(report)].join('\n'));
   if (rows.some((row) => row.lost > 0 || row.verdicts.fail > 0)) process.exitCode = 1;
 }
 
@@ -86,6 +91,16 @@ async function drillAgain(
   }
   return reports;
 }
+
+const PATRONI_TRIALS_MOST = 3;
+const PATRONI_PORT = 23_600;
+
+/** The same load, the same faults, the same measure. */
+const besidePatroni = (trials: number) =>
+  measurePatroni(
+    { trials: Math.min(trials, PATRONI_TRIALS_MOST), ttls: ['30', '7'], basePort: PATRONI_PORT },
+    (text) => void process.stderr.write(`${text}\n`),
+  );
 
 const gapText = ({ writeGap }: DrillReport): string =>
   writeGap === null ? 'no change of primary' : `${Math.round(writeGap.anyRegionMs)} ms`;

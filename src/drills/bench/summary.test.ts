@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DrillReport } from '../report/report.ts';
-import { renderTable, summarize } from './summary.ts';
+import { ratiosOf, renderTable, summarize } from './summary.ts';
 
 /** Only what the summary reads. */
 const report = (gapMs: number | null, lost = 0, verdict: DrillReport['verdict'] = 'pass'): DrillReport =>
@@ -36,5 +36,26 @@ describe('summarize', () => {
 
   it('says so when nothing ever came back', () => {
     expect(renderTable([summarize(about, [report(null)])])).toContain('| never |');
+  });
+});
+
+describe('ratiosOf', () => {
+  it('compares medians of the same fault without distance, and nothing that was not measured', () => {
+    const row = summarize(about, [report(1_000), report(2_000)]);
+    const gapMs = { n: 1, p50: 15_000, max: 15_000, p50Interval: null };
+    const timings = { ttl: 30, loopWait: 10, retryTimeout: 10 };
+    const patroni = { timings, trials: 1, gapMs, rejoinMs: null, acknowledged: 10, lost: 0 };
+    const schema = 'farshore.bench-failover/v1' as const;
+    const rows = [row, { ...row, links: 'real round trips' as const }];
+    const both = ratiosOf({
+      schema,
+      rows,
+      patroni: [
+        { ...patroni, fault: 'crash' },
+        { ...patroni, fault: 'freeze' },
+      ],
+    });
+    expect(both).toEqual(['crash, global at 0 ms: Patroni with ttl 30 stands still 10.0 times as long (medians)\n']);
+    expect(ratiosOf({ schema, rows, patroni: null })).toEqual([]);
   });
 });

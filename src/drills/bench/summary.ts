@@ -1,4 +1,5 @@
 import { spreadOf, type Spread } from '../statistics.ts';
+import type { PatroniRow } from './patroni/measure.ts';
 import type { DrillReport } from '../report/report.ts';
 
 /** One row of the bench: one deployment, with or without distance. */
@@ -28,6 +29,8 @@ export interface BenchRow {
 export interface BenchReport {
   readonly schema: 'farshore.bench-failover/v1';
   readonly rows: readonly BenchRow[];
+  /** Null when it was not measured. */
+  readonly patroni: readonly PatroniRow[] | null;
 }
 
 /** Sums up the trials of one world. */
@@ -123,4 +126,17 @@ function rangeText(range: readonly [number, number] | null): string {
   if (range === null) return '-';
   const [low, high] = range.map(Math.round);
   return low === high ? `${low}` : `${low}-${high}`;
+}
+
+/** How many times longer writes stood still with Patroni, for what both were put through: its nodes are on loopback, so at 0 ms. */
+export function ratiosOf({ rows, patroni }: BenchReport): readonly string[] {
+  return rows.flatMap(({ fault, example, links, anyRegionMs }) =>
+    (patroni ?? []).flatMap((it) => {
+      if (links !== '0 ms' || it.fault !== fault || it.gapMs === null || anyRegionMs === null) return [];
+      const ratio = (it.gapMs.p50 / anyRegionMs.p50).toFixed(1);
+      return [
+        `${fault}, ${example} at 0 ms: Patroni with ttl ${it.timings.ttl} stands still ${ratio} times as long (medians)\n`,
+      ];
+    }),
+  );
 }
