@@ -1,16 +1,17 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { farshore, processesOf, type Ran, removeState, ROOT, stateDir } from './cli.ts';
+import { farshore, processesOf, removeState, ROOT, stateDir } from './cli.ts';
 
-const INCONCLUSIVE = 9;
-
-/** A run that proves nothing either way, because this machine was too busy to send the load in time, is repeated. A red one is not. */
-async function conclusive(dir: string, drill: string): Promise<Ran> {
-  const run = () => farshore(['drill', ...drill.split(' '), '--window', '4', '--json', '--state', dir]);
-  let ran = await run();
-  for (let again = 0; again < 2 && ran.code === INCONCLUSIVE; again += 1) ran = await run();
-  return ran;
+interface Report {
+  readonly schema: string;
+  readonly findings: readonly { readonly check: string; readonly verdict: string; readonly why: string }[];
 }
+
+/**
+ * What is asked here is right or wrong, not fast or slow: on a machine too busy to send the load in time the drill calls itself
+ * inconclusive, and everything else that it checked still counts.
+ */
+const TIMED = 'the generator was on time';
 
 /** What `npm run verify` runs on every example with every drill; here one example each, so that CI ends soon. */
 const SLICE: readonly (readonly [string, readonly string[]])[] = [
@@ -27,11 +28,13 @@ describe('drills', () => {
       const up = await farshore(['up', join(ROOT, `examples/${example}.yaml`), '--detach', '--state', dir]);
       expect(up.code, up.stderr).toBe(0);
       for (const drill of drills) {
-        const ran = await conclusive(dir, drill);
-        expect(ran.code, `${drill}\n${ran.stdout}\n${ran.stderr}`).toBe(0);
-        const report = JSON.parse(ran.stdout) as { readonly schema: string; readonly verdict: string };
+        const ran = await farshore(['drill', ...drill.split(' '), '--window', '4', '--json', '--state', dir]);
+        expect([0, 9], `${drill}\n${ran.stdout}\n${ran.stderr}`).toContain(ran.code);
+        const report = JSON.parse(ran.stdout) as Report;
         expect(report.schema).toBe('farshore.drill/v1');
-        expect(report.verdict).toBe('pass');
+        expect(report.findings.length).toBeGreaterThan(8);
+        const wrong = report.findings.filter((it) => it.verdict !== 'pass' && it.check !== TIMED);
+        expect(wrong, drill).toEqual([]);
       }
     } finally {
       await farshore(['down', '--state', dir]);
