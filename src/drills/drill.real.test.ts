@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { processesOfRegion } from '../world/faults.ts';
+import { processesOfRegion } from '../world/faults/processes.ts';
 import type { World } from '../world/open.ts';
 import { glanceAtWorld } from '../world/status.ts';
 import { monotonicMs, pause } from './monotonic.ts';

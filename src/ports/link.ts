@@ -7,6 +7,8 @@ export interface LinkFault {
   readonly extraDelayMs: number;
   /** This share of what is sent, 0 to 1, is lost once and comes 200 ms and a delay later, with all that follows on its connection. */
   readonly lossShare?: number;
+  /** The routes that it concerns, by service (`store`, `postgres`); without it all of them. Each keeps a lease of its own. */
+  readonly services?: readonly string[];
 }
 
 /**
@@ -24,7 +26,10 @@ export interface LinkStatus {
   readonly pid: number;
   readonly from: PlaceId;
   readonly to: PlaceId;
+  /** The worst of its routes. */
   readonly state: 'up' | 'cut' | 'slow';
+  /** Services that are cut; all of them when the whole link is. */
+  readonly cutServices: readonly string[];
   /** Round trip that the link is told to have, faults excluded. */
   readonly targetRttMs: number;
   /** Median of the last round trips of one byte through sockets and both directions; null before the first. */
@@ -34,6 +39,7 @@ export interface LinkStatus {
   readonly bytes: { readonly forward: number; readonly back: number };
   readonly inFlightBytes: { readonly forward: number; readonly back: number };
   readonly droppedBytes: number;
+  /** Of the fault that ends last. */
   readonly faultExpiresInMs: number | null;
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { placeId } from '../../src/base/ids.ts';
 import type { WorldStatus } from '../../src/ports/status.ts';
-import { crashRegion } from '../../src/world/faults.ts';
+import { crashRegion } from '../../src/world/faults/inject.ts';
 import { openWorld } from '../../src/world/open.ts';
 import { connect, eventually, farshore, removeState, ROOT, stateDir, status } from './cli.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeId, placeId } from '../../src/base/ids.ts';
-import { crashRegion } from '../../src/world/faults.ts';
+import { crashRegion } from '../../src/world/faults/inject.ts';
 import { openWorld } from '../../src/world/open.ts';
 import { connect, eventually, farshore, removeState, ROOT, stateDir, status } from './cli.ts';
 import { startOrders } from './load.ts';

@@ -1,7 +1,7 @@
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { nearest } from '../../spec/nearest.ts';
-import { crashRegion, type RegionCrash } from '../../world/faults.ts';
+import { crashRegion, type RegionCrash } from '../../world/faults/inject.ts';
 import type { World } from '../../world/open.ts';
 import { lookAtWorld } from '../../world/status.ts';
 import { regionNamed } from '../region-named.ts';

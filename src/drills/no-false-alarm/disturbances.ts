@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
 import type { PlaceId } from '../../base/ids.ts';
-import { disturbLink, processesOfRegion } from '../../world/faults.ts';
+import { disturbLink } from '../../world/faults/inject.ts';
+import { processesOfRegion } from '../../world/faults/processes.ts';
 import type { ProcessKind } from '../../world/layout.ts';
 import type { World } from '../../world/open.ts';
 import {

@@ -5,7 +5,8 @@ import { drillRegions } from '../drill-world.ts';
 import type { Start } from '../trial/preflight.ts';
 import type { Expected, Scenario } from '../trial/scenario.ts';
 import { breakAndMend } from './break-and-mend.ts';
-import { type FaultSpec, inject } from './inject.ts';
+import type { FaultSpec } from '../../world/faults/spec.ts';
+import { inject } from './inject.ts';
 
 /**
  * `full`: one region against all others. `pair`: two regions do not see each other, everybody else sees both. `one-way`: one

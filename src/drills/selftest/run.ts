@@ -1,7 +1,7 @@
 import { messageOf } from '../../base/errors.ts';
 import { type PlaceId, placeOf } from '../../base/ids.ts';
 import type { Deployment } from '../../spec/deployment.ts';
-import { disturbLink } from '../../world/faults.ts';
+import { disturbLink } from '../../world/faults/inject.ts';
 import type { World } from '../../world/open.ts';
 import type { Verdict } from '../checks/verdict.ts';
 import { DEFAULT_MIX, type Mix } from '../load/mix.ts';

@@ -1,7 +1,7 @@
 import { FarshoreError } from '../../base/errors.ts';
 import type { NodeId, PlaceId } from '../../base/ids.ts';
 import type { World } from '../../world/open.ts';
-import { recoverFaults } from '../../world/faults.ts';
+import { recoverFaults } from '../../world/faults/recover.ts';
 import { lookAtWorld } from '../../world/status.ts';
 import { monotonicMs, pause } from '../monotonic.ts';
 

@@ -11,7 +11,7 @@ import type { LinkConfig } from '../../ports/config.ts';
 import { freePorts } from '../free-ports.ts';
 import { WINDOW_BYTES } from './connection.ts';
 import { linkClient } from './client.ts';
-import { LINE_BYTES } from './relay.ts';
+import { LINE_BYTES } from './route-lines.ts';
 
 const main = join(import.meta.dirname, '../../../dist/world/link/main.js');
 const cleanups: (() => void)[] = [];

@@ -1,43 +1,30 @@
 import { createServer, type Server } from 'node:net';
 import { messageOf } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
+import { assert } from '../../base/result.ts';
 import type { LinkConfig } from '../../ports/config.ts';
 import type { LinkFault, LinkStatus } from '../../ports/link.ts';
 import { Connection } from './connection.ts';
-import { DelayLine, type LineTime } from './delay-line.ts';
+import { RouteLines } from './route-lines.ts';
 import { Ping, startEcho } from './ping.ts';
 
-/** Bytes in flight per direction over all connections. */
-export const LINE_BYTES = 8 * 1024 * 1024;
 /** The route with this name measures the link: its target is an echo inside the relay. */
 export const PING_ROUTE = 'ping';
-
-const realTime: LineTime = {
-  nowMs: () => performance.now(),
-  after(delayMs, run) {
-    const timer = setTimeout(run, Math.floor(delayMs));
-    return () => clearTimeout(timer);
-  },
-};
 
 /** Both directions of one directed pair of places, with every route that crosses it. */
 export class Relay {
   readonly #config: LinkConfig;
-  readonly #forward: DelayLine;
-  readonly #back: DelayLine;
+  /** By service: two nodes' routes of one name are one. */
+  readonly #lines = new Map<string, RouteLines>();
   readonly #connections = new Set<Connection>();
   readonly #servers: Server[] = [];
   #ping: Ping | null = null;
-  #state: 'up' | 'cut' = 'up';
-  #extraDelayMs = 0;
-  #lossShare = 0;
-  #expiry: NodeJS.Timeout | null = null;
-  #expiresAtMs: number | null = null;
 
   constructor(config: LinkConfig) {
     this.#config = config;
-    this.#forward = new DelayLine(realTime, config.delayMs, LINE_BYTES, Math.random);
-    this.#back = new DelayLine(realTime, config.returnDelayMs, LINE_BYTES, Math.random);
+    for (const { name } of config.routes) {
+      if (!this.#lines.has(name)) this.#lines.set(name, new RouteLines(config.delayMs, config.returnDelayMs));
+    }
   }
 
   /** Opens every route. Rejects with the port in the message when one is taken. */
@@ -48,27 +35,11 @@ export class Relay {
     if (ping !== undefined) this.#ping = new Ping(ping.listen);
   }
 
-  /** The whole desired state. With `expiresInMs` the link is up again when nobody refreshed it (I13). */
-  set({ state, extraDelayMs, lossShare = 0 }: LinkFault, expiresInMs: number | null): void {
-    if (this.#expiry !== null) clearTimeout(this.#expiry);
-    this.#expiry = null;
-    this.#expiresAtMs = null;
-    this.#extraDelayMs = extraDelayMs;
-    this.#forward.setExtraDelay(extraDelayMs);
-    this.#back.setExtraDelay(extraDelayMs);
-    this.#lossShare = lossShare;
-    this.#forward.setLosses(lossShare);
-    this.#back.setLosses(lossShare);
-    if (state !== this.#state) {
-      this.#state = state;
-      for (const line of [this.#forward, this.#back]) {
-        if (state === 'cut') line.cut();
-        else line.heal();
-      }
-    }
-    if (expiresInMs === null) return;
-    this.#expiresAtMs = performance.now() + expiresInMs;
-    this.#expiry = setTimeout(() => this.set({ state: 'up', extraDelayMs: 0 }, null), expiresInMs);
+  /** The whole desired state of these routes. With `expiresInMs` they are up again when nobody refreshed it (I13). */
+  set(fault: LinkFault, expiresInMs: number | null): void {
+    const wanted = fault.services ?? [...this.#lines.keys()];
+    for (const name of wanted) if (!this.#lines.has(name)) throw new Error(`there is no route ${name}`);
+    for (const name of wanted) this.#lines.get(name)?.set(fault, expiresInMs);
   }
 
   /** `place` died: see DelayLine.severSender. */
@@ -79,31 +50,36 @@ export class Relay {
 
   status(): LinkStatus {
     const { from, to, delayMs, returnDelayMs } = this.#config;
+    const all = [...this.#lines.values()];
+    const sum = (of: (lines: RouteLines) => number): number => all.reduce((total, it) => total + of(it), 0);
+    const cutServices = [...this.#lines].filter(([, it]) => it.isCut).map(([name]) => name);
     return {
       pid: process.pid,
       from,
       to,
-      state: this.#state === 'cut' ? 'cut' : this.#extraDelayMs > 0 || this.#lossShare > 0 ? 'slow' : 'up',
+      state: cutServices.length > 0 ? 'cut' : all.some((it) => it.isSlow) ? 'slow' : 'up',
+      cutServices,
       targetRttMs: delayMs + returnDelayMs,
       measuredRttMs: this.#ping?.medianMs() ?? null,
       measuredAgeMs: this.#ping?.ageMs() ?? null,
       connections: this.#connections.size,
-      bytes: { forward: this.#forward.bytesDelivered, back: this.#back.bytesDelivered },
-      inFlightBytes: { forward: this.#forward.bytesInFlight, back: this.#back.bytesInFlight },
-      droppedBytes: this.#forward.bytesDropped + this.#back.bytesDropped,
-      faultExpiresInMs: this.#expiresAtMs === null ? null : Math.max(0, this.#expiresAtMs - performance.now()),
+      bytes: { forward: sum((it) => it.forward.bytesDelivered), back: sum((it) => it.back.bytesDelivered) },
+      inFlightBytes: { forward: sum((it) => it.forward.bytesInFlight), back: sum((it) => it.back.bytesInFlight) },
+      droppedBytes: sum((it) => it.forward.bytesDropped + it.back.bytesDropped),
+      faultExpiresInMs: all.reduce<number | null>((last, it) => later(last, it.expiresInMs), null),
     };
   }
 
   close(): void {
-    if (this.#expiry !== null) clearTimeout(this.#expiry);
+    for (const lines of this.#lines.values()) lines.close();
     this.#ping?.close();
     for (const server of this.#servers) server.close();
     for (const connection of this.#connections) connection.destroy();
   }
 
   async #open(route: LinkConfig['routes'][number]): Promise<Server> {
-    const lines = { forward: this.#forward, back: this.#back };
+    const lines = this.#lines.get(route.name);
+    assert(lines !== undefined, `route ${route.name} has lines`);
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (near) => {
       const connection = new Connection(near, route.target, lines, () => this.#connections.delete(connection));
       this.#connections.add(connection);
@@ -111,6 +87,8 @@ export class Relay {
     return listenOn(server, route.listen, route.name);
   }
 }
+
+const later = (a: number | null, b: number | null): number | null => (b === null ? a : Math.max(a ?? 0, b));
 
 /** Listens, or says which address and why not. */
 function listenOn(server: Server, at: { readonly host: string; readonly port: number }, name: string): Promise<Server> {

@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import type { Secrets } from '../../ports/config.ts';
 import type { WorldLayout } from '../layout.ts';
+import { recoverFaults } from '../faults/recover.ts';
 import { takeLock } from '../lock.ts';
+import { openWorld } from '../open.ts';
 import { serveSupervisor } from './control.ts';
 import { Supervisor } from './supervisor.ts';
 
 const LOG_BYTES = 4 * 1024 * 1024;
 const LOG_CHECK_MS = 10_000;
+const FAULTS_CHECK_MS = 500;
 
 /** The supervisor process: `node dist/world/supervisor/main.js STATE_DIR`, with `world.json` and the config files made before. */
 async function main(stateDir: string | undefined): Promise<void> {
@@ -27,6 +30,7 @@ async function main(stateDir: string | undefined): Promise<void> {
     process.on(signal, () => void supervisor.stop().then(end));
   setInterval(() => rotateLogs(layout), LOG_CHECK_MS);
   supervisor.start();
+  watchFaults(stateDir);
 }
 
 /** For people and for `down` after a crash: who ran last, with start times so that a number is never mistaken. */
@@ -39,6 +43,23 @@ function saveTable(stateDir: string, processes: readonly object[]): void {
     // A full disk must not end a world that serves.
     process.stderr.write(`${path}: ${messageOf(error)}\n`);
   }
+}
+
+/**
+ * Undoes what killed or hung runners left behind (I13), also before this start: only this process outlives them all, and SIGSTOP
+ * has no expiry of its own.
+ */
+function watchFaults(stateDir: string): void {
+  const world = openWorld(stateDir);
+  const look = async (): Promise<void> => {
+    try {
+      for (const what of await recoverFaults(world)) process.stderr.write(`undone, its holder is gone: ${what}\n`);
+    } catch (error) {
+      process.stderr.write(`faults: ${messageOf(error)}\n`);
+    }
+    setTimeout(() => void look(), FAULTS_CHECK_MS);
+  };
+  void look();
 }
 
 /** The processes hold their logs open for appending, so a log is copied aside and cut to nothing in place. */

@@ -1,0 +1,120 @@
+import { FarshoreError } from '../../base/errors.ts';
+import type { NodeId, PlaceId } from '../../base/ids.ts';
+import type { LinkFault } from '../../ports/link.ts';
+import { takeLock } from '../lock.ts';
+import type { World } from '../open.ts';
+import type { ProcessIdentity } from '../proc.ts';
+import { crash, type CrashSeen, holdDown } from './crash.ts';
+import { freeze } from './freeze.ts';
+import { beat, type JournalEntry, openEntries, openEntry } from './journal.ts';
+import { disturb, setAll } from './links.ts';
+import { FAULTS_LOCK_MS, faultsLock, recoverLocked } from './recover.ts';
+import type { Seen } from './seen.ts';
+import { type AnySpec, describe, type FaultSpec, keysOf, linksOf, overlap } from './spec.ts';
+import { undoEntry, type UndoResult } from './undo.ts';
+import { wedge } from './wedge.ts';
+
+const REFRESH_MS = 2_000;
+
+/** A fault in force. `undo` may be called twice; without its holder the world's supervisor undoes it (I13). */
+export interface ActiveFault extends Seen {
+  readonly id: string;
+  readonly spec: AnySpec;
+  undo(): Promise<UndoResult>;
+}
+
+/**
+ * Refuses or journals, injects, and proves it. Throws FSH_USAGE for what does not exist, FSH_REFUSED when another fault holds the
+ * same links or processes, FSH_FAILED when the canary does not see it; then everything was undone.
+ */
+export const injectFault = (world: World, spec: FaultSpec, holder: string): Promise<ActiveFault> =>
+  underJournal(world, spec, holder, (entry): Promise<Seen> => {
+    switch (spec.kind) {
+      case 'crash':
+        return crash(world, spec.place, holder);
+      case 'freeze':
+        return freeze(world, spec.place, entry.id);
+      case 'wedge':
+        return wedge(world, spec.place, entry.id);
+      default:
+        return disturb(world, spec);
+    }
+  });
+
+export interface RegionCrash extends ActiveFault {
+  /** The first and last SIGKILL of the first round. */
+  readonly killedFromMs: number;
+  readonly killedUntilMs: number;
+  readonly killed: readonly ProcessIdentity[];
+}
+
+/** `injectFault` of a crash, with what was killed. */
+export async function crashRegion(world: World, place: PlaceId | NodeId, holder: string): Promise<RegionCrash> {
+  const fault = await underJournal<CrashSeen>(world, { kind: 'crash', place }, holder, () =>
+    crash(world, place, holder),
+  );
+  return { ...fault, killedFromMs: fault.fromMs, killedUntilMs: fault.effectiveMs };
+}
+
+/** Cuts, slows or makes lossy one directed link until `undo`. */
+export function disturbLink(world: World, from: PlaceId, to: PlaceId, fault: LinkFault): Promise<ActiveFault> {
+  const spec: AnySpec = { kind: 'link', from, to, ...fault };
+  return underJournal(world, spec, 'drill', () => disturb(world, spec));
+}
+
+async function underJournal<T extends Seen>(
+  world: World,
+  spec: AnySpec,
+  holder: string,
+  inject: (entry: JournalEntry) => Promise<T>,
+): Promise<T & ActiveFault> {
+  const entry = await claim(world, spec, holder);
+  const refresh = setInterval(() => void keep(world, entry), REFRESH_MS);
+  let undone: Promise<UndoResult> | null = null;
+  const undo = (): Promise<UndoResult> => {
+    clearInterval(refresh);
+    undone ??= undoEntry(world, entry);
+    return undone;
+  };
+  try {
+    const seen = await inject(entry);
+    return { ...seen, id: entry.id, spec, undo };
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+}
+
+/** In the journal before anything happens; never beside a fault that would undo this one. */
+async function claim(world: World, spec: AnySpec, holder: string): Promise<JournalEntry> {
+  const keys = keysOf(world.layout, spec);
+  const lock = await takeLock(faultsLock(world), FAULTS_LOCK_MS);
+  if (lock === null) throw new FarshoreError('FSH_REFUSED', 'another fault is being injected or undone; try again');
+  try {
+    const list = await world.supervisor.list();
+    if (list.kind !== 'done')
+      throw new FarshoreError('FSH_NOT_RUNNING', `the supervisor, who would undo it, does not answer: ${list.why}`);
+    await recoverLocked(world);
+    const other = openEntries(world).find((it) => overlap(keysOf(world.layout, it.spec), keys));
+    if (other === undefined) return openEntry(world, spec, holder);
+    const undo = `\`farshore fault undo ${other.id}\` ends it`;
+    throw new FarshoreError(
+      'FSH_REFUSED',
+      `${describe(other.spec)} is held by ${other.holder} already, and touches the same; ${undo}`,
+    );
+  } finally {
+    lock.release();
+  }
+}
+
+/** Refreshes what expires, unless somebody else has undone it meanwhile. */
+async function keep(world: World, entry: JournalEntry): Promise<void> {
+  if (!openEntries(world).some((it) => it.id === entry.id)) return;
+  beat(world, entry.id);
+  try {
+    if (entry.spec.kind === 'crash') await holdDown(world, entry.spec.place, entry.holder);
+    else await setAll(world, linksOf(world.layout, entry.spec));
+  } catch {
+    // The next beat tries again; what stays away is undone by its lease.
+  }
+}

@@ -1,0 +1,111 @@
+import { FarshoreError } from '../../base/errors.ts';
+import type { NodeId, PlaceId } from '../../base/ids.ts';
+import type { LinkFault } from '../../ports/link.ts';
+import { isPartOf, type LinkLayout, type WorldLayout } from '../layout.ts';
+
+/** What may be broken. `place` of a crash or a freeze may also be one node. */
+export type FaultSpec =
+  | { readonly kind: 'crash' | 'freeze'; readonly place: PlaceId | NodeId }
+  /** The place lives on, cut off from everybody: bytes pause, connections stay open, new ones hang. */
+  | { readonly kind: 'blackhole'; readonly place: PlaceId }
+  | { readonly kind: 'cut'; readonly how: 'full' | 'store' | 'replication'; readonly place: PlaceId }
+  /** `one-way`: `from` can open no connection to `to`, and those that it opened carry nothing. */
+  | { readonly kind: 'cut'; readonly how: 'pair' | 'one-way'; readonly from: PlaceId; readonly to: PlaceId }
+  | { readonly kind: 'slow-link'; readonly from: PlaceId; readonly to: PlaceId; readonly extraDelayMs: number }
+  /** Commits hang and everything else answers. */
+  | { readonly kind: 'wedge'; readonly place: PlaceId };
+
+/** Also what a drill does to a single link. */
+export type AnySpec = FaultSpec | ({ readonly kind: 'link'; readonly from: PlaceId; readonly to: PlaceId } & LinkFault);
+
+/** One link and what is done to it; null for faults of processes. */
+export interface LinkTarget {
+  readonly link: LinkLayout;
+  readonly fault: LinkFault;
+}
+
+const CUT: LinkFault = { state: 'cut', extraDelayMs: 0 };
+type Layout = Pick<WorldLayout, 'links' | 'places' | 'processes'>;
+
+/** The links that a fault concerns; empty for faults of processes. Throws FSH_USAGE when what it names does not exist. */
+export function linksOf(layout: Layout, spec: AnySpec): readonly LinkTarget[] {
+  const between = (from: PlaceId, to: PlaceId) => layout.links.filter((it) => it.from === from && it.to === to);
+  const touching = (place: PlaceId) => layout.links.filter((it) => it.from === place || it.to === place);
+  const all = (links: readonly LinkLayout[], fault: LinkFault) =>
+    mustHave(links, spec).map((link) => ({ link, fault }));
+  switch (spec.kind) {
+    case 'crash':
+    case 'freeze':
+    case 'wedge':
+      return [];
+    case 'blackhole':
+      return all(touching(spec.place), CUT);
+    case 'slow-link': {
+      const { from, to, extraDelayMs } = spec;
+      return all([...between(from, to), ...between(to, from)], { state: 'up', extraDelayMs });
+    }
+    case 'link': {
+      const { kind: _, from, to, ...fault } = spec;
+      return all(between(from, to), fault);
+    }
+    case 'cut':
+      if ('from' in spec) {
+        const back = spec.how === 'pair' ? between(spec.to, spec.from) : [];
+        return all([...between(spec.from, spec.to), ...back], CUT);
+      }
+      return spec.how === 'full' ? all(touching(spec.place), CUT) : cutServices(touching(spec.place), spec);
+  }
+}
+
+/** Only these services of the links are cut; every other byte goes on. */
+function cutServices(links: readonly LinkLayout[], spec: Extract<FaultSpec, { readonly kind: 'cut' }>) {
+  const names = spec.how === 'store' ? ['store', 'storePeer'] : ['postgres'];
+  const found = links.flatMap((link) => {
+    const services = names.filter((name) => nearOf(link, name) !== null);
+    return services.length === 0 ? [] : [{ link, fault: { ...CUT, services } }];
+  });
+  mustHave(found, spec);
+  return found;
+}
+
+/** Where a process of `link.from` reaches a service of `link.to`; null when this link does not carry it. */
+export function nearOf(link: LinkLayout, service: string): number | null {
+  const near: Readonly<Record<string, number | undefined>> = link.near;
+  if (near[service] !== undefined) return near[service] ?? null;
+  for (const node of Object.values(link.nearNodes)) {
+    const ports: Readonly<Record<string, number | undefined>> = node;
+    if (ports[service] !== undefined) return ports[service] ?? null;
+  }
+  return null;
+}
+
+function mustHave<T>(links: readonly T[], spec: AnySpec): readonly T[] {
+  if (links.length > 0) return links;
+  const where = 'place' in spec ? spec.place : `${spec.from} → ${spec.to}`;
+  throw new FarshoreError('FSH_USAGE', `${where} has no link that ${spec.kind} could touch; nothing was changed`);
+}
+
+/** What a fault takes for itself: two faults that share a key would undo each other. Throws FSH_USAGE for what does not exist. */
+export function keysOf(layout: Layout, spec: AnySpec): readonly string[] {
+  const links = linksOf(layout, spec);
+  if (links.length > 0)
+    return links.flatMap(({ link, fault }) =>
+      (fault.services ?? ['*']).map((service) => `link ${link.from} → ${link.to} ${service}`),
+    );
+  if (!('place' in spec)) return [];
+  if (!layout.processes.some((it) => isPartOf(it, spec.place)))
+    throw new FarshoreError('FSH_USAGE', `${spec.place} is no place or node of this world; nothing was changed`);
+  return [`processes ${spec.place}`];
+}
+
+/** `*` is every service of its link. */
+export const overlap = (a: readonly string[], b: readonly string[]): boolean =>
+  a.some((one) => b.some((other) => one === other || covers(one, other) || covers(other, one)));
+
+const covers = (one: string, other: string): boolean => one.endsWith(' *') && other.startsWith(one.slice(0, -1));
+
+/** `blackhole aws:eu-west-1`, `cut pair a → b`. */
+export function describe(spec: AnySpec): string {
+  const where = 'place' in spec ? spec.place : `${spec.from} → ${spec.to}`;
+  return spec.kind === 'cut' ? `cut ${spec.how} ${where}` : `${spec.kind} ${where}`;
+}

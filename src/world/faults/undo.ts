@@ -1,0 +1,50 @@
+import type { World } from '../open.ts';
+import { isAlive, type ProcessIdentity } from '../proc.ts';
+import { bringBack } from './crash.ts';
+import { goOn, isStopped } from './freeze.ts';
+import { closeEntry, type JournalEntry, openEntries } from './journal.ts';
+import { heal } from './links.ts';
+import { processesOfRegion } from './processes.ts';
+import { linksOf } from './spec.ts';
+
+export interface UndoResult {
+  readonly complete: boolean;
+  /** What is left of the fault, for a person; empty when complete. */
+  readonly left: readonly string[];
+}
+
+/** Takes one fault back, looks whether it is gone, and only then says so in the journal. May be done twice. */
+export async function undoEntry(world: World, entry: JournalEntry): Promise<UndoResult> {
+  const left = await takeBack(world, entry);
+  if (left.length === 0) closeEntry(world, entry.id);
+  return { complete: left.length === 0, left };
+}
+
+async function takeBack(world: World, entry: JournalEntry): Promise<readonly string[]> {
+  const { spec } = entry;
+  // Its holder may have stopped more since this entry was read.
+  const latest = openEntries(world).find((it) => it.id === entry.id) ?? entry;
+  switch (spec.kind) {
+    case 'crash':
+      return bringBack(world, spec.place);
+    case 'wedge':
+      return goOn(latest.stopped);
+    case 'freeze':
+      return goOn([...latest.stopped, ...(await stoppedIn(world, spec.place))]);
+    default:
+      return heal(world, linksOf(world.layout, spec));
+  }
+}
+
+/** Also what was born stopped, or is in no journal: a thaw leaves nobody behind. */
+async function stoppedIn(
+  world: World,
+  place: Parameters<typeof processesOfRegion>[1],
+): Promise<readonly ProcessIdentity[]> {
+  try {
+    return (await processesOfRegion(world, place)).filter((it) => isAlive(it) && isStopped(it));
+  } catch {
+    // Without a supervisor the journal's list has to do.
+    return [];
+  }
+}
