@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { type PlaceId, placeId } from '../../src/base/ids.ts';
-import { crashRegion } from '../../src/world/faults.ts';
+import { crashRegion } from '../../src/world/faults/inject.ts';
 import { openWorld } from '../../src/world/open.ts';
 import { connect, eventually, farshore, removeState, ROOT, stateDir, status } from './cli.ts';
 import { startOrders } from './load.ts';
