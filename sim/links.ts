@@ -1,0 +1,114 @@
+import type { PlaceId } from '../src/base/ids.ts';
+import type { Rng } from './rng.ts';
+import type { Scheduler } from './clock.ts';
+
+/** What travels: a cut may take one kind of traffic and leave the rest. */
+export type Traffic = 'agents' | 'store' | 'replication' | 'gateways';
+
+interface Link {
+  delayMs: number;
+  readonly cut: Set<Traffic>;
+  readonly waiting: Set<Pipe>;
+}
+
+/** Retransmission after a cut ends: at most this much later. */
+const RETRANSMIT_MS_MAX = 250;
+
+/** Directed links between places. Bytes on a cut link wait, as TCP's do, until it heals or their connection ends. */
+export class Links {
+  readonly scheduler: Scheduler;
+  readonly rng: Rng;
+  readonly #links = new Map<string, Link>();
+
+  constructor(scheduler: Scheduler, rng: Rng, places: readonly PlaceId[], delayMs: (a: number, b: number) => number) {
+    this.scheduler = scheduler;
+    this.rng = rng;
+    places.forEach((from, a) =>
+      places.forEach((to, b) => {
+        const link: Link = { delayMs: a === b ? 0.2 : delayMs(Math.min(a, b), Math.max(a, b)), cut: new Set(), waiting: new Set() };
+        this.#links.set(`${from}>${to}`, link);
+      }),
+    );
+  }
+
+  #of(from: PlaceId, to: PlaceId): Link {
+    const link = this.#links.get(`${from}>${to}`);
+    if (link === undefined) throw new Error(`no link from ${from} to ${to}`);
+    return link;
+  }
+
+  delayMs(from: PlaceId, to: PlaceId): number {
+    const { delayMs } = this.#of(from, to);
+    return delayMs * (1 + 0.2 * this.rng.unit());
+  }
+
+  slow(from: PlaceId, to: PlaceId, extraMs: number): void {
+    this.#of(from, to).delayMs += extraMs;
+  }
+
+  isCut(from: PlaceId, to: PlaceId, traffic: Traffic): boolean {
+    return from !== to && this.#of(from, to).cut.has(traffic);
+  }
+
+  cut(from: PlaceId, to: PlaceId, traffic: readonly Traffic[]): void {
+    for (const kind of traffic) this.#of(from, to).cut.add(kind);
+  }
+
+  heal(from: PlaceId, to: PlaceId, traffic: readonly Traffic[]): void {
+    const link = this.#of(from, to);
+    for (const kind of traffic) link.cut.delete(kind);
+    const waiting = [...link.waiting];
+    link.waiting.clear();
+    for (const pipe of waiting) this.scheduler.after(this.rng.between(0, RETRANSMIT_MS_MAX), () => pipe.retransmit());
+  }
+
+  waitFor(pipe: Pipe): void {
+    this.#of(pipe.from, pipe.to).waiting.add(pipe);
+  }
+}
+
+/** One direction of one connection: what is sent arrives in order, later while the link is cut, never after `close`. */
+export class Pipe {
+  readonly from: PlaceId;
+  readonly to: PlaceId;
+  readonly #traffic: Traffic;
+  readonly #links: Links;
+  #held: (() => void)[] = [];
+  #lastMs = 0;
+  #open = true;
+
+  constructor(links: Links, from: PlaceId, to: PlaceId, traffic: Traffic) {
+    this.#links = links;
+    this.from = from;
+    this.to = to;
+    this.#traffic = traffic;
+  }
+
+  send(arrive: () => void, extraMs = 0): void {
+    if (!this.#open) return;
+    const { scheduler } = this.#links;
+    const atMs = Math.max(this.#lastMs, scheduler.nowMs + this.#links.delayMs(this.from, this.to) + extraMs);
+    this.#lastMs = atMs;
+    scheduler.at(atMs, () => this.#arrived(arrive));
+  }
+
+  #arrived(arrive: () => void): void {
+    if (!this.#open) return;
+    if (this.#held.length === 0 && !this.#links.isCut(this.from, this.to, this.#traffic)) return arrive();
+    this.#held.push(arrive);
+    this.#links.waitFor(this);
+  }
+
+  retransmit(): void {
+    if (!this.#open) return;
+    if (this.#links.isCut(this.from, this.to, this.#traffic)) return this.#links.waitFor(this);
+    const held = this.#held;
+    this.#held = [];
+    for (const arrive of held) this.#links.scheduler.after(0, () => this.#arrived(arrive));
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#held = [];
+  }
+}
