@@ -111,7 +111,9 @@ export class Client {
     if (route.kind === 'local') {
       const server = local.host.running;
       if (server === null || !server.up || server.process.frozen) return opened(null);
-      return opened(new SimSession(this.#links, local, null, server, { want: 'rw', epoch: route.epoch, target: 'local' }));
+      return opened(
+        new SimSession(this.#links, local, null, server, { want: 'rw', epoch: route.epoch, target: 'local' }),
+      );
     }
     const { epoch, node } = route;
     this.#knock(local, node, epoch, opened);

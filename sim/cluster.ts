@@ -7,7 +7,8 @@ import type { Log } from '../src/telemetry/log.ts';
 import { Machine, Process } from './clock.ts';
 import { SimGateway } from './gateway.ts';
 import { type OrderFate, SimPeers, type Reachable } from './peers.ts';
-import { SimDatabase, type CrashPoint } from './postgres/database.ts';
+import { SimDatabase } from './postgres/database.ts';
+import type { CrashPoint } from './postgres/statements.ts';
 import { PgHost } from './postgres/host.ts';
 import type { Parts, World } from './world.ts';
 
@@ -19,6 +20,8 @@ export class SimNode implements Reachable {
   readonly host: PgHost | null;
   readonly #world: World;
   readonly #config: AgentConfig;
+  /** Held down by a fault: the supervisor starts nothing here. */
+  held = false;
   agentProcess: Process;
   running: Agent | null = null;
   #gateway: SimGateway | null = null;
@@ -80,10 +83,7 @@ export class SimNode implements Reachable {
     this.running = new Agent({
       config: this.#config,
       clock: process,
-      store: parts.store(
-        store.connect(process, this.place, this.#config.knobs.storeCallTimeoutMs, crashPoint),
-        this,
-      ),
+      store: parts.store(store.connect(process, this.place, this.#config.knobs.storeCallTimeoutMs, crashPoint), this),
       network: parts.network(network, this),
       database,
       gateway:
@@ -130,6 +130,7 @@ export function policyOf(parts: Parts): GroupPolicy {
     mode: parts.mode,
     confirm: 1,
     whenAlone: parts.whenAlone,
+    async: null,
     dataNodes,
     promotable: dataNodes,
     observers: [...dataNodes, nodeId(WITNESS, 'witness')],
@@ -144,7 +145,14 @@ export function configOf(policy: GroupPolicy, node: NodeId, place: PlaceId, knob
       const data = policy.dataNodes.includes(other);
       const address = { host: other, port: 1 };
       const at = other.slice(0, other.lastIndexOf('/')) as PlaceId;
-      return { node: other, place: at, data, agent: address, gateway: data ? address : null, postgres: data ? address : null };
+      return {
+        node: other,
+        place: at,
+        data,
+        agent: address,
+        gateway: data ? address : null,
+        postgres: data ? address : null,
+      };
     });
   return {
     node,
@@ -154,6 +162,7 @@ export function configOf(policy: GroupPolicy, node: NodeId, place: PlaceId, knob
     api: { host: node, port: 1 },
     secretsPath: '',
     storeUrls: [],
+    storeKind: 'embedded',
     database: null,
     peers,
   };

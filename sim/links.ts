@@ -25,7 +25,11 @@ export class Links {
     this.rng = rng;
     places.forEach((from, a) =>
       places.forEach((to, b) => {
-        const link: Link = { delayMs: a === b ? 0.2 : delayMs(Math.min(a, b), Math.max(a, b)), cut: new Set(), waiting: new Set() };
+        const link: Link = {
+          delayMs: a === b ? 0.2 : delayMs(Math.min(a, b), Math.max(a, b)),
+          cut: new Set(),
+          waiting: new Set(),
+        };
         this.#links.set(`${from}>${to}`, link);
       }),
     );

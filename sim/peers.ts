@@ -7,6 +7,7 @@ import type { Rng } from './rng.ts';
 
 const REOPEN_MS = 40;
 const STREAM_IDLE_MS = 10_000;
+const OPEN_TIMEOUT_MS = 1_500;
 const DOOR_EVERY_MS = 100;
 const DOOR_TIMEOUT_MS = 5_000;
 
@@ -119,6 +120,9 @@ class PulseStream {
           if (generation === this.#generation) run();
         }),
       );
+    this.#me.after(OPEN_TIMEOUT_MS, () => {
+      if (generation === this.#generation && this.#broken && !this.#closed) this.#break('not open in time');
+    });
     const roundTripMs = this.#links.delayMs(this.#place, this.#target.place) * 2;
     this.#heardAtMs = this.#me.nowMs();
     this.#watchIdle(generation);

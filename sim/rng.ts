@@ -40,9 +40,9 @@ export class Rng {
     return this.unit() < probability;
   }
 
-  pick<T>(from: readonly [T, ...T[]]): T;
+  pick<const T extends readonly [unknown, ...unknown[]]>(from: T): T[number];
   pick<T>(from: readonly T[]): T | undefined;
-  pick<T>(from: readonly T[]): T | undefined {
+  pick(from: readonly unknown[]): unknown {
     return from[this.whole(0, from.length - 1)];
   }
 

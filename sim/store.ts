@@ -72,7 +72,8 @@ export class SimStore {
           });
         const there = new Pipe(this.#links, from, this.place, 'store');
         const back = new Pipe(this.#links, this.place, from, 'store');
-        const late = this.lateChance > 0 && this.rng.chance(this.lateChance) ? this.rng.between(timeoutMs, 4 * timeoutMs) : 0;
+        const late =
+          this.lateChance > 0 && this.rng.chance(this.lateChance) ? this.rng.between(timeoutMs, 4 * timeoutMs) : 0;
         there.send(() => {
           const server = this.process;
           if (!server.alive) return back.send(() => answer(unknown('connection refused')));

@@ -93,7 +93,15 @@ export class World {
     const machine = this.#machine();
     const hasData = this.policy.dataNodes.includes(id);
     const host = hasData
-      ? new PgHost({ node: id, place, machine, links: this.links, rng: this.rng.fork(), hosts: this.hosts, delays: this.parts.delays })
+      ? new PgHost({
+          node: id,
+          place,
+          machine,
+          links: this.links,
+          rng: this.rng.fork(),
+          hosts: this.hosts,
+          delays: this.parts.delays,
+        })
       : null;
     if (host !== null) this.hosts.set(id, host);
     const node = new SimNode(this, configOf(this.policy, id, place, this.parts.knobs), host, machine);

@@ -49,6 +49,7 @@ export class PgServer {
   replayed = 0;
   storedEpoch: number | null = null;
   storedTimeline = 0;
+  storedBy: NodeId | null = null;
   beat: { readonly seq: number; readonly wallMs: number } | null = null;
   /** Settings as the postmaster read them last. */
   shown: { readonly syncList: SyncList; readonly upstream: DataDir['upstream'] };
@@ -60,6 +61,10 @@ export class PgServer {
   receiver: WalReceiver | null = null;
   /** Sessions of clients end with their server. */
   readonly sessions = new Set<() => void>();
+  /** Called when an epoch is stored here: a reign begins. */
+  onEpoch: (epoch: number) => void = () => undefined;
+  /** Called when a process has read its settings again. */
+  onSettings: () => void = () => undefined;
   #released = 0;
   #waiters: Waiter[] = [];
   #replaying = false;
@@ -130,6 +135,18 @@ export class PgServer {
     });
   }
 
+  /** Every list by which a commit may be acknowledged now: the flag's, and those of the walsenders that count. */
+  listsInForce(): readonly SyncList[] {
+    const lists: SyncList[] = this.syncDefined ? [] : [{ epoch: 0, w: 0, names: [] }];
+    for (const sender of this.walSenders) if (sender.hasPriority && sender.list.w > 0) lists.push(sender.list);
+    return lists;
+  }
+
+  /** Begins as a server that has run for a while. */
+  ranBefore(): void {
+    this.syncDefined = this.shown.syncList.w > 0;
+  }
+
   #checkpointerReads(): void {
     this.checkpointerList = this.shown.syncList;
     const defined = this.checkpointerList.w > 0;
@@ -137,6 +154,7 @@ export class PgServer {
     this.syncDefined = defined;
     // SyncRepUpdateSyncStandbysDefined: with nobody to wait for, everybody who waits is released.
     if (!defined) this.release(this.end);
+    this.onSettings();
   }
 
   #startupReads(): void {
@@ -160,6 +178,7 @@ export class PgServer {
     this.dir.wal.push({ timeline: this.timeline, what });
     this.#replayTo(this.end);
     this.sendToAll();
+    if (what.kind === 'epoch') this.onEpoch(what.n);
     return this.end;
   }
 
@@ -187,6 +206,7 @@ export class PgServer {
       if (entry?.what.kind === 'epoch') {
         this.storedEpoch = entry.what.n;
         this.storedTimeline = entry.timeline;
+        this.storedBy = entry.what.by;
       } else if (entry?.what.kind === 'beat') this.beat = entry.what;
     }
   }

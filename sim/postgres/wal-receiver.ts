@@ -27,7 +27,13 @@ export class WalReceiver {
   #open = true;
   streaming = false;
 
-  constructor(standby: PgServer, links: Links, target: { readonly epoch: number }, upstream: () => PgServer | null, to: PgServer['place']) {
+  constructor(
+    standby: PgServer,
+    links: Links,
+    target: { readonly epoch: number },
+    upstream: () => PgServer | null,
+    to: PgServer['place'],
+  ) {
     this.standby = standby;
     this.#target = target;
     this.up = new Pipe(links, standby.place, to, 'replication');

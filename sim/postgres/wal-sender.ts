@@ -12,7 +12,7 @@ export class WalSender {
   readonly node: NodeId;
   readonly epoch: number;
   readonly #receiver: WalReceiver;
-  #list: SyncList;
+  list: SyncList;
   #sent: number;
   #heardAtMs: number;
   #open = true;
@@ -27,7 +27,7 @@ export class WalSender {
     this.node = node;
     this.epoch = epoch;
     this.#sent = from;
-    this.#list = server.shown.syncList;
+    this.list = server.shown.syncList;
     this.hasPriority = this.#isNamed();
     this.#heardAtMs = server.process.nowMs();
     server.walSenders.add(this);
@@ -35,12 +35,13 @@ export class WalSender {
   }
 
   #isNamed(): boolean {
-    return this.#list.w > 0 && this.#list.epoch === this.epoch && this.#list.names.includes(this.node);
+    return this.list.w > 0 && this.list.epoch === this.epoch && this.list.names.includes(this.node);
   }
 
   readSettings(): void {
-    this.#list = this.server.shown.syncList;
+    this.list = this.server.shown.syncList;
     this.hasPriority = this.#isNamed();
+    this.server.onSettings();
   }
 
   send(): void {
@@ -60,7 +61,7 @@ export class WalSender {
     this.flushed = flushed;
     this.replayed = replayed;
     if (flushed >= this.#sent) this.streaming = true;
-    if (this.streaming && this.hasPriority) this.server.releaseBy(this.#list);
+    if (this.streaming && this.hasPriority) this.server.releaseBy(this.list);
   }
 
   #watch(): void {

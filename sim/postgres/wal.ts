@@ -5,7 +5,7 @@ import type { Lsn } from '../../src/base/lsn.ts';
 export type What =
   | { readonly kind: 'row'; readonly id: number }
   | { readonly kind: 'beat'; readonly seq: number; readonly wallMs: number }
-  | { readonly kind: 'epoch'; readonly n: number }
+  | { readonly kind: 'epoch'; readonly n: number; readonly by: NodeId }
   /** End of recovery, checkpoint, or the mark of a barrier. */
   | { readonly kind: 'mark'; readonly text: string };
 
@@ -29,8 +29,6 @@ const texts: Lsn[] = [];
 export function lsnOf(count: number): Lsn {
   return (texts[count] ??= `0/${(START + count * BYTES).toString(16).toUpperCase()}`);
 }
-
-export const countOf = (lsn: Lsn): number => (Number.parseInt(lsn.slice(lsn.indexOf('/') + 1), 16) - START) / BYTES;
 
 /** A data directory: what survives a crash. */
 export interface DataDir {
@@ -59,3 +57,10 @@ export const timelineOf = (dir: DataDir): number => dir.wal.at(-1)?.timeline ?? 
 /** Is everything that `dir` holds also in `other`, at the same place? */
 export const isPrefix = (dir: readonly Entry[], other: readonly Entry[]): boolean =>
   dir.length <= other.length && (dir.length === 0 || dir[dir.length - 1] === other[dir.length - 1]);
+
+/** How many records two logs have in common from the start. */
+export function commonCount(a: readonly Entry[], b: readonly Entry[]): number {
+  let count = Math.min(a.length, b.length);
+  while (count > 0 && a[count - 1] !== b[count - 1]) count -= 1;
+  return count;
+}

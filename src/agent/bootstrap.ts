@@ -8,6 +8,7 @@ import { type GroupStore, put } from './group-store.ts';
 import type { Reign } from './reign.ts';
 
 const BOOTSTRAP = 'bootstrap-1';
+const BARRIER_TIMEOUT_MS = 5_000;
 
 /**
  * The first database of the group: cluster, records, first start, in an order in which every step may be repeated after a
@@ -31,6 +32,11 @@ export async function makeFirstDatabase(
   const opened = started.kind === 'refused' && started.code === 'not-fresh';
   if (opened && before.state !== 'primary') return done(null);
   if (!opened && started.kind !== 'done') return started;
+  if (list.w > 0) {
+    // A reload is no barrier (P4.1b): until it took effect, the first writes would be acknowledged by this node alone (I4).
+    const settled = await database.settleSyncList({ epoch: 1, ...list }, ['in-force'], BARRIER_TIMEOUT_MS);
+    if (settled.kind !== 'done') return settled;
+  }
   const now = await group.readReign();
   if (now.kind !== 'done') return now;
   if (now.value.epoch?.value.n !== 1) return refused('overtaken', 'another epoch was written meanwhile');

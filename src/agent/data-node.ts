@@ -223,7 +223,11 @@ export class DataNode {
   }
 
   async #promote(order: Extract<Order, { do: 'promote' }>, permit: Permit): Promise<Outcome<Position>> {
-    const promoted = await promoteSelf(this.#me, this.#database, this.#group, order, permit);
+    const { policy, knobs } = this.#deps.config;
+    // `block`: nothing is acknowledged alone, not even until a PostgreSQL that has just started has read its list (I4).
+    const unproven = order.w > 0 && policy.whenAlone === 'block' && !this.#duty.waitsProven;
+    const barrierTimeoutMs = unproven ? knobs.barrierTimeoutMs : null;
+    const promoted = await promoteSelf(this.#me, this.#database, this.#group, order, permit, barrierTimeoutMs);
     if (promoted.kind !== 'done') return promoted;
     const { epoch, epochModRevision } = order;
     const reign: Reign = { epoch, epochModRevision, beganAtLsn: promoted.value.lsn };

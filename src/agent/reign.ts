@@ -21,6 +21,8 @@ const SHOWN_TIMEOUT_MS = 2_000;
  * P5 on the target: list of the new reign, epoch again, promote, check, epoch again. The gateway is opened by the caller,
  * under the same permit. Anything that does not match the store ends it; a database that was promoted for nothing is
  * demoted by the next look at the role.
+ *
+ * `barrierTimeoutMs`: null when PostgreSQL was shown before, or need not be, to have noted that somebody must confirm.
  */
 export async function promoteSelf(
   me: NodeId,
@@ -28,6 +30,7 @@ export async function promoteSelf(
   group: GroupStore,
   order: Extract<Order, { do: 'promote' }>,
   permit: Permit,
+  barrierTimeoutMs: number | null,
 ): Promise<Outcome<Position>> {
   const before = await whyNotMine(me, group, order);
   if (before !== null) return before;
@@ -41,7 +44,10 @@ export async function promoteSelf(
   const listed = await database.setSyncList(list);
   if (listed.kind !== 'done') return listed;
   // Every process that starts from here on has the list; nobody streams from a standby, so no older walsender is left.
-  const shown = await database.settleSyncList(list, [], SHOWN_TIMEOUT_MS);
+  const shown =
+    barrierTimeoutMs === null
+      ? await database.settleSyncList(list, [], SHOWN_TIMEOUT_MS)
+      : await database.settleSyncList(list, ['in-force'], barrierTimeoutMs);
   if (shown.kind !== 'done') return shown;
   const again = await whyNotMine(me, group, order);
   if (again !== null) return again;

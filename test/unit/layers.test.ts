@@ -89,6 +89,27 @@ describe('layers', () => {
     expect(imports).toBeGreaterThan(300);
   });
 
+  it('the simulator takes what it runs from the product, and the product nothing from it', () => {
+    const simRoot = join(root, '../sim');
+    const sims = readdirSync(simRoot, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+    expect(sims.length).toBeGreaterThan(15);
+    const allowed = ['base', 'ports', 'decide', 'telemetry', 'coordination', 'database', 'agent'];
+    const texts = sims.map((file) => [file, readFileSync(join(simRoot, file), 'utf8')] as const);
+    const wrong = texts.flatMap(([file, text]) =>
+      importsOf(text)
+        .map((target) => /^(?:\.\.\/)+src\/([^/]+)\//.exec(target)?.[1])
+        .filter((to) => to !== undefined && !allowed.includes(to))
+        .map((to) => `${file}: ${to}`),
+    );
+    expect(wrong).toEqual([]);
+    expect(files.filter((file) => importsOf(read(file)).some((target) => target.includes('../sim/')))).toEqual([]);
+    expect(texts.filter(([, text]) => text.split('\n').length > 400).map(([file]) => file)).toEqual([]);
+    const untimely = texts.filter(
+      ([file, text]) => file !== 'main.ts' && /\b(Date\.now|Math\.random|setTimeout)\(/.test(text),
+    );
+    expect(untimely.map(([file]) => file)).toEqual([]);
+  });
+
   it('keeps clock, randomness, environment and I/O out of pure folders', () => {
     const wrong: string[] = [];
     for (const file of product.filter((f) => FOLDERS[folderOf(f)]?.pure)) {

@@ -1,0 +1,119 @@
+import type { decideFailover } from '../src/decide/failover/decide.ts';
+import type { Coordination, Compare } from '../src/ports/coordination.ts';
+import type { RegionDatabase, SyncList } from '../src/ports/database.ts';
+import { done } from '../src/base/result.ts';
+import type { Parts } from './world.ts';
+
+/** One deliberate mistake: what is left out, and the part of the world that leaves it out. */
+export interface Breakage {
+  readonly name: string;
+  readonly what: string;
+  /** Where to begin to look: it shows within 60 schedules from here. */
+  readonly fromSeed: number;
+  readonly change: (parts: Parts) => Parts;
+}
+
+/** The same database, but for some of its calls. */
+function but(database: RegionDatabase, calls: Partial<RegionDatabase>): RegionDatabase {
+  return new Proxy(database, {
+    get: (whole, name: keyof RegionDatabase) => calls[name] ?? (whole[name] as () => unknown).bind(whole),
+  });
+}
+
+type Decide = typeof decideFailover;
+
+const decides = (name: string, fromSeed: number, what: string, wrap: (decide: Decide) => Decide): Breakage => ({
+  name,
+  fromSeed,
+  what,
+  change: (parts) => ({ ...parts, decide: wrap(parts.decide) }),
+});
+
+/** The compare of `key` is left out of every transaction that writes. */
+const withoutCompare =
+  (name: string) =>
+  (store: Coordination): Coordination => ({
+    ...store,
+    txn: (compare: readonly Compare[], then, orElse) =>
+      store.txn(
+        then.some((op) => 'put' in op)
+          ? compare.filter((one) => !(one.key.endsWith(name) && 'modRevision' in one && one.modRevision > 0))
+          : compare,
+        then,
+        orElse,
+      ),
+  });
+
+export const BREAKAGES: readonly Breakage[] = [
+  {
+    name: 'no-fence',
+    fromSeed: 1,
+    what: 'a detach order is answered with the position, and the standby streams on (P3.1)',
+    change: (parts) => ({
+      ...parts,
+      database: (database) =>
+        but(database, {
+          detach: async () => {
+            const { state, timeline, endLsn, systemId, storedEpoch } = await database.status();
+            if (state !== 'standby') return database.detach();
+            return done({ timeline: timeline ?? 1, lsn: endLsn ?? '0/0', systemId: systemId ?? '', storedEpoch });
+          },
+          promote: (epoch: number) => database.detach().then(() => database.promote(epoch)),
+        }),
+    }),
+  },
+  decides(
+    'no-position-check',
+    95,
+    'one member that was read is enough, whoever it is (P3.2)',
+    (decide) => (state, o) => {
+      if (state.kind !== 'fencing') return decide(state, o);
+      const record = state.record.value;
+      // As if one of N had been asked for, with W = N: a single position is a quorum then.
+      return decide(
+        { ...state, record: { ...state.record, value: { ...record, w: Math.max(record.w, record.names.length) } } },
+        o,
+      );
+    },
+  ),
+  {
+    name: 'no-epoch-compare',
+    fromSeed: 1,
+    what: 'control writes do not compare the epoch: a create revision would not change by overwriting (P1.1)',
+    change: (parts) => ({ ...parts, store: withoutCompare('/epoch') }),
+  },
+  {
+    name: 'no-record-compare',
+    fromSeed: 1,
+    what: 'degrading and taking over do not compare one record (P4.2)',
+    change: (parts) => ({ ...parts, store: withoutCompare('/sync') }),
+  },
+  {
+    name: 'no-barrier',
+    fromSeed: 20,
+    what: 'a stricter list counts as in force at once (P4.1b)',
+    change: (parts) => ({
+      ...parts,
+      database: (database) => but(database, { settleSyncList: async () => done(undefined) }),
+    }),
+  },
+  {
+    name: 'promote-with-an-empty-list',
+    fromSeed: 1,
+    what: 'a reign begins with nobody to confirm, whatever the record says later (P5)',
+    change: (parts) => ({
+      ...parts,
+      database: (database) =>
+        but(database, {
+          setSyncList: (list: SyncList) => database.setSyncList({ ...list, w: 0, names: [] }),
+          settleSyncList: async () => done(undefined),
+        }),
+    }),
+  },
+  {
+    name: 'cancelled-wait-is-acknowledged',
+    fromSeed: 35,
+    what: 'the WARNING of a cancelled wait is overlooked (P7.3)',
+    change: (parts) => ({ ...parts, gatewayRules: { ...parts.gatewayRules, cancelledIsAcked: true } }),
+  },
+];

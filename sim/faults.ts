@@ -1,0 +1,271 @@
+import type { NodeId, PlaceId } from '../src/base/ids.ts';
+import type { SimNode } from './cluster.ts';
+import type { Traffic } from './links.ts';
+import { Rng } from './rng.ts';
+import type { World } from './world.ts';
+
+export type Fault =
+  | {
+      readonly kind: 'crash';
+      readonly node: NodeId;
+      readonly what: 'agent' | 'gateway' | 'postgres' | 'postmaster' | 'all';
+    }
+  | { readonly kind: 'freeze'; readonly node: NodeId; readonly what: 'agent' | 'postgres' | 'all' }
+  | { readonly kind: 'suspend'; readonly node: NodeId }
+  | {
+      readonly kind: 'cut';
+      readonly from: PlaceId;
+      readonly to: PlaceId;
+      readonly traffic: readonly Traffic[];
+      readonly both: boolean;
+    }
+  | { readonly kind: 'isolate'; readonly place: PlaceId; readonly how: 'both' | 'in' | 'out' }
+  | { readonly kind: 'slow-link'; readonly from: PlaceId; readonly to: PlaceId; readonly extraMs: number }
+  | { readonly kind: 'store'; readonly what: 'crash' | 'freeze' | 'slow' | 'late' }
+  | { readonly kind: 'late-orders' }
+  | { readonly kind: 'clock'; readonly node: NodeId; readonly jumpMs: number; readonly rate: number }
+  | { readonly kind: 'cancel-waits'; readonly node: NodeId }
+  | { readonly kind: 'crash-point'; readonly what: 'agent' | 'postgres' | 'all'; readonly nth: number };
+
+export interface Planned {
+  readonly atMs: number;
+  readonly forMs: number;
+  readonly fault: Fault;
+}
+
+const ALL: readonly Traffic[] = ['agents', 'store', 'replication', 'gateways'];
+
+/** What happens in a schedule, and when, by seed alone. Everything is undone before `untilMs`. */
+export function planFaults(seed: number, world: World, fromMs: number, untilMs: number): Planned[] {
+  const rng = new Rng(seed ^ 0x5eed);
+  const count = rng.whole(1, 5);
+  return Array.from({ length: count }, () => {
+    const atMs = rng.between(fromMs, untilMs - 500);
+    return {
+      atMs,
+      forMs: Math.min(untilMs - atMs, rng.chance(0.5) ? rng.between(50, 1_500) : rng.between(1_500, 9_000)),
+      fault: draw(rng, world),
+    };
+  }).toSorted((a, b) => a.atMs - b.atMs);
+}
+
+function draw(rng: Rng, world: World): Fault {
+  const data = world.policy.dataNodes;
+  // Half of the time it meets the first primary.
+  const node = rng.chance(0.5) ? data[0] : rng.pick(data);
+  const from = rng.pick(world.places);
+  const to = rng.pick(world.places);
+  if (node === undefined || from === undefined || to === undefined) throw new Error('no places');
+  const place = node.slice(0, node.lastIndexOf('/')) as PlaceId;
+  const traffic = rng.chance(0.4) ? ALL : [rng.pick(ALL) ?? 'agents'];
+  const faults: readonly [number, () => Fault][] = [
+    [
+      5,
+      () => ({
+        kind: 'crash',
+        node,
+        what: rng.pick(['agent', 'gateway', 'postgres', 'postmaster', 'all', 'all', 'all']),
+      }),
+    ],
+    [3, () => ({ kind: 'freeze', node, what: rng.pick(['agent', 'postgres', 'all']) })],
+    [1, () => ({ kind: 'suspend', node })],
+    [4, () => ({ kind: 'isolate', place, how: rng.pick(['both', 'both', 'in', 'out']) })],
+    [4, () => ({ kind: 'cut', from, to, traffic, both: rng.chance(0.5) })],
+    [1, () => ({ kind: 'slow-link', from, to, extraMs: rng.between(50, 1_500) })],
+    [2, () => ({ kind: 'store', what: rng.pick(['crash', 'freeze', 'slow', 'late']) })],
+    [1, () => ({ kind: 'late-orders' })],
+    [1, () => ({ kind: 'clock', node, jumpMs: rng.between(-5_000, 5_000), rate: rng.between(0.998, 1.002) })],
+    [1, () => ({ kind: 'cancel-waits', node })],
+    [3, () => ({ kind: 'crash-point', what: rng.pick(['agent', 'postgres', 'all']), nth: rng.whole(1, 60) })],
+  ];
+  let left = rng.between(
+    0,
+    faults.reduce((sum, [weight]) => sum + weight, 0),
+  );
+  for (const [weight, make] of faults) {
+    left -= weight;
+    if (left <= 0) return make();
+  }
+  return { kind: 'late-orders' };
+}
+
+/** Plans the faults into the world's time; each undoes itself. */
+export function schedule(world: World, planned: readonly Planned[]): void {
+  for (const { atMs, forMs, fault } of planned) {
+    world.scheduler.at(atMs, () => {
+      world.tell('fault', `${describe(fault)} for ${Math.round(forMs)} ms`);
+      const undo = inject(world, fault);
+      world.scheduler.after(forMs, () => {
+        world.tell('fault', `${describe(fault)} is over`);
+        undo();
+      });
+    });
+  }
+}
+
+export const describe = (fault: Fault): string =>
+  Object.values(fault)
+    .map((value) => (typeof value === 'number' ? value.toFixed(value < 2 ? 4 : 0) : String(value)))
+    .join(' ');
+
+function inject(world: World, fault: Fault): () => void {
+  switch (fault.kind) {
+    case 'crash':
+      return crash(nodeOf(world, fault.node), fault.what);
+    case 'freeze':
+      return freeze(nodeOf(world, fault.node), fault.what);
+    case 'suspend': {
+      const node = nodeOf(world, fault.node);
+      node.machine.suspend();
+      const thaw = freeze(node, 'all');
+      return () => {
+        node.machine.resume();
+        thaw();
+      };
+    }
+    case 'cut':
+      return cut(
+        world,
+        [[fault.from, fault.to], ...(fault.both ? ([[fault.to, fault.from]] as const) : [])],
+        fault.traffic,
+      );
+    case 'isolate': {
+      const others = [...new Set(world.places)].filter((place) => place !== fault.place);
+      const outward = fault.how === 'in' ? [] : others.map((other) => [fault.place, other] as const);
+      const inward = fault.how === 'out' ? [] : others.map((other) => [other, fault.place] as const);
+      return cut(world, [...outward, ...inward], ALL);
+    }
+    case 'slow-link':
+      world.links.slow(fault.from, fault.to, fault.extraMs);
+      return () => world.links.slow(fault.from, fault.to, -fault.extraMs);
+    case 'store':
+      return troubleStore(world, fault.what);
+    case 'late-orders': {
+      world.orderFate = () => ({ lateMs: 4_000, againMs: 12_000 });
+      return () => {
+        world.orderFate = () => ({ lateMs: null, againMs: null });
+      };
+    }
+    case 'clock': {
+      const { machine } = nodeOf(world, fault.node);
+      const before = machine.rate;
+      machine.jumpWall(fault.jumpMs);
+      machine.drift(fault.rate);
+      return () => machine.drift(before);
+    }
+    case 'cancel-waits': {
+      const { host } = nodeOf(world, fault.node);
+      let over = false;
+      const again = (): void => {
+        if (over) return;
+        host?.running?.cancelWait();
+        world.scheduler.after(37, again);
+      };
+      again();
+      return () => {
+        over = true;
+      };
+    }
+    case 'crash-point':
+      return crashAt(world, fault.what, fault.nth);
+  }
+}
+
+function nodeOf(world: World, id: NodeId): SimNode {
+  const node = world.nodes.get(id);
+  if (node === undefined) throw new Error(`no node ${id}`);
+  return node;
+}
+
+function crash(node: SimNode, what: 'agent' | 'gateway' | 'postgres' | 'postmaster' | 'all'): () => void {
+  if (what === 'postmaster') {
+    node.host?.loseThePostmaster(2);
+    return () => undefined;
+  }
+  if (what === 'postgres') {
+    node.host?.kill();
+    return () => undefined;
+  }
+  if (what === 'all') node.held = true;
+  if (what !== 'gateway') node.killAgent();
+  if (what !== 'agent') node.killGateway();
+  if (what === 'all') node.host?.kill();
+  return () => {
+    node.held = false;
+  };
+}
+
+function freeze(node: SimNode, what: 'agent' | 'postgres' | 'all'): () => void {
+  const processes =
+    what === 'all'
+      ? node.processes
+      : what === 'agent'
+        ? [node.agentProcess]
+        : node.host?.running == null
+          ? []
+          : [node.host.running.process];
+  for (const process of processes) process.freeze();
+  return () => {
+    for (const process of processes) process.thaw();
+  };
+}
+
+function cut(world: World, pairs: readonly (readonly [PlaceId, PlaceId])[], traffic: readonly Traffic[]): () => void {
+  for (const [from, to] of pairs) world.links.cut(from, to, traffic);
+  return () => {
+    for (const [from, to] of pairs) world.links.heal(from, to, traffic);
+  };
+}
+
+function troubleStore(world: World, what: 'crash' | 'freeze' | 'slow' | 'late'): () => void {
+  const { store } = world;
+  switch (what) {
+    case 'crash':
+      store.kill();
+      return () => store.restart();
+    case 'freeze':
+      store.process.freeze();
+      return () => store.thaw();
+    case 'slow':
+      store.slowMs = 3_000;
+      return () => {
+        store.slowMs = 0;
+      };
+    case 'late':
+      store.lateChance = 0.3;
+      return () => {
+        store.lateChance = 0;
+      };
+  }
+}
+
+/** Ends a process in the middle of a step: at the n-th statement or store call from now on. */
+function crashAt(world: World, what: 'agent' | 'postgres' | 'all', nth: number): () => void {
+  let left = nth;
+  world.crashPoint = (node, where) => {
+    left -= 1;
+    if (left !== 0) return;
+    world.tell('fault', `${node.id} is killed (${what}) at ${where}`);
+    if (what !== 'postgres') node.killAgent();
+    if (what !== 'agent') node.host?.kill();
+    if (what === 'all') node.killGateway();
+  };
+  return () => {
+    world.crashPoint = () => undefined;
+  };
+}
+
+const RESTART_MS = 300;
+
+/** Starts again what ended, as the world's supervisor does; PostgreSQL is for its agent to start. */
+export function supervise(world: World): void {
+  const look = (): void => {
+    for (const node of world.nodes.values()) {
+      if (node.held) continue;
+      node.startGateway();
+      if (!node.agentProcess.alive) node.startAgent();
+    }
+    world.scheduler.after(RESTART_MS, look);
+  };
+  look();
+}

@@ -1,0 +1,91 @@
+import { defaultKnobs } from '../src/base/knobs.ts';
+import { beginInReign } from './begin.ts';
+import { describe, type Planned, planFaults, schedule, supervise } from './faults.ts';
+import { Judge } from './judge.ts';
+import { Rng } from './rng.ts';
+import { type Line, type Parts, usualParts, World } from './world.ts';
+
+export interface Ran {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly lines: readonly Line[];
+  readonly events: number;
+  readonly acked: number;
+  readonly epochs: number;
+  readonly shape: string;
+  readonly faults: readonly Planned[];
+}
+
+const CALM_MS = 1_500;
+const HEALED_MS = 10_500;
+/** How long everything may take to come home once nothing is broken any more. */
+const HOME_MS_MAX = 60_000;
+const LOOK_EVERY_MS = 500;
+
+/** The shape of the deployment is drawn by the seed too. */
+function shapeOf(seed: number): { readonly parts: Parts; readonly fromScratch: boolean } {
+  const rng = new Rng(seed ^ 0x5a9e);
+  const regions = rng.chance(0.4) ? 2 : 3;
+  const mode = regions === 2 ? 'sync' : rng.pick(['sync', 'semi-sync'] as const);
+  const whenAlone = rng.pick(['block', 'serve-with-rpo-suspended'] as const);
+  return {
+    parts: { ...usualParts(), regions, mode, whenAlone, knobs: { ...defaultKnobs() } },
+    fromScratch: rng.chance(0.1),
+  };
+}
+
+/** One schedule: the same seed gives the same run, with or without the story told. */
+export async function runSeed(
+  seed: number,
+  options: {
+    readonly tells?: boolean;
+    readonly change?: (parts: Parts) => Parts;
+    readonly faults?: readonly Planned[];
+  } = {},
+): Promise<Ran> {
+  const { parts, fromScratch } = shapeOf(seed);
+  const world = new World(seed, options.change?.(parts) ?? parts, options.tells ?? false);
+  const judge = new Judge(world);
+  if (!fromScratch) beginInReign(world);
+  supervise(world);
+  const healedAtMs = HEALED_MS + (fromScratch ? 3_000 : 0);
+  const faults = options.faults ?? planFaults(seed, world, CALM_MS, healedAtMs);
+  schedule(world, faults);
+  let isAtRest = false;
+  const look = (): void => {
+    isAtRest = world.ledger.lastAckMs > healedAtMs && judge.atRest();
+    if (!isAtRest) world.scheduler.after(LOOK_EVERY_MS, look);
+  };
+  world.scheduler.at(healedAtMs + LOOK_EVERY_MS, look);
+  await world.scheduler.run(
+    () => isAtRest || judge.violations.length > 0 || world.scheduler.nowMs > healedAtMs + HOME_MS_MAX,
+  );
+  if (judge.violations.length === 0) judge.judgeEnd(healedAtMs, isAtRest);
+  const { regions, mode, whenAlone } = world.parts;
+  return {
+    seed,
+    violations: judge.violations,
+    lines: world.lines ?? [],
+    events: world.scheduler.events,
+    acked: world.ledger.acked.length,
+    epochs: judge.epoch?.n ?? 0,
+    shape: `${regions} regions, ${mode}, ${whenAlone}${fromScratch ? ', from scratch' : ''}`,
+    faults,
+  };
+}
+
+/** Leaves out every fault that the violation does not need. */
+export async function shrink(ran: Ran, change?: (parts: Parts) => Parts): Promise<readonly Planned[]> {
+  const rule = (text: string | undefined): string => text?.split(':')[0] ?? '';
+  const wanted = rule(ran.violations[0]);
+  let faults = ran.faults;
+  for (const fault of ran.faults) {
+    const fewer = faults.filter((other) => other !== fault);
+    const again = await runSeed(ran.seed, { faults: fewer, ...(change === undefined ? {} : { change }) });
+    if (rule(again.violations[0]) === wanted) faults = fewer;
+  }
+  return faults;
+}
+
+export const tellFaults = (faults: readonly Planned[]): string =>
+  faults.map(({ atMs, forMs, fault }) => `${Math.round(atMs)}+${Math.round(forMs)} ${describe(fault)}`).join('; ');
