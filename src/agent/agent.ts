@@ -131,7 +131,7 @@ export class Agent {
     if (this.data !== null && this.#local !== null) {
       this.data.tick(o, this.#local);
       this.#remember('role', this.#local.state, this.data.roleWhy, false);
-      if (o.settings !== null) this.#remember('settings', this.#local.state, driftReason(o), false);
+      if (o.settings !== null) this.#remember('settings', 'compared', driftReason(o), false);
       if (this.data.open) this.#remember('sync-set', 'primary', this.data.membershipWhy, false);
       this.#gatewayFeed?.feed(o, this.#local, this.data, this.group.routes);
     }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import { connect, eventually, farshore, processesOf, removeState, ROOT, stateDir, status } from './cli.ts';
 
@@ -12,6 +13,28 @@ function dataDirOf(dir: string, region: string): string {
     readonly places: readonly { readonly id: string; readonly nodes: readonly { readonly dataDir: string | null }[] }[];
   };
   return layout.places.find((place) => place.id === region)?.nodes[0]?.dataDir ?? '';
+}
+
+/** Past the gateway, over the node's own socket, as a superuser on its machine could. */
+async function connectAdmin(dir: string, region: string): Promise<pg.Client> {
+  const layout = JSON.parse(readFileSync(join(dir, 'world.json'), 'utf8')) as {
+    readonly places: readonly {
+      readonly id: string;
+      readonly nodes: readonly { readonly postgresRunDir: string; readonly ports: { readonly postgres: number } }[];
+    }[];
+  };
+  const node = layout.places.find((place) => place.id === region)?.nodes[0];
+  const secrets = JSON.parse(readFileSync(join(dir, 'secrets.json'), 'utf8')) as { readonly adminPassword: string };
+  const client = new pg.Client({
+    host: node?.postgresRunDir,
+    port: node?.ports.postgres,
+    user: 'farshore_admin',
+    password: secrets.adminPassword,
+    database: 'app',
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
 }
 
 describe('bad days of a world', () => {
@@ -56,6 +79,31 @@ describe('bad days of a world', () => {
     });
     expect(world.rpoZero.state).toBe('kept');
     expect(existsSync(`${data}.damaged`)).toBe(true);
+  });
+
+  it('a standby that somebody promoted by hand is quarantined, saved and made again; the primary stays (I10, I7)', async () => {
+    const before = await status(dir);
+    const primary = before.primary?.value.region ?? '';
+    const standby = before.regions.find((region) => region.id !== primary)?.id ?? '';
+    const admin = await connectAdmin(dir, standby);
+    await admin.query(`ALTER SYSTEM SET synchronous_standby_names = ''`);
+    await admin.query('SELECT pg_promote(true, 10)');
+    await admin.end().catch(() => undefined);
+    const saved = await eventually(30_000, 'a salvage', async () => {
+      const ran = await farshore(['salvage', 'list', '--json', '--state', dir]);
+      const { salvages } = JSON.parse(ran.stdout) as { readonly salvages: readonly { readonly node: string }[] };
+      return salvages.find((it) => it.node.startsWith(standby)) ?? null;
+    });
+    // Nobody kept a slot for a reign that never was: the whole data is kept as well.
+    expect(saved).toMatchObject({ how: 'images', complete: false });
+    expect(existsSync(`${dataDirOf(dir, standby)}.aside-diverged-before-epoch-${before.epoch?.value}`)).toBe(true);
+    expect((await farshore(['why', standby, '--last', '200', '--state', dir])).stdout).toMatch(/\[other-branch\]/);
+    const world = await eventually(60_000, 'both regions', async () => {
+      const now = await status(dir);
+      return now.state === 'ready' ? now : null;
+    });
+    expect(world.epoch?.value).toBe(before.epoch?.value);
+    expect(world.primary?.value.region).toBe(primary);
   });
 
   it('a store that has forgotten everything is refused, and the data is as it was (I1)', async () => {
