@@ -39,6 +39,12 @@ test('reads go to the nearest healthy region first, those never seen after it', 
   expect(route(activeActive, read, seen, RTT).candidates).toEqual([B, C, A]);
 });
 
+test('of regions at the same distance the own one is the nearest', () => {
+  const seen = health({ [A]: verdict('healthy'), [B]: verdict('healthy'), [C]: verdict('healthy') });
+  const none = new Map([A, B, C].map((id) => [id, 0]));
+  for (const from of [A, B, C]) expect(route(activeActive, { ...read, from }, seen, none).candidates[0]).toBe(from);
+});
+
 test('a read skips an unhealthy region and says why', () => {
   const seen = health({ [A]: verdict('unhealthy'), [B]: verdict('healthy'), [C]: verdict('healthy') });
   const result = route(activeActive, read, seen, RTT);

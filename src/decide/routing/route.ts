@@ -58,7 +58,11 @@ function routeRead(table: RouteTable, request: RouteRequest, health: Health, rtt
   const { regions, why: whyEligible } = eligibleForReads(table);
   if (regions.length === 0) return refuse('all-drained', 'every region that may serve is drained by an operator');
 
-  const nearestFirst = [...regions].sort((a, b) => distance(rtt, a) - distance(rtt, b) || (a.id < b.id ? -1 : 1));
+  // Without distance the own region still is the nearest: no other place's loss may reach its users.
+  const away = (region: Region): number => Number(region.id !== request.from);
+  const nearestFirst = [...regions].sort(
+    (a, b) => distance(rtt, a) - distance(rtt, b) || away(a) - away(b) || (a.id < b.id ? -1 : 1),
+  );
   const stateOf = (region: Region) => health.get(region.id)?.state ?? 'unknown';
   const usable = [
     ...nearestFirst.filter((region) => stateOf(region) === 'healthy'),
