@@ -33,6 +33,8 @@ export class GroupStore {
   readonly #knobs: Knobs;
   readonly #onChange: () => void;
   readonly #records = new Map<string, KeyValue>();
+  /** Each record is read out of its text once, not at every look. */
+  readonly #values = new WeakMap<KeyValue, unknown>();
   /** When each observer's present verdict arrived here. One that was there before this process is stale from the start. */
   readonly #seenAtMs = new Map<NodeId, { readonly modRevision: number; readonly atMs: number }>();
   #state: StoreView['state'] = 'unread';
@@ -123,7 +125,9 @@ export class GroupStore {
 
   #read<T>(key: string): Versioned<T> | null {
     const kv = this.#records.get(key);
-    return kv === undefined ? null : { value: JSON.parse(kv.value) as T, modRevision: kv.modRevision };
+    if (kv === undefined) return null;
+    if (!this.#values.has(kv)) this.#values.set(kv, JSON.parse(kv.value));
+    return { value: this.#values.get(kv) as T, modRevision: kv.modRevision };
   }
 
   get routes(): RouteTable | null {
