@@ -10,6 +10,7 @@ import type { AgentDeps } from './context.ts';
 import { DataNode } from './data-node.ts';
 import { GatewayFeed } from './gateway-feed.ts';
 import { GroupStore, put } from './group-store.ts';
+import { Operations } from './operations.ts';
 import { Peers } from './peers.ts';
 import { pulseOf } from './pulse.ts';
 import { TakeoverDriver } from './takeover-driver.ts';
@@ -24,6 +25,7 @@ export interface Decided {
 
 const DECISIONS_KEPT_MAX = 200;
 const PAUSE_CHECK_MS = 50;
+const HAND_OVER_MS_MAX = 120_000;
 /** P2.2: a jump of more than this counts as a pause. */
 const PAUSE_MS_MIN = 100;
 
@@ -39,6 +41,7 @@ export class Agent {
   readonly #gatewayFeed: GatewayFeed | null;
   readonly group: GroupStore;
   readonly data: DataNode | null;
+  readonly operations: Operations;
   #state: FailoverState = STEADY;
   #results: ActionResult[] = [];
   #why: Reason = because('starting', 'the agent has just started');
@@ -69,6 +72,7 @@ export class Agent {
       clock,
       wake,
     );
+    this.operations = new Operations(this.group, clock, () => (this.#observation === null ? null : this.#observe([])));
     this.data = deps.database === null ? null : new DataNode(deps, deps.database, this.group, wake);
     this.#gatewayFeed = deps.gateway === null ? null : new GatewayFeed(config, deps.gateway, clock);
     this.#driver = new TakeoverDriver(this.#me, config.policy.mode, this.group, clock, (node, order) =>
@@ -174,6 +178,15 @@ export class Agent {
       case 'close-operation':
         void this.#driver.close(action);
         return;
+      case 'close-request':
+        void this.#driver.closeRequest(action);
+        return;
+      case 'claim-operation':
+        this.#collect(this.#driver.claim(action));
+        return;
+      case 'hand-over':
+        this.#collect(this.#driver.handOver(action));
+        return;
       case 'begin-takeover':
         this.#collect(this.#driver.begin(action));
         return;
@@ -205,7 +218,10 @@ export class Agent {
 
   #send(node: NodeId, order: Order): Promise<OrderReply> {
     if (node === this.#me) return this.obey(order);
-    return this.#deps.network.order(node, order, this.#deps.config.knobs.orderTimeoutMs);
+    const { orderTimeoutMs } = this.#deps.config.knobs;
+    // A checkpoint takes as long as the disk needs; the gateway stays open during it.
+    const timeoutMs = order.do === 'hand-over' ? HAND_OVER_MS_MAX : orderTimeoutMs;
+    return this.#deps.network.order(node, order, timeoutMs);
   }
 
   /** An order for this node, from its own driver or from another agent. */

@@ -111,5 +111,7 @@ const journalOf = (me: NodeId, state: OperationRecord['state']): OperationRecord
   actor: me,
   reason: { code: 'bootstrap', text: 'no epoch was ever written: this node makes the first database' },
   state,
+  request: null,
+  driver: me,
   steps: [],
 });

@@ -1,7 +1,7 @@
 import type { NodeId } from '../base/ids.ts';
 import { compareLsn } from '../base/lsn.ts';
 import { because, type Reason } from '../base/reason.ts';
-import type { Outcome } from '../base/result.ts';
+import { done, type Outcome } from '../base/result.ts';
 import { ownOtherBranch } from '../decide/failover/branch.ts';
 import { decideMembership } from '../decide/failover/membership.ts';
 import type { Observation } from '../decide/failover/observation.ts';
@@ -12,6 +12,7 @@ import type { DatabaseStatus, Position, RegionDatabase, Salvage, Settings } from
 import type { AgentDeps } from './context.ts';
 import type { GroupStore } from './group-store.ts';
 import { closeBootstrap, makeFirstDatabase } from './bootstrap.ts';
+import { type Stopped, handOver } from './hand-over.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { publishPosition, ReignLease } from './lease.ts';
 import { OrderDesk, type Permit } from './order-desk.ts';
@@ -40,6 +41,14 @@ export class DataNode {
   readonly #slot: SalvageSlot;
   #reign: Reign | null = null;
   #open = false;
+  #closing = false;
+  /** What was handed over, for which operation: the node stays stopped for a moment, and a driver that asks again hears the same. */
+  #handed: {
+    readonly operation: string;
+    readonly epoch: number;
+    readonly atMs: number;
+    readonly stopped: Stopped;
+  } | null = null;
   #opening = false;
   #changing = false;
   #notReceivingSinceMs: number | null = null;
@@ -74,6 +83,11 @@ export class DataNode {
     return this.#open;
   }
 
+  /** New writers wait and sessions end with their transaction: the primary hands over. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
   get reign(): Reign | null {
     return this.#reign;
   }
@@ -100,8 +114,8 @@ export class DataNode {
     this.#readSettings(local, o.nowMs);
     const role = decideRole(o, local, this.#open, this.#notReceivingSinceMs);
     if (this.desk.busy === null) this.#explain(role);
-    if (role.action !== null && this.desk.busy === null && !this.#opening && o.nowMs >= this.#retryAtMs)
-      this.#perform(role.action, o, local);
+    const free = this.desk.busy === null && !this.#opening && !this.#staysStopped(o);
+    if (role.action !== null && free && o.nowMs >= this.#retryAtMs) this.#perform(role.action, o, local);
     this.#proveWaits(role.why.code, o);
     this.#tendReign(o, local);
   }
@@ -148,8 +162,20 @@ export class DataNode {
     if (gone || (epoch !== null && epoch.value.n > this.#reign.epoch)) this.#endReign();
   }
 
+  /** Until the epoch moves, or the operation is over: a start now would only compete with the promotion. */
+  #staysStopped(o: Observation): boolean {
+    const handed = this.#handed;
+    return (
+      handed !== null &&
+      o.store.epoch?.value.n === handed.epoch &&
+      o.store.request?.value.id === handed.operation &&
+      o.nowMs - handed.atMs < o.knobs.takeoverPatienceMs
+    );
+  }
+
   #endReign(): void {
     this.#open = false;
+    this.#closing = false;
     this.#reign = null;
     this.heartbeat.stop();
     this.lease.stop();
@@ -212,14 +238,37 @@ export class DataNode {
   /** An order of a takeover, from any driver (P5). */
   async obey(order: Order): Promise<OrderReply> {
     const beganAtMs = this.#deps.clock.nowMs();
-    const ended = await this.desk.run<Position>(order.epoch, order.do, (permit) =>
-      order.do === 'detach' ? this.#duty.detach(order, permit, this.otherBranch) : this.#promote(order, permit),
-    );
+    const ended = await this.desk.run<Stopped>(order.epoch, order.do, (permit) => this.#carryOutOrder(order, permit));
     this.#onChange();
-    if (ended.kind === 'done')
-      return { kind: 'done', position: ended.value, tookMs: this.#deps.clock.nowMs() - beganAtMs };
+    if (ended.kind === 'done') return { kind: 'done', ...ended.value, tookMs: this.#deps.clock.nowMs() - beganAtMs };
     this.#deps.log.warn('order', `${order.do} of epoch ${order.epoch} ended ${ended.kind}: ${ended.why}`);
     return ended;
+  }
+
+  async #carryOutOrder(order: Order, permit: Permit): Promise<Outcome<Stopped>> {
+    if (order.do === 'hand-over') return this.#handOver(order, permit);
+    const ended =
+      order.do === 'detach'
+        ? await this.#duty.detach(order, permit, this.otherBranch)
+        : await this.#promote(order, permit);
+    return ended.kind === 'done' ? done({ position: ended.value, evidence: '' }) : ended;
+  }
+
+  async #handOver(order: Order, permit: Permit): Promise<Outcome<Stopped>> {
+    const { operation, epoch } = order;
+    if (this.#handed?.operation === operation && this.#handed.epoch === epoch) return done(this.#handed.stopped);
+    const { clock, gateway } = this.#deps;
+    const node = { me: this.#me, database: this.#database, gateway, group: this.#group, clock };
+    const isOpen = () => this.#open;
+    const ended = await handOver({ ...node, isOpen, door: (state) => this.#door(state) }, order, permit);
+    if (ended.kind === 'done') this.#handed = { operation, epoch, atMs: clock.nowMs(), stopped: ended.value };
+    return ended;
+  }
+
+  #door(state: 'closing' | 'closed' | 'open'): void {
+    if (state === 'closed') this.#endReign();
+    else this.#closing = state === 'closing';
+    this.#onChange();
   }
 
   async #promote(order: Extract<Order, { do: 'promote' }>, permit: Permit): Promise<Outcome<Position>> {

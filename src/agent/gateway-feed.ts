@@ -59,6 +59,7 @@ export class GatewayFeed {
       epoch,
       local: open ? 'primary' : local.state === 'primary' || local.state === 'standby' ? local.state : 'closed',
       open,
+      closing: open && data.closing,
       deadlineMs: open ? deadlineOf(data, o) : null,
       primary: primaryOf(o, this.#config, routes),
       readOnly: this.#readOnly(o, local, data, open),

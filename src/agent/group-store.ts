@@ -9,9 +9,11 @@ import type {
   FenceRecord,
   Keys,
   OperationRecord,
+  PausedRecord,
   PositionRecord,
   RouteTable,
   SeenRecord,
+  SlotRecord,
   SyncRecord,
 } from '../ports/records.ts';
 
@@ -19,6 +21,11 @@ import type {
 export interface ReignNow {
   readonly epoch: Versioned<EpochRecord> | null;
   readonly sync: Versioned<SyncRecord> | null;
+}
+
+export interface OperationNow {
+  readonly slot: Versioned<SlotRecord> | null;
+  readonly record: Versioned<OperationRecord> | null;
 }
 
 /**
@@ -37,6 +44,7 @@ export class GroupStore {
   readonly #values = new WeakMap<KeyValue, unknown>();
   /** When each observer's present verdict arrived here. One that was there before this process is stale from the start. */
   readonly #seenAtMs = new Map<NodeId, { readonly modRevision: number; readonly atMs: number }>();
+  #requestSeen: { readonly modRevision: number; readonly atMs: number } | null = null;
   #state: StoreView['state'] = 'unread';
   #epochSeenAtMs = 0;
   #epochRevision = -1;
@@ -144,11 +152,38 @@ export class GroupStore {
       position: this.#read<PositionRecord>(this.#keys.position)?.value ?? null,
       fence: epoch === null ? null : (this.#read<FenceRecord>(this.#keys.fence(epoch.value.n))?.value ?? null),
       operation: operation?.value ?? null,
+      request: this.#request(),
+      paused: this.#paused(),
       routesEpoch: this.routes?.epoch ?? 0,
       seen: this.#freshVerdicts(),
       mine: this.#verdictOf(this.#me),
       epochSeenAtMs: this.#epochSeenAtMs,
     };
+  }
+
+  #request(): StoreView['request'] {
+    const slot = this.#read<SlotRecord>(this.#keys.slot);
+    const record = slot === null ? null : this.#read<OperationRecord>(this.#keys.journal(slot.value.id));
+    if (record === null) return null;
+    if (this.#requestSeen?.modRevision !== record.modRevision)
+      this.#requestSeen = { modRevision: record.modRevision, atMs: this.#clock.nowMs() };
+    return { ...record, seenAtMs: this.#requestSeen.atMs };
+  }
+
+  /** By the wall clock: a person named a time. A clock that is wrong makes the pause longer or shorter, nothing else. */
+  #paused(): StoreView['paused'] {
+    const record = this.#read<PausedRecord>(this.#keys.paused)?.value;
+    if (record === undefined) return null;
+    const leftMs = record.untilWallMs - this.#clock.wallMs();
+    return leftMs <= 0 ? null : { leftMs, actor: record.actor, reason: record.reason };
+  }
+
+  /** The journal as it was heard last, in no order. */
+  get journal(): readonly OperationRecord[] {
+    return [...this.#records.keys()].flatMap((key) => {
+      const record = key.startsWith(this.#keys.journals) ? this.#read<OperationRecord>(key) : null;
+      return record === null ? [] : [record.value];
+    });
   }
 
   #freshVerdicts(): StoreView['seen'] {
@@ -187,6 +222,19 @@ export class GroupStore {
 
   #look(): Op {
     return { put: this.#keys.looked(this.#me), value: '' };
+  }
+
+  /** A linearizable read of the slot and of one entry of the journal; of the one in the slot when none is named. */
+  async readOperation(id: string | null): Promise<Outcome<OperationNow>> {
+    const read = await this.#store.txn(
+      [],
+      [this.#look(), { get: this.#keys.slot }, { getPrefix: this.#keys.journals }],
+    );
+    if (read.kind !== 'done') return read;
+    const slot = parsed<SlotRecord>(read.value.responses[1]);
+    const key = this.#keys.journal(id ?? slot?.value.id ?? '');
+    const found = read.value.responses[2]?.find((kv) => kv.key === key);
+    return done({ slot, record: parsed<OperationRecord>(found === undefined ? [] : [found]) });
   }
 
   /** A control write: compares what it must, and is refused when something changed. */

@@ -5,8 +5,10 @@ import { messageOf } from '../base/errors.ts';
 import { lsnBytes } from '../base/lsn.ts';
 import type { Order } from '../ports/agent.ts';
 import type { AgentConfig } from '../ports/config.ts';
+import type { OperationAsked, PauseAsked, Signed } from '../ports/operations.ts';
 import type { Agent } from './agent.ts';
 import { metricsOf } from './metrics.ts';
+import type { Operations } from './operations.ts';
 import { type KeeperPids, statusOf } from './status.ts';
 
 const ORDER_BYTES_MAX = 64 * 1024;
@@ -62,13 +64,67 @@ async function route(door: Door, request: IncomingMessage, response: ServerRespo
     case 'GET /status':
       return send(response, 200, statusOf(door.agent, door.config, await door.keeperPids(), door.clock));
     case 'GET /why':
-      return send(response, 200, { node: door.config.node, decisions: door.agent.decisions });
-    default:
+      return send(response, 200, {
+        node: door.config.node,
+        decisions: door.agent.decisions,
+        now: door.agent.state.why,
+        candidates: door.agent.operations.candidates(),
+      });
+    case 'GET /operations':
+      return send(response, 200, door.agent.operations.view());
+    default: {
+      const answer = request.method === 'POST' ? await answerOperation(door.agent.operations, url, request) : null;
+      if (answer !== null) return send(response, answer.status, answer.body);
       return send(response, 404, {
         code: 'not-found',
         message: `${request.method} ${url.pathname} is not a call of this API`,
       });
+    }
   }
+}
+
+/** What a person asks for: src/ports/operations.ts. Null when the path is none of these. */
+async function answerOperation(
+  operations: Operations,
+  url: URL,
+  request: IncomingMessage,
+): Promise<{ readonly status: number; readonly body: unknown } | null> {
+  const cancel = /^\/operations\/([a-z0-9-]{1,64})\/cancel$/.exec(url.pathname)?.[1];
+  if (cancel === undefined && !['/operations', '/pause', '/resume'].includes(url.pathname)) return null;
+  const asked: unknown = JSON.parse(await bodyOf(request));
+  const wrong = whatIsWrong(asked, cancel === undefined ? url.pathname : '/cancel');
+  if (wrong !== null) return { status: 400, body: { code: 'bad-request', message: wrong } };
+  if (cancel !== undefined) return { status: 200, body: await operations.cancel(cancel, asked as Signed) };
+  if (url.pathname === '/pause') return { status: 200, body: await operations.pause(asked as PauseAsked) };
+  if (url.pathname === '/resume') return { status: 200, body: await operations.resume(asked as Signed) };
+  return { status: 200, body: await operations.ask(asked as OperationAsked) };
+}
+
+const SIGNED_CHARS_MAX = 500;
+const PAUSE_MS_MAX = 30 * 24 * 3_600_000;
+
+/** Everything that goes into the journal is checked before: it is read by every agent. Null when nothing is wrong. */
+function whatIsWrong(asked: unknown, path: string): string | null {
+  if (typeof asked !== 'object' || asked === null) return 'the body is no object';
+  const it = asked as Partial<Record<keyof OperationAsked | keyof PauseAsked, unknown>>;
+  for (const name of ['actor', 'reason'] as const) {
+    const text = it[name];
+    if (typeof text !== 'string' || text.trim() === '' || text.length > SIGNED_CHARS_MAX)
+      return `${name} must be a text of 1 to ${SIGNED_CHARS_MAX} characters`;
+  }
+  if (path === '/pause') {
+    const ok = typeof it.forMs === 'number' && it.forMs > 0 && it.forMs <= PAUSE_MS_MAX;
+    return ok ? null : `forMs must be a number of milliseconds up to ${PAUSE_MS_MAX}`;
+  }
+  if (path !== '/operations') return null;
+  if (it.kind !== 'switchover' && it.kind !== 'failover' && it.kind !== 'failback')
+    return 'kind must be switchover, failover or failback';
+  if (typeof it.target !== 'string') return 'target must be a region or node';
+  if (typeof it.dryRun !== 'boolean') return 'dryRun must be true or false';
+  if (it.fenced !== null && typeof it.fenced !== 'string') return 'fenced must be a region or null';
+  const loss = it.allowLossMs;
+  const named = loss === null || loss === 'any' || (typeof loss === 'number' && loss >= 0);
+  return named ? null : 'allowLossMs must be milliseconds, "any" or null';
 }
 
 /** Patroni's paths, so that an existing load balancer configuration works. Null when the path is none of them. */

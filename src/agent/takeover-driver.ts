@@ -1,6 +1,5 @@
 import type { Clock } from '../base/clock.ts';
 import { slug, type NodeId } from '../base/ids.ts';
-import type { Reason } from '../base/reason.ts';
 import type { ActionResult, Versioned } from '../decide/failover/observation.ts';
 import type { Action, Takeover } from '../decide/failover/state.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
@@ -10,6 +9,18 @@ import { type GroupStore, put } from './group-store.ts';
 type Of<D extends Action['do']> = Extract<Action, { do: D }>;
 type SendOrder = (node: NodeId, order: Order) => Promise<OrderReply>;
 
+const NEW: OperationRecord = {
+  id: '',
+  kind: 'takeover',
+  epoch: 0,
+  actor: '',
+  reason: { code: '', text: '' },
+  state: 'running',
+  request: null,
+  driver: null,
+  steps: [],
+};
+
 /** Carries out the driver's actions of P5, one each, and says how they ended. Decides nothing. */
 export class TakeoverDriver {
   readonly #me: NodeId;
@@ -18,7 +29,8 @@ export class TakeoverDriver {
   readonly #send: SendOrder;
   readonly #mode: ReplicationMode;
   #steps: OperationRecord['steps'] = [];
-  #reason: Reason = { code: '', text: '' };
+  /** The journal entry of the operation that is carried out, as it was read or begun. */
+  #entry: { readonly record: OperationRecord; readonly modRevision: number } = { record: NEW, modRevision: 0 };
   #stepBeganAtMs = 0;
 
   constructor(me: NodeId, mode: ReplicationMode, group: GroupStore, clock: Clock, send: SendOrder) {
@@ -39,18 +51,19 @@ export class TakeoverDriver {
   async begin(action: Of<'begin-takeover'>): Promise<ActionResult> {
     const { keys } = this.#group;
     const systemId = this.#group.view().epoch?.value.systemId ?? '';
-    const operation = `takeover-${action.epoch}-${slug(this.#me)}`;
-    this.#steps = [];
-    this.#reason = action.reason;
-    this.#stepBeganAtMs = this.#clock.nowMs();
+    const operation = action.move?.operation ?? `takeover-${action.epoch}-${slug(this.#me)}`;
+    if (action.move === null) this.#opened({ ...NEW, id: operation, actor: this.#me, reason: action.reason }, 0);
+    const { modRevision: journalModRevision } = this.#entry;
     const epoch: EpochRecord = { n: action.epoch, holder: this.#me, systemId, operation };
     const wrote = await this.#group.write(
       [
         { key: keys.epoch, modRevision: action.epochModRevision },
         { key: keys.sync, modRevision: action.record.modRevision },
+        // One that was cancelled, or is carried out by another node by now, writes no epoch.
+        ...(action.move === null ? [] : [{ key: keys.journal(operation), modRevision: journalModRevision }]),
       ],
       [
-        put(keys.journal(operation), this.#journal(action.epoch, operation, 'running')),
+        put(keys.journal(operation), this.#journal(action.epoch, 'running')),
         put(keys.epoch, epoch),
         { delete: keys.lease },
       ],
@@ -104,7 +117,11 @@ export class TakeoverDriver {
         { key: keys.epoch, modRevision: takeover.epochModRevision },
         { key: keys.sync, modRevision: takeover.record.modRevision },
       ],
-      [put(keys.fence(takeover.epoch), fence), put(keys.sync, sync)],
+      [
+        put(keys.fence(takeover.epoch), fence),
+        put(keys.sync, sync),
+        put(keys.journal(takeover.operation), this.#journal(takeover.epoch, 'running')),
+      ],
       'the record of the takeover',
     );
     const stands = wrote.kind === 'done' || (wrote.kind === 'unknown' && (await this.#recordStands(takeover, target)));
@@ -142,7 +159,7 @@ export class TakeoverDriver {
     const { takeover, state, why } = action;
     this.#note(state, why.text);
     const { keys } = this.#group;
-    const record = this.#journal(takeover.epoch, takeover.operation, state);
+    const record = this.#journal(takeover.epoch, state);
     await this.#group.write(
       [{ key: keys.epoch, modRevision: takeover.epochModRevision }],
       [put(keys.journal(takeover.operation), record)],
@@ -150,8 +167,83 @@ export class TakeoverDriver {
     );
   }
 
-  #journal(epoch: number, id: string, state: OperationRecord['state']): OperationRecord {
-    return { id, kind: 'takeover', epoch, actor: this.#me, reason: this.#reason, state, steps: this.#steps };
+  /** F16: takes up an operation that a person asked for, comparing the journal entry: nobody else does then, and no cancel was missed. */
+  async claim(action: Of<'claim-operation'>): Promise<ActionResult> {
+    const { operation } = action;
+    const { keys } = this.#group;
+    const answer = (kind: 'done' | 'refused' | 'unknown', why: string): ActionResult => ({
+      of: 'claim-operation',
+      operation,
+      kind,
+      why,
+    });
+    const read = await this.#group.readOperation(operation);
+    if (read.kind !== 'done') return answer('unknown', read.why);
+    const { record, slot } = read.value;
+    if (record === null || slot?.value.id !== operation || record.modRevision !== action.modRevision)
+      return answer('refused', `${operation} was changed by somebody else`);
+    this.#opened(record.value, record.modRevision);
+    this.#note('claim', `${this.#me} carries it out`);
+    const wrote = await this.#group.write(
+      [{ key: keys.journal(operation), modRevision: record.modRevision }],
+      [put(keys.journal(operation), this.#journal(record.value.epoch, 'running'))],
+      'the journal',
+    );
+    if (wrote.kind !== 'done') return answer(wrote.kind, wrote.why);
+    this.#entry = { ...this.#entry, modRevision: wrote.value.revision };
+    return answer('done', '');
+  }
+
+  async handOver(action: Of<'hand-over'>): Promise<ActionResult> {
+    const { operation, primary, epoch, epochModRevision } = action;
+    const order: Order = { operation, step: 'hand-over', epoch, epochModRevision, by: this.#me, do: 'hand-over' };
+    const reply = await this.#send(primary, order);
+    if (reply.kind !== 'done') {
+      const code = reply.kind === 'refused' ? reply.code : 'unknown';
+      this.#note(`hand-over ${primary}`, `${reply.kind}: ${reply.why}`);
+      return { of: 'hand-over', operation, kind: reply.kind, code, why: reply.why };
+    }
+    const { timeline, lsn } = reply.position;
+    this.#note(
+      `hand-over ${primary}`,
+      `stopped at ${lsn}, timeline ${timeline}, after ${Math.round(reply.tookMs)} ms there`,
+    );
+    return {
+      of: 'hand-over',
+      operation,
+      kind: 'done',
+      handedOver: { node: primary, timeline, lsn, evidence: reply.evidence ?? '' },
+    };
+  }
+
+  /** Writes how an operation that a person asked for ended, and frees the slot. Written by whoever carries it out, or nobody did. */
+  async closeRequest(action: Of<'close-request'>): Promise<void> {
+    const { operation, ending } = action;
+    const { keys } = this.#group;
+    const read = await this.#group.readOperation(operation);
+    if (read.kind !== 'done' || read.value.record === null || read.value.slot?.value.id !== operation) return;
+    const { record, slot } = read.value;
+    if (record.value.driver !== null && record.value.driver !== this.#me) return;
+    if (this.#entry.record.id !== operation) this.#opened(record.value, record.modRevision);
+    this.#note(ending.state, ending.why.text);
+    await this.#group.write(
+      [
+        { key: keys.journal(operation), modRevision: record.modRevision },
+        { key: keys.slot, modRevision: slot.modRevision },
+      ],
+      [put(keys.journal(operation), this.#journal(record.value.epoch, ending.state)), { delete: keys.slot }],
+      'the journal',
+    );
+  }
+
+  #opened(record: OperationRecord, modRevision: number): void {
+    this.#entry = { record, modRevision };
+    this.#steps = record.steps;
+    this.#stepBeganAtMs = this.#clock.nowMs();
+  }
+
+  #journal(epoch: number, state: OperationRecord['state']): OperationRecord {
+    return { ...this.#entry.record, epoch, state, driver: this.#me, steps: this.#steps };
   }
 
   #orderOf(takeover: Takeover, step: string) {

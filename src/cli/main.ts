@@ -26,6 +26,28 @@ const VERBS: Readonly<Record<string, Verb>> = {
     does: 'records for a store that was lost: recover store',
     load: async () => (await import('./recover.ts')).recover,
   },
+  switchover: {
+    does: 'move the primary, planned: no write lost, or refused',
+    load: async () => (await import('./operations/move.ts')).switchover,
+  },
+  failover: {
+    does: 'make a region primary although the old one is lost',
+    load: async () => (await import('./operations/move.ts')).failover,
+  },
+  failback: {
+    does: 'move the primary back to a region that follows again',
+    load: async () => (await import('./operations/move.ts')).failback,
+  },
+  pause: {
+    does: 'no automatic takeovers for a while: pause --for 2h --reason TEXT',
+    load: async () => (await import('./operations/ops.ts')).pause,
+  },
+  resume: { does: 'automatic takeovers again', load: async () => (await import('./operations/ops.ts')).resume },
+  ops: { does: 'operations: list, watch, cancel', load: async () => (await import('./operations/ops.ts')).ops },
+  history: {
+    does: 'operations that were: who, why, how they ended',
+    load: async () => (await import('./operations/ops.ts')).history,
+  },
   drill: {
     does: 'lose a region under load and prove what was lost',
     load: async () => (await import('./drill.ts')).drill,
@@ -58,7 +80,7 @@ const EXIT_CODES = `Exit codes: 0 done and verified, 1 failed, 2 changes pending
 function helpText(): string {
   const list = (verbs: Readonly<Record<string, Verb>>): string =>
     Object.entries(verbs)
-      .map(([name, { does }]) => `  ${name.padEnd(10)}${does}`)
+      .map(([name, { does }]) => `  ${name.padEnd(11)}${does}`)
       .join('\n');
   return `Farshore runs one application in several regions and proves that losing one loses no write.
 

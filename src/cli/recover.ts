@@ -125,6 +125,8 @@ const journalOf = (id: string, plan: Recovery): OperationRecord => ({
     text: [plan.why, plan.loss].filter(Boolean).join('; '),
   },
   state: 'done',
+  request: null,
+  driver: null,
   steps: [],
 });
 

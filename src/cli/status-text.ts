@@ -2,6 +2,7 @@ import type { NodeStatus, WorldStatus } from '../ports/status.ts';
 import { describeEnd } from '../world/ends.ts';
 import type { World } from '../world/open.ts';
 import { lookAtWorld } from '../world/status.ts';
+import { pausedText } from './operations/render.ts';
 import { paint } from './paint.ts';
 import { age, bytes, round, table } from './text.ts';
 
@@ -15,6 +16,7 @@ export function statusLines(status: WorldStatus): readonly string[] {
     head,
     dim(`  ${status.why.text}`),
     dim(`  RPO 0 ${status.rpoZero.state}: ${status.rpoZero.why.text}`),
+    ...(status.paused === null ? [] : [yellow(`  ${pausedText(status.paused)}`)]),
     '',
   ];
   lines.push(...table([HEADER, ...status.regions.flatMap(regionRows), ...status.sites.map(siteRow)]));

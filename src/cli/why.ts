@@ -1,5 +1,6 @@
 import { FarshoreError } from '../base/errors.ts';
 import type { Reason } from '../base/reason.ts';
+import type { Candidate } from '../ports/operations.ts';
 import { nearest } from '../spec/nearest.ts';
 import { describeEnd } from '../world/ends.ts';
 import type { World } from '../world/open.ts';
@@ -24,6 +25,11 @@ interface Decision {
 interface Told extends Decision {
   readonly node: string;
 }
+/** What the agents answer: their decisions, and what keeps each node from taking over now. */
+interface Answer {
+  readonly decisions?: readonly Decision[];
+  readonly candidates?: readonly Candidate[];
+}
 
 const ABOUT = ['failover', 'role', 'sync-set', 'settings'];
 const DEFAULT_LAST = 30;
@@ -40,9 +46,12 @@ export async function why(argv: readonly string[]): Promise<number> {
   const world = selectWorld(values.state);
   try {
     if (values.json === true) {
-      const [told, { ends }] = await Promise.all([decisionsOf(world, positionals[0]), glanceAtWorld(world)]);
+      const [{ told, candidates }, { ends }] = await Promise.all([
+        askAgents(world, positionals[0]),
+        glanceAtWorld(world),
+      ]);
       process.stdout.write(
-        `${JSON.stringify({ schema: 'farshore.why/v1', decisions: told.slice(-last), ends }, null, 2)}\n`,
+        `${JSON.stringify({ schema: 'farshore.why/v1', decisions: told.slice(-last), candidates, ends }, null, 2)}\n`,
       );
       return 0;
     }
@@ -56,7 +65,7 @@ export async function why(argv: readonly string[]): Promise<number> {
 /** The decisions about a subject, oldest first, and why the world is as it is now. */
 export async function whyLines(world: World, subject: string | undefined, last: number): Promise<readonly string[]> {
   const { bold, dim } = paint(process.stdout);
-  const [told, now] = await Promise.all([decisionsOf(world, subject), glanceAtWorld(world)]);
+  const [{ told, candidates }, now] = await Promise.all([askAgents(world, subject), glanceAtWorld(world)]);
   const lines = told.slice(-last).map(({ atWallMs, node, about, state, why: reason }) => {
     const time = new Date(atWallMs).toISOString().slice(11, 23);
     return `${dim(time)}  ${node.padEnd(22)} ${about.padEnd(9)} ${state.padEnd(12)} ${reason.text} ${dim(`[${reason.code}]`)}`;
@@ -64,11 +73,19 @@ export async function whyLines(world: World, subject: string | undefined, last: 
   for (const { node, answered, why: silent } of now.answers)
     if (!answered) lines.push(`${node} does not answer: ${silent}`);
   for (const end of now.ends.toReversed()) lines.push(describeEnd(end));
+  for (const { node, obstacle } of candidates)
+    lines.push(obstacle === null ? `${node} could take over now` : `${node} could not take over: ${obstacle.text}`);
   lines.push(`${bold('now')}  ${now.state}: ${now.why.text}`);
   return lines;
 }
 
-async function decisionsOf(world: World, subject: string | undefined): Promise<readonly Told[]> {
+interface Said {
+  readonly told: readonly Told[];
+  /** By an agent with data that reaches the store; the others know less. */
+  readonly candidates: readonly Candidate[];
+}
+
+async function askAgents(world: World, subject: string | undefined): Promise<Said> {
   const known = [
     ...ABOUT,
     ...world.layout.places.flatMap((place) => [place.id, ...place.nodes.map((node) => node.id)]),
@@ -80,10 +97,14 @@ async function decisionsOf(world: World, subject: string | undefined): Promise<r
   }
   const answers = await world.why();
   const told = answers.flatMap(({ node, answer }) => {
-    const decisions = (answer as { decisions?: readonly Decision[] } | null)?.decisions ?? [];
+    const decisions = (answer as Answer | null)?.decisions ?? [];
     return decisions.map((decision) => ({ node, ...decision }));
   });
-  return told
-    .filter((it) => subject === undefined || it.node.includes(subject) || it.about === subject)
-    .toSorted((a, b) => a.atWallMs - b.atWallMs);
+  const candidates = answers.map(({ answer }) => (answer as Answer | null)?.candidates ?? []);
+  return {
+    told: told
+      .filter((it) => subject === undefined || it.node.includes(subject) || it.about === subject)
+      .toSorted((a, b) => a.atWallMs - b.atWallMs),
+    candidates: candidates.find((each) => each.length > 0) ?? [],
+  };
 }

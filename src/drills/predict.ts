@@ -72,8 +72,24 @@ export function predictFailover(knobs: Timings, rtts: SurvivorRtts, detection: D
   };
 }
 
+/** At 0 ms links: sessions ending, a fast stop, detaching, the store's syncs, promotion, new connections. */
+const PLANNED_WORK_MS = 350;
+/** The last WAL to the standbys and its confirmation, the order's answer, detaching, re-pointing to the first confirmation. */
+const PLANNED_TRIPS = 11;
+const PLANNED_STORE_TRIPS = 5;
+const PLANNED_CONSTANT_MS = 400;
+
+/** How long nobody writes in a planned move: from the closed gateway to the first write that the new primary acknowledges. */
+export function predictSwitchover({ regionsMs, storeMs }: SurvivorRtts): Omit<Prediction, 'toleratedPauseMs'> {
+  return {
+    expectedMs: PLANNED_WORK_MS + PLANNED_STORE_TRIPS * storeMs + PLANNED_TRIPS * (regionsMs ?? 0),
+    promisedMs: PLANNED_CONSTANT_MS + PROMISED_TRIPS * (regionsMs ?? storeMs),
+    formula: `${PLANNED_WORK_MS} ms of work + ${PLANNED_STORE_TRIPS} x RTT to the store + ${PLANNED_TRIPS} x RTT between regions`,
+  };
+}
+
 /** The round trips that are left when `lost` is gone. */
-export function survivorRtts(layout: Pick<WorldLayout, 'places' | 'links'>, lost: PlaceId): SurvivorRtts {
+export function survivorRtts(layout: Pick<WorldLayout, 'places' | 'links'>, lost: PlaceId | null): SurvivorRtts {
   const regions = new Set(layout.places.filter((place) => place.data && place.id !== lost).map((place) => place.id));
   const stores = new Set(layout.places.filter((place) => place.ports.store !== undefined).map((place) => place.id));
   const between = layout.links.filter((link) => regions.has(link.from) && regions.has(link.to));

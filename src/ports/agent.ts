@@ -6,6 +6,10 @@ import type { Fork, Position, Settings } from './database.ts';
  *   GET  /primary /replica?lag=BYTES /readiness /liveness /metrics
  *   GET  /pulse      newline-delimited JSON, one Pulse every `pulseEveryMs` and at every change, until the client leaves
  *   POST /orders     Order → OrderReply
+ *   POST /operations               OperationAsked → OperationAnswer: asks for a switchover, failover or failback
+ *   GET  /operations               OperationsView: the journal, newest first, what runs, and whether takeovers are paused
+ *   POST /operations/ID/cancel     Signed → OperationAnswer
+ *   POST /pause  POST /resume      PauseAsked, Signed → OperationAnswer
  *   GET  /status     NodeStatus (src/ports/status.ts)     GET /why  the last decisions with their reasons
  */
 export interface Pulse {
@@ -26,6 +30,8 @@ export interface Pulse {
   /** What must be the same on every node that may become primary (I9); null while it was not read. */
   readonly settings: Settings | null;
   readonly endLsn: string | null;
+  /** Age of the newest heartbeat committed or replayed there, by the sender's clock; null = unknown. */
+  readonly heartbeatAgeMs: number | null;
   readonly storedEpoch: number | null;
   readonly systemId: string | null;
   /** Is there a cluster in its data directory, whether it runs or not? */
@@ -34,7 +40,7 @@ export interface Pulse {
   readonly detachable: boolean;
 }
 
-/** An order of a takeover (P5). The receiver checks epoch and controller revision against the store before it acts. */
+/** An order of a takeover or of a planned hand-over (P5). The receiver checks epoch and controller revision against the store before it acts. */
 export type Order = {
   readonly operation: string;
   readonly step: string;
@@ -44,11 +50,13 @@ export type Order = {
   readonly by: NodeId;
 } & (
   | { readonly do: 'detach' }
+  /** To the primary, of its own epoch: close the gateway, stop so that every standby gets the last WAL, say where it ends. */
+  | { readonly do: 'hand-over' }
   | { readonly do: 'promote'; readonly w: number; readonly names: readonly NodeId[]; readonly restarted: boolean }
 );
 
 export type OrderReply =
-  | { readonly kind: 'done'; readonly position: Position; readonly tookMs: number }
+  | { readonly kind: 'done'; readonly position: Position; readonly tookMs: number; readonly evidence?: string }
   | { readonly kind: 'refused'; readonly code: string; readonly why: string }
   | { readonly kind: 'unknown'; readonly why: string };
 

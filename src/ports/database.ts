@@ -77,6 +77,12 @@ export interface Position {
   readonly storedEpoch: number | null;
 }
 
+export interface Stop {
+  readonly evidence: string;
+  /** The checkpoint with which a primary was shut down cleanly; null after anything else. A standby beyond it has all its WAL. */
+  readonly end: { readonly timeline: number; readonly lsn: Lsn } | null;
+}
+
 export interface Heartbeat {
   readonly seq: number;
   readonly sentAtMs: number;
@@ -127,7 +133,9 @@ export interface RegionDatabase {
    */
   startFirst(epoch: number, list: SyncList): Promise<Outcome<{ readonly systemId: string }>>;
   /** Ends every process of the data directory and proves it (P3.1 `killed`). `fast` lets the standbys get the last WAL. */
-  stop(how: 'fast' | 'kill'): Promise<Outcome<{ readonly evidence: string }>>;
+  stop(how: 'fast' | 'kill'): Promise<Outcome<Stop>>;
+  /** Writes everything to disk while the primary serves, so that a `fast` stop soon after it is short. */
+  checkpoint(): Promise<Outcome<void>>;
   /** Copies the upstream into an empty data directory, as an isolated standby, not started. An interrupted copy is cleaned and begun again. */
   clone(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>>;
   /** Points a running standby at an upstream, without restart. */

@@ -11,6 +11,8 @@ export interface GatewayTable {
   /** Local PostgreSQL: `primary` may be written to when `open`. */
   readonly local: 'primary' | 'standby' | 'closed';
   readonly open: boolean;
+  /** The primary hands over: new `rw` connections wait, and each session ends with its transaction. */
+  readonly closing?: boolean;
   /** Past this the gateway writes nothing more to a client (P2.3); null = no deadline. */
   readonly deadlineMs: number | null;
   /** The primary of `epoch`, and the gateway that leads to it as seen from here; null while unknown. */
@@ -41,7 +43,14 @@ export interface GatewayStatus {
   readonly pid: number;
   readonly epoch: number;
   readonly table: GatewayTable | null;
-  readonly connections: { readonly rw: number; readonly ro: number; readonly peer: number; readonly waiting: number };
+  readonly connections: {
+    readonly rw: number;
+    readonly ro: number;
+    readonly peer: number;
+    readonly waiting: number;
+    /** Those led to the local PostgreSQL for writing, whatever door they came by. */
+    readonly writers: number;
+  };
   readonly counters: {
     readonly accepted: number;
     readonly refused: number;

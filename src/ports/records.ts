@@ -1,5 +1,6 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Lsn } from '../base/lsn.ts';
+import type { Reason } from '../base/reason.ts';
 
 /** The records of one group in the store (protocol P1). JSON values under `/farshore/<deployment>/<group>/`. */
 export interface EpochRecord {
@@ -41,7 +42,8 @@ export interface PositionRecord {
   readonly lsn: Lsn;
 }
 
-export type FenceKind = 'killed' | 'quorum-detached' | 'lease-expired' | 'self';
+/** `operator-said`: a person vouches for it (P3.3). */
+export type FenceKind = 'killed' | 'quorum-detached' | 'lease-expired' | 'self' | 'operator-said';
 
 export interface FenceRecord {
   readonly epoch: number;
@@ -54,6 +56,8 @@ export interface FenceRecord {
     readonly lsn: Lsn;
     readonly what: string;
   }[];
+  /** P3.3: who accepted which loss, and why. Absent when nothing acknowledged could be lost. */
+  readonly lossAccepted?: { readonly ms: number | 'any'; readonly actor: string; readonly reason: string };
 }
 
 /** What one observer holds against the present primary (P3.4). */
@@ -66,20 +70,63 @@ export interface SeenRecord {
   readonly atWallMs: number;
 }
 
-/** One entry of the journal: an operation and how far it came. */
+export interface OperationStep {
+  readonly name: string;
+  readonly atWallMs: number;
+  readonly tookMs: number;
+  readonly what: string;
+}
+
+/** What a person asked for. */
+export interface OperationRequest {
+  readonly target: NodeId;
+  readonly requestedAtWallMs: number;
+  /** One that nobody could begin within this time, counted by each agent from when it heard of it, ends refused. */
+  readonly startWithinMs: number;
+  /** P3.3: the region of which a person says that it acknowledges nothing more. */
+  readonly fenced: PlaceId | null;
+  /** P3.3: how much may be lost, in milliseconds of acknowledged writes; `any` when nobody can tell. Null: nothing. */
+  readonly allowLossMs: number | 'any' | null;
+}
+
+/** How an old primary ended by order: everything of it was stopped, and this is where its WAL ends. */
+export interface HandedOver {
+  readonly node: NodeId;
+  readonly timeline: number;
+  readonly lsn: Lsn;
+  readonly evidence: string;
+}
+
+/**
+ * One entry of the journal: an operation and how far it came. `refused`: nothing was changed for good; `failed`: something was,
+ * and the state is known; `unknown`: read it back.
+ */
 export interface OperationRecord {
   readonly id: string;
-  readonly kind: 'bootstrap' | 'takeover' | 'recover-store';
+  readonly kind: 'bootstrap' | 'takeover' | 'recover-store' | 'switchover' | 'failover' | 'failback';
+  /** The epoch that it wrote; 0 before that. */
   readonly epoch: number;
-  readonly actor: NodeId;
-  readonly reason: { readonly code: string; readonly text: string };
-  readonly state: 'running' | 'done' | 'refused' | 'unknown';
-  readonly steps: readonly {
-    readonly name: string;
-    readonly atWallMs: number;
-    readonly tookMs: number;
-    readonly what: string;
-  }[];
+  /** A node, or the person who asked: `user@host`. */
+  readonly actor: string;
+  readonly reason: Reason;
+  readonly state: 'requested' | 'running' | 'done' | 'refused' | 'failed' | 'cancelled' | 'unknown';
+  /** Null for what a node began by itself. */
+  readonly request: OperationRequest | null;
+  /** Who carries it out; null while nobody does. */
+  readonly driver: NodeId | null;
+  readonly steps: readonly OperationStep[];
+}
+
+/** While it stands no automatic takeover begins. */
+export interface PausedRecord {
+  readonly untilWallMs: number;
+  readonly actor: string;
+  readonly reason: string;
+}
+
+/** The one operation that a person asked for and that is not over. Taken by comparing, so there is never a second one. */
+export interface SlotRecord {
+  readonly id: string;
 }
 
 /** What every plane obeys. */
@@ -112,6 +159,9 @@ export const keysOf = (deployment: string, group: string) => {
     /** Beside the records, so that no watch of them hears it: written only to make a read go through the agreement. */
     looked: (node: NodeId) => `/farshore/${deployment}/${group}.looked/${node}`,
     journal: (operation: string) => `${prefix}journal/${operation}`,
+    journals: `${prefix}journal/`,
+    slot: `${prefix}operation`,
+    paused: `${prefix}paused`,
   };
 };
 export type Keys = ReturnType<typeof keysOf>;

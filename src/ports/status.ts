@@ -69,6 +69,8 @@ export interface WorldStatus {
   readonly primary: Aged<{ readonly node: NodeId; readonly region: PlaceId }> | null;
   /** `kept` | `suspended` (a primary acknowledges alone) | `none` (async) | `unknown` (nothing runs, or the record can't be read). */
   readonly rpoZero: { readonly state: 'kept' | 'suspended' | 'none' | 'unknown'; readonly why: Reason };
+  /** Automatic takeovers are paused by a person; null when they are not. */
+  readonly paused: { readonly leftMs: number; readonly actor: string; readonly reason: string } | null;
   readonly record: Aged<{ readonly version: number; readonly w: number; readonly names: readonly NodeId[] }> | null;
   readonly regions: readonly {
     readonly id: PlaceId;

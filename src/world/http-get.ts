@@ -1,4 +1,4 @@
-import { get } from 'node:http';
+import { request as open } from 'node:http';
 import { messageOf } from '../base/errors.ts';
 import { HOST } from './layout.ts';
 
@@ -9,10 +9,32 @@ export interface Answer {
 }
 
 /** One GET to a port of this machine, bounded. Never rejects. */
-export function httpGet(port: number, path: string, timeoutMs: number, token?: string): Promise<Answer> {
+export const httpGet = (port: number, path: string, timeoutMs: number, token?: string): Promise<Answer> =>
+  call(port, path, timeoutMs, token, null);
+
+/** One POST of a JSON value, likewise. */
+export const httpPost = (
+  port: number,
+  path: string,
+  timeoutMs: number,
+  token: string,
+  value: unknown,
+): Promise<Answer> => call(port, path, timeoutMs, token, JSON.stringify(value));
+
+function call(
+  port: number,
+  path: string,
+  timeoutMs: number,
+  token: string | undefined,
+  sent: string | null,
+): Promise<Answer> {
   return new Promise((resolve) => {
-    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const request = get({ host: HOST, port, path, headers, agent: false }, (response) => {
+    const headers = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(sent === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(sent) }),
+    };
+    const method = sent === null ? 'GET' : 'POST';
+    const request = open({ host: HOST, port, path, method, headers, agent: false }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (text: string) => {
@@ -28,5 +50,6 @@ export function httpGet(port: number, path: string, timeoutMs: number, token?: s
       resolve(answer);
     };
     request.on('error', (error) => finish({ status: 0, body: messageOf(error) }));
+    request.end(sent ?? undefined);
   });
 }

@@ -6,7 +6,7 @@ import { done, type Outcome } from '../base/result.ts';
 import { authOf, connectStore } from '../coordination/etcd/client.ts';
 import type { Secrets } from '../ports/config.ts';
 import type { Coordination, KeyValue } from '../ports/coordination.ts';
-import { type EpochRecord, keysOf, type RouteTable, type SyncRecord } from '../ports/records.ts';
+import { type EpochRecord, keysOf, type PausedRecord, type RouteTable, type SyncRecord } from '../ports/records.ts';
 import type { Aged, NodeStatus } from '../ports/status.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
 import { httpGet } from './http-get.ts';
@@ -32,6 +32,7 @@ export interface GroupRecords {
   readonly epoch: EpochRecord | null;
   readonly sync: SyncRecord | null;
   readonly routes: RouteTable | null;
+  readonly paused: PausedRecord | null;
 }
 
 /** A world as another process sees it: the CLI, a drill, a test. Holds no process and no lock. */
@@ -120,13 +121,17 @@ async function askWhy(node: NodeLayout, token: string): Promise<{ readonly node:
 
 async function readRecords(store: Coordination, layout: WorldLayout): Promise<Outcome<GroupRecords>> {
   const keys = keysOf(layout.deployment, layout.group);
-  const outcome = await store.txn([], [{ get: keys.epoch }, { get: keys.sync }, { get: keys.routes }]);
+  const outcome = await store.txn(
+    [],
+    [{ get: keys.epoch }, { get: keys.sync }, { get: keys.routes }, { get: keys.paused }],
+  );
   if (outcome.kind !== 'done') return outcome;
-  const [epoch, sync, routes] = outcome.value.responses.map((found) => found[0]);
+  const [epoch, sync, routes, paused] = outcome.value.responses.map((found) => found[0]);
   return done({
     epoch: parse<EpochRecord>(epoch),
     sync: parse<SyncRecord>(sync),
     routes: parse<RouteTable>(routes),
+    paused: parse<PausedRecord>(paused),
   });
 }
 

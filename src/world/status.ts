@@ -76,6 +76,7 @@ export async function lookAtWorld(world: World): Promise<WorldStatus> {
     epoch: epochOf(records.kind === 'done' ? records.value : null, answers),
     primary: primaryOf(answers),
     rpoZero: assessRpoZero(record, answers, state),
+    paused: pausedOf(records),
     record: record === null ? null : { ...record, value: shortRecord(record.value) },
     regions: layout.places.filter((place) => place.data).map((place) => regionOf(place, supervisor, answers)),
     sites: layout.places.filter((place) => !place.data).map((place) => siteOf(place, supervisor, answers, records)),
@@ -98,6 +99,13 @@ const linkOf = (link: LinkLayout, said: LinkStatus | null): WorldStatus['links']
 /** With what `up` goes on from this world's data. */
 const upCommand = ({ specPath, stateDir }: WorldLayout): string =>
   `farshore up "${specPath}"${defaultStateDir(specPath) === stateDir ? '' : ` --state "${stateDir}"`}`;
+
+/** A pause that is over says nothing any more; the record is left behind. */
+function pausedOf(records: Outcome<GroupRecords>): WorldStatus['paused'] {
+  const paused = records.kind === 'done' ? records.value.paused : null;
+  const leftMs = paused === null ? 0 : paused.untilWallMs - Date.now();
+  return paused === null || leftMs <= 0 ? null : { leftMs, actor: paused.actor, reason: paused.reason };
+}
 
 const recordOf = (records: Outcome<GroupRecords>): Aged<SyncRecord> | null =>
   records.kind === 'done' && records.value.sync !== null

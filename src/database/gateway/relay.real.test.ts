@@ -30,7 +30,7 @@ async function start() {
   const state = { silent: null as string | null, ends: [] as [RelayEnd, boolean][] };
   const relay = new Relay(client.near, database.near, {
     whySilent: () => state.silent,
-    shouldMove: () => false,
+    whyMove: () => null,
     cancelKey: () => undefined,
     cancelUnknown: () => undefined,
     ended: (how, unknown) => state.ends.push([how, unknown]),

@@ -12,8 +12,8 @@ export type RelayEnd = 'fenced' | 'lost' | 'cancelled-sync-wait' | 'protocol' | 
 export interface RelayHost {
   /** Asked before every write to the client: why nothing more may be written, or null. */
   whySilent(): string | null;
-  /** The connection should go elsewhere as soon as no transaction is open. */
-  shouldMove(): boolean;
+  /** Why the connection should go elsewhere as soon as no transaction is open; null when it may stay. */
+  whyMove(): string | null;
   cancelKey(key: string): void;
   /** A cancel request was forwarded and the next ReadyForQuery came without 57014. */
   cancelUnknown(): void;
@@ -124,7 +124,10 @@ export class Relay {
     }
     if (this.#replies.syncWaitCancelled) {
       this.#finish('cancelled-sync-wait', 'the wait for synchronous replication was cancelled');
-    } else if (this.#tracker.idle && this.#host.shouldMove()) this.#finish('moved', 'this replica is too old by now');
+    } else if (this.#tracker.idle) {
+      const elsewhere = this.#host.whyMove();
+      if (elsewhere !== null) this.#finish('moved', elsewhere);
+    }
   }
 
   #write(buffers: readonly Buffer[]): void {

@@ -171,8 +171,11 @@ function refuseOpenListeners(config: GatewayConfig): void {
 }
 
 function statusOf(context: GatewayContext): GatewayStatus {
-  const count = { rw: 0, ro: 0, peer: 0 };
-  for (const session of context.sessions) count[session.door] += 1;
+  const count = { rw: 0, ro: 0, peer: 0, writers: 0 };
+  for (const { door, binding } of context.sessions) {
+    count[door] += 1;
+    if (binding.want === 'rw' && binding.target === 'local') count.writers += 1;
+  }
   return {
     pid: process.pid,
     epoch: context.authority.epoch,

@@ -14,7 +14,7 @@ export function openSession(
   let key: string | null = null;
   const relay = new Relay(sockets.client, sockets.upstream, {
     whySilent: () => (authority.expired ? authority.whyOver(binding) : null),
-    shouldMove: () => authority.shouldMove(binding),
+    whyMove: () => (authority.shouldMove(binding) ? whyMoved(binding) : null),
     cancelKey: (value) => {
       key = value;
       cancelKeys.set(value, session);
@@ -40,7 +40,7 @@ export function sweepSessions(sessions: ReadonlySet<Session>, authority: Authori
   for (const session of sessions) {
     const why = authority.whyOver(session.binding);
     if (why !== null) session.relay.fence(why);
-    else if (authority.shouldMove(session.binding)) session.relay.move('this replica is too old by now');
+    else if (authority.shouldMove(session.binding)) session.relay.move(whyMoved(session.binding));
   }
 }
 
@@ -56,5 +56,7 @@ export function whyFull(sessions: ReadonlySet<Pick<Session, 'binding'>>): string
   for (const { binding } of sessions) if (binding.target === 'local') local += 1;
   return local < LOCAL_SESSIONS_MAX ? null : `all ${LOCAL_SESSIONS_MAX} connections for clients are in use`;
 }
+export const whyMoved = ({ want }: Binding): string =>
+  want === 'ro' ? 'this replica is too old by now' : 'the primary hands over to another node: connect again';
 
 export const localTarget = (gateway: GatewayContext): CancelTarget => ({ path: postgresPath(gateway.config) });

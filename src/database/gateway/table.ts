@@ -123,13 +123,17 @@ export class Authority {
     if (binding.target !== 'local') return this.#whyPeerOver(binding, table);
     // A replica that became too old is left at the end of a transaction, not in the middle: see `shouldMove`.
     if (binding.want === 'ro') return table.local === 'closed' ? 'the local database is closed' : null;
-    return this.#whyNotLocal('rw', table);
+    return table.closing === true ? null : this.#whyNotLocal('rw', table);
   }
 
-  /** A read-only connection to a local replica that is too old by now: it ends when its transaction has ended. */
+  /**
+   * A connection that ends when its transaction has ended: a read-only one to a local replica that is too old by now, or a
+   * writing one to a primary that hands over.
+   */
   shouldMove(binding: Binding): boolean {
     const table = this.#table;
-    return binding.want === 'ro' && binding.target === 'local' && table !== null && this.#whyNotFresh(table) !== null;
+    if (binding.target !== 'local' || table === null) return false;
+    return binding.want === 'rw' ? table.closing === true : this.#whyNotFresh(table) !== null;
   }
 
   /** Null when the local database is fresh enough for `ro`. An agent that is silent vouches for its replica only so long. */
@@ -154,6 +158,7 @@ export class Authority {
     if (table.local !== 'primary') {
       return table.primary === null ? `no primary is known in epoch ${table.epoch}` : 'this node is not the primary';
     }
+    if (table.closing === true) return `the primary of epoch ${table.epoch} hands over to another node`;
     return table.open ? null : `the primary of epoch ${table.epoch} is not open yet`;
   }
 

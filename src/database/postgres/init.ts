@@ -25,6 +25,16 @@ export async function systemIdOf(dataDir: string): Promise<string> {
   return control.readBigUInt64LE(0).toString();
 }
 
+const SHUT_DOWN = 1;
+
+/** The shutdown checkpoint of a primary that was stopped cleanly, from the control file (the same place in 15 to 18); else null. */
+export async function cleanEndOf(dataDir: string): Promise<{ timeline: number; lsn: string } | null> {
+  const control = await readFile(join(dataDir, 'global/pg_control'));
+  if (control.readUInt32LE(16) !== SHUT_DOWN) return null;
+  const lsn = `${control.readUInt32LE(36).toString(16)}/${control.readUInt32LE(32).toString(16)}`.toUpperCase();
+  return { timeline: control.readUInt32LE(48), lsn };
+}
+
 /** Makes a cluster in `config.dataDir` and leaves it stopped. Throws FarshoreError; an attempt that failed is kept beside. */
 export async function initCluster(config: PostgresConfig, secrets: Secrets, progress: Progress): Promise<void> {
   const { dataDir, runAs } = config;

@@ -4,7 +4,7 @@ import { FarshoreError, messageOf } from '../../base/errors.ts';
 import { slug } from '../../base/ids.ts';
 import { type Outcome, assert, done, refused, unknown } from '../../base/result.ts';
 import type { PostgresConfig, Secrets } from '../../ports/config.ts';
-import type { RegionDatabase } from '../../ports/database.ts';
+import type { RegionDatabase, Stop } from '../../ports/database.ts';
 import { connectKeeper } from '../keeper/client.ts';
 import { processesOf } from '../keeper/processes.ts';
 import { cloneCluster } from './clone.ts';
@@ -13,7 +13,7 @@ import { APP_DATABASE, type Local, Session, connectLocally } from './connections
 import { asFarshoreError, isEmpty, makePrivate, moveAside } from './files.ts';
 import { detach, follow } from './follow.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { initCluster, isFresh, systemIdOf } from './init.ts';
+import { cleanEndOf, initCluster, isFresh, systemIdOf } from './init.ts';
 import { applicationName } from './names.ts';
 import { promote } from './promote.ts';
 import { readSettings } from './read-settings.ts';
@@ -29,6 +29,7 @@ const CONNECT_TIMEOUT_MS = 2_000;
 /** A fast stop waits until standbys have the last WAL; one that is frozen holds it for `wal_sender_timeout` (2 s). */
 const FAST_STOP_GRACE_MS = 5_000;
 const STOP_TIMEOUT_MS = 60_000;
+const CHECKPOINT_TIMEOUT_MS = 90_000;
 
 /**
  * One PostgreSQL that Farshore owns, through its keeper. Methods never reject for what the world does: an expected
@@ -50,6 +51,11 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     startIsolated: () => guarded(() => startIsolated(local)),
     startFirst: (epoch, list) => guarded(() => startFirst(local, epoch, list)),
     stop: (how) => guarded(() => stop(local, heart, how)),
+    checkpoint: () =>
+      guarded(async () => {
+        await local.work.query('CHECKPOINT', CHECKPOINT_TIMEOUT_MS);
+        return done(undefined);
+      }),
     clone: (from, progress, signal) =>
       guarded(async () => {
         try {
@@ -121,7 +127,7 @@ async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> 
   }
 }
 
-async function stop(local: Local, heart: Heartbeat, how: 'fast' | 'kill'): Promise<Outcome<{ evidence: string }>> {
+async function stop(local: Local, heart: Heartbeat, how: 'fast' | 'kill'): Promise<Outcome<Stop>> {
   const reply = await local.keeper
     .call({ do: 'stop', how, graceMs: FAST_STOP_GRACE_MS }, STOP_TIMEOUT_MS)
     .finally(() => {
@@ -134,10 +140,10 @@ async function stop(local: Local, heart: Heartbeat, how: 'fast' | 'kill'): Promi
     // PostgreSQL dies with its keeper (P10.1). Without the keeper's word only an empty list of processes is evidence.
     const left = processesOf(local.config.dataDir).map((member) => member.pid);
     if (left.length > 0) return unknown(`${reply}; still there: ${left.join(' ')}`);
-    return done({ evidence: `${reply}; no process of ${local.config.dataDir} is left` });
+    return done({ evidence: `${reply}; no process of ${local.config.dataDir} is left`, end: null });
   }
   if (!reply.ok) return reply.code === 'not-gone' ? unknown(reply.why) : refused(reply.code, reply.why);
-  return done({ evidence: reply.evidence ?? '' });
+  return done({ evidence: reply.evidence ?? '', end: how === 'fast' ? await cleanEndOf(local.config.dataDir) : null });
 }
 
 async function setAside(local: Local, label: string): Promise<Outcome<{ keptAt: string }>> {

@@ -36,6 +36,7 @@ const takeover = {
   epochModRevision: 60,
   operation: 'op',
   startedAtMs: NOW,
+  move: null,
   record: { value: record(), modRevision: 50 },
 };
 const fencing = (over: Partial<Extract<FailoverState, { kind: 'fencing' }>> = {}): FailoverState => ({

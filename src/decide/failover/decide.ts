@@ -1,6 +1,7 @@
 import { unreachable } from '../../base/result.ts';
 import { decideFencing } from './fencing.ts';
 import type { Observation } from './observation.ts';
+import { decideMoving } from './moving.ts';
 import { decidePositioning } from './positioning.ts';
 import { decidePromoting } from './promoting.ts';
 import type { FailoverState, StateKind, Step } from './state.ts';
@@ -9,11 +10,12 @@ import { decideSuspecting } from './suspecting.ts';
 
 /** Where each state may lead. Total: a state that is missing does not compile; a test checks every step against it. */
 export const TRANSITIONS = {
-  steady: ['steady', 'suspecting'],
-  suspecting: ['suspecting', 'steady', 'fencing'],
-  fencing: ['fencing', 'positioning', 'steady'],
-  positioning: ['positioning', 'promoting', 'steady'],
-  promoting: ['promoting', 'steady'],
+  steady: ['steady', 'suspecting', 'moving'],
+  suspecting: ['suspecting', 'steady', 'moving', 'fencing'],
+  moving: ['moving', 'steady', 'fencing'],
+  fencing: ['fencing', 'positioning', 'moving', 'steady'],
+  positioning: ['positioning', 'promoting', 'moving', 'steady'],
+  promoting: ['promoting', 'moving', 'steady'],
 } as const satisfies Record<StateKind, readonly StateKind[]>;
 
 /** Append only: dashboards and alerts depend on these numbers. */
@@ -23,6 +25,7 @@ export const STATE_GAUGE = {
   fencing: 2,
   positioning: 3,
   promoting: 4,
+  moving: 5,
 } as const satisfies Record<StateKind, number>;
 
 /** One look, one decision. Pure: the same state and observation give the same step. */
@@ -32,6 +35,8 @@ export function decideFailover(state: FailoverState, o: Observation): Step {
       return decideSteady(o);
     case 'suspecting':
       return decideSuspecting(state, o);
+    case 'moving':
+      return decideMoving(state, o);
     case 'fencing':
       return decideFencing(state, o);
     case 'positioning':

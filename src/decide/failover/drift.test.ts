@@ -67,6 +67,7 @@ describe('a node that drifted (F14)', () => {
     epochModRevision: 60,
     operation: 'takeover-5',
     startedAtMs: NOW - 100,
+    move: null,
     record: { value: record(), modRevision: 50 },
     askAgainAtMs: new Map(),
     positions: new Map([

@@ -1,19 +1,22 @@
 import type { NodeId } from '../../base/ids.ts';
-import { because, type Reason } from '../../base/reason.ts';
+import { because } from '../../base/reason.ts';
 import type { Position } from '../../ports/database.ts';
 import type { FenceRecord } from '../../ports/records.ts';
 import { whyOtherBranch } from './branch.ts';
 import { whyUnfit } from './drift.ts';
+import { endTakeover } from './moving.ts';
 import type { Observation } from './observation.ts';
 import { homeFirst, neighboursOf } from './neighbours.ts';
-import { choose, hasPositionQuorum } from './quorum.ts';
-import { type Action, type FailoverState, overtaken, stay, STEADY, type Step } from './state.ts';
+import { choose, furthestOf, hasPositionQuorum, isFurther } from './quorum.ts';
+import { type Action, type FailoverState, overtaken, stay, STEADY, type Step, takeoverOf } from './state.ts';
 import { isDetachable, isHeard } from './suspicion.ts';
 
 type Fencing = Extract<FailoverState, { kind: 'fencing' }>;
 
 /** How long a takeover waits for the position of a node in the primary's own region once it has a quorum. */
 const NEIGHBOUR_MS = 2_000;
+/** How long a takeover that a person asked for waits for the node that was named before it takes another. */
+const TARGET_MS = 2_000;
 
 /** The epoch is written. The recorded set is detached and read until it is a position quorum (P3.1, P3.2). */
 export function decideFencing(state: Fencing, o: Observation): Step {
@@ -21,7 +24,10 @@ export function decideFencing(state: Fencing, o: Observation): Step {
     return stay(STEADY, because('overtaken', `epoch ${state.epoch} was overtaken by ${o.store.epoch?.value.n}`));
   const positions = withNewPositions(state, o);
   const next: Fencing = { ...state, positions };
+  if (waitsForTarget(next, o)) return askTheRest(next, o);
   if (hasPositionQuorum(state.record.value, new Set(positions.keys()))) return toPositioning(next, o);
+  const forced = forcedChoice(next, o);
+  if (forced !== null) return forced;
   if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) return giveUp(next, o);
   return askTheRest(next, o);
 }
@@ -48,15 +54,13 @@ function belongs(node: NodeId, position: Position, state: Fencing, o: Observatio
 
 /** Everybody in the record who is heard and was not read yet is asked, again and again until the takeover's time is over. */
 function askTheRest(state: Fencing, o: Observation): Step {
-  const record = state.record.value;
   const askAgainAtMs = new Map(state.askAgainAtMs);
   for (const result of o.results) {
     const failed = result.of === 'detach' && result.epoch === state.epoch && result.kind !== 'done';
     if (failed) askAgainAtMs.set(result.node, o.nowMs + o.knobs.brokenAfterMs);
   }
   const actions: Action[] = [];
-  const neighbours = neighboursOf(o.policy, record.primary).filter((node) => isDetachable(o, node));
-  for (const node of [...record.names, record.primary, ...neighbours]) {
+  for (const node of membersToRead(state, o)) {
     if (state.positions.has(node) || !isHeard(o, node) || o.nowMs < (askAgainAtMs.get(node) ?? 0)) continue;
     if (node === o.me && o.local?.state !== 'standby') continue;
     askAgainAtMs.set(node, o.nowMs + o.knobs.orderTimeoutMs);
@@ -70,14 +74,15 @@ function askTheRest(state: Fencing, o: Observation): Step {
 /** A quorum without a permitted candidate, or behind the recorded position, may still get a better one: more are asked. */
 function toPositioning(state: Fencing, o: Observation): Step {
   // F14: a node that could not serve as primary is no candidate; what it holds still counts as read.
-  const fit = homeFirst(o.policy, state.record.value.primary).filter((node) => whyUnfit(o, node) === null);
+  const fit = preferred(state, o).filter((node) => whyUnfit(o, node) === null);
   const awaited = awaitedNeighbour(state, o, fit);
   if (awaited !== null) return awaited;
   const choice = choose(state.record.value, state.positions, o.store.position, fit);
   if (choice.kind === 'refused') {
     const unfit = o.policy.promotable.flatMap((node) => whyUnfit(o, node) ?? []);
     const why = because(choice.code, [choice.why, ...unfit].join('; '));
-    if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) return close(state, why);
+    if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs)
+      return endTakeover(takeoverOf(state), o, { state: 'refused', why });
     return { ...askTheRest(state, o), why };
   }
   const fence = fenceOf(state, o, choice.target);
@@ -90,7 +95,7 @@ function toPositioning(state: Fencing, o: Observation): Step {
 
 /** A neighbour in reach is read before another region is taken: it keeps the region where it is. Not for long. */
 function awaitedNeighbour(state: Fencing, o: Observation, fit: readonly NodeId[]): Step | null {
-  if (o.nowMs - state.startedAtMs > NEIGHBOUR_MS) return null;
+  if (state.move !== null || o.nowMs - state.startedAtMs > NEIGHBOUR_MS) return null;
   const { primary } = state.record.value;
   const unread = neighboursOf(o.policy, primary).find(
     (node) => fit.includes(node) && !state.positions.has(node) && isDetachable(o, node),
@@ -100,11 +105,63 @@ function awaitedNeighbour(state: Fencing, o: Observation, fit: readonly NodeId[]
   return { ...askTheRest(state, o), why: because('neighbour-first', text) };
 }
 
-const close = (state: Fencing, why: Reason): Step => ({
-  state: STEADY,
-  actions: [{ do: 'close-operation', takeover: state, state: 'refused', why }],
-  why,
-});
+/** The node that a person asked for comes first among equals; position and residency still come before it. */
+function preferred(state: Fencing, o: Observation): readonly NodeId[] {
+  const target = state.move?.target;
+  const order = homeFirst(o.policy, state.record.value.primary);
+  const rest = order.filter((node) => node !== target);
+  return target !== undefined && order.includes(target) ? [target, ...rest] : rest;
+}
+
+/** A quorum without the node that was asked for would promote another one: that one is given a moment. */
+function waitsForTarget(state: Fencing, o: Observation): boolean {
+  const target = state.move?.target;
+  if (target === undefined || state.positions.has(target)) return false;
+  return o.nowMs - state.startedAtMs < TARGET_MS && isHeard(o, target);
+}
+
+/** Under force everybody who has data is read: the one that holds the most loses the least (I6). */
+function membersToRead(state: Fencing, o: Observation): readonly NodeId[] {
+  const { names, primary } = state.record.value;
+  if (state.move?.force != null) return [...new Set([...names, primary, ...o.policy.dataNodes])];
+  // One that was just stopped by order would only be a quorum for itself: it comes when the others do not.
+  const stopped = state.move?.handedOver != null && o.nowMs - state.startedAtMs < TARGET_MS;
+  const neighbours = neighboursOf(o.policy, primary).filter((node) => isDetachable(o, node));
+  return [...names, ...(stopped ? [] : [primary]), ...neighbours];
+}
+
+/**
+ * F18 (P3.3, I6): no position quorum, a person vouches for the fence and named the loss. Everybody in reach is read first;
+ * of those the furthest is promoted, the one that was asked for among equals.
+ */
+function forcedChoice(state: Fencing, o: Observation): Step | null {
+  const force = state.move?.force ?? null;
+  if (force === null || state.positions.size === 0) return null;
+  const unread = membersToRead(state, o).filter((node) => !state.positions.has(node) && isDetachable(o, node));
+  if (unread.length > 0 && o.nowMs - state.startedAtMs < o.knobs.takeoverPatienceMs / 2) return null;
+  const best = furthestOf([...state.positions.values()]);
+  const fit = preferred(state, o).filter((node) => whyUnfit(o, node) === null);
+  const target = fit.find((node) => {
+    const position = state.positions.get(node);
+    return position !== undefined && best !== null && !isFurther(best, position);
+  });
+  const position = target === undefined ? undefined : state.positions.get(target);
+  if (target === undefined || position === undefined) return null;
+  const said = `${force.actor} vouches that ${state.record.value.primary} can acknowledge nothing more`;
+  const fence: FenceRecord = {
+    ...fenceOf(state, o, target),
+    kind: force.said ? 'operator-said' : 'killed',
+    lossAccepted: { ms: force.lossMs, actor: force.actor, reason: force.reason },
+  };
+  return {
+    state: { ...takeoverOf(state), kind: 'positioning', target, position },
+    actions: [{ do: 'record-takeover', takeover: state, target, fence }],
+    why: because(
+      'loss-accepted',
+      `${said}; ${target} ends at ${position.lsn}, furthest of ${state.positions.size} read`,
+    ),
+  };
+}
 
 function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {
   const evidence = [...state.positions].map(([node, position]) => ({
@@ -113,6 +170,12 @@ function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {
     lsn: position.lsn,
     what: 'detached: no WAL receiver left, then read',
   }));
+  const over = state.move?.handedOver ?? null;
+  if (over !== null && target !== over.node) {
+    const { node, timeline, lsn } = over;
+    const killed = { node, timeline, lsn, what: `stopped by order: ${over.evidence}` };
+    return { epoch: state.epoch, kind: 'killed', by: o.me, atWallMs: 0, evidence: [killed, ...evidence] };
+  }
   const kind = target === state.record.value.primary ? 'self' : 'quorum-detached';
   return { epoch: state.epoch, kind, by: o.me, atWallMs: 0, evidence };
 }
@@ -120,13 +183,6 @@ function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {
 function giveUp(state: Fencing, o: Observation): Step {
   const read = [...state.positions.keys()].join(', ') || 'nobody';
   const tookMs = Math.round(o.nowMs - state.startedAtMs);
-  return close(state, because('no-position-quorum', `after ${tookMs} ms only ${read} was detached and read`));
+  const why = because('no-position-quorum', `after ${tookMs} ms only ${read} was detached and read`);
+  return endTakeover(takeoverOf(state), o, { state: 'refused', why });
 }
-
-export const takeoverOf = (state: Fencing) => ({
-  epoch: state.epoch,
-  epochModRevision: state.epochModRevision,
-  operation: state.operation,
-  startedAtMs: state.startedAtMs,
-  record: state.record,
-});

@@ -127,6 +127,7 @@ describe('a takeover with a neighbour in reach', () => {
     epoch: 5,
     epochModRevision: 60,
     operation: 'takeover-5',
+    move: null,
     startedAtMs,
     record: { value: toB, modRevision: 50 },
     askAgainAtMs: new Map(),

@@ -6,6 +6,7 @@ import type { DatabaseStatus, Position, Settings } from '../../ports/database.ts
 import type {
   EpochRecord,
   FenceRecord,
+  HandedOver,
   OperationRecord,
   PositionRecord,
   SeenRecord,
@@ -29,6 +30,10 @@ export interface StoreView {
   readonly fence: FenceRecord | null;
   /** Journal entry of the operation that made the present epoch. */
   readonly operation: OperationRecord | null;
+  /** The operation that a person asked for and that is not over, with when this content of it arrived here. */
+  readonly request: (Versioned<OperationRecord> & { readonly seenAtMs: number }) | null;
+  /** Automatic takeovers are paused; null when they are not. */
+  readonly paused: { readonly leftMs: number; readonly actor: string; readonly reason: string } | null;
   /** Epoch of the route table: it reaches the present epoch when its primary opened. 0 = none yet. */
   readonly routesEpoch: number;
   /** Verdicts of observers that are still fresh, own one included, with when they arrived here. */
@@ -76,6 +81,20 @@ export type ActionResult =
       readonly epoch: number;
       readonly node: NodeId;
       readonly kind: 'refused' | 'unknown';
+      readonly why: string;
+    }
+  | {
+      readonly of: 'claim-operation';
+      readonly operation: string;
+      readonly kind: 'done' | 'refused' | 'unknown';
+      readonly why: string;
+    }
+  | { readonly of: 'hand-over'; readonly operation: string; readonly kind: 'done'; readonly handedOver: HandedOver }
+  | {
+      readonly of: 'hand-over';
+      readonly operation: string;
+      readonly kind: 'refused' | 'unknown';
+      readonly code: string;
       readonly why: string;
     }
   | {

@@ -1,10 +1,11 @@
 import { placeOf, type NodeId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
+import { endTakeover } from './moving.ts';
 import type { Observation } from './observation.ts';
 import type { Confirmers } from './quorum.ts';
 import { isDetachable } from './suspicion.ts';
-import { type Action, type FailoverState, overtaken, resultOf, stay, STEADY, type Step } from './state.ts';
+import { type Action, type FailoverState, overtaken, resultOf, stay, STEADY, type Step, takeoverOf } from './state.ts';
 
 type Positioning = Extract<FailoverState, { kind: 'positioning' }>;
 
@@ -22,7 +23,7 @@ export function decidePositioning(state: Positioning, o: Observation): Step {
     };
   }
   const why = because(`record-${result.kind}`, result.why);
-  return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: result.kind, why }], why };
+  return endTakeover(takeoverOf(state), o, { state: result.kind, why });
 }
 
 /** Bounded: a takeover that waits for ever would keep others from beginning one. */
@@ -32,12 +33,12 @@ function waitForRecord(state: Positioning, o: Observation): Step {
     return stay(state, because('record-pending', 'waiting for the store to record the new primary'));
   }
   const why = because('record-unknown', `the store did not answer within ${Math.round(tookMs)} ms`);
-  return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'unknown', why }], why };
+  return endTakeover(takeoverOf(state), o, { state: 'unknown', why });
 }
 
 type Target = Pick<
   Extract<FailoverState, { kind: 'promoting' }>,
-  'epoch' | 'epochModRevision' | 'operation' | 'startedAtMs' | 'record' | 'target'
+  'epoch' | 'epochModRevision' | 'operation' | 'startedAtMs' | 'record' | 'move' | 'target'
 >;
 
 export function promoteAction(state: Target, o: Observation): Action {

@@ -1,7 +1,8 @@
 import { because } from '../../base/reason.ts';
+import { endTakeover } from './moving.ts';
 import type { Observation } from './observation.ts';
 import { promoteAction } from './positioning.ts';
-import { type FailoverState, overtaken, resultOf, stay, STEADY, type Step } from './state.ts';
+import { type FailoverState, overtaken, resultOf, stay, STEADY, type Step, takeoverOf } from './state.ts';
 
 type Promoting = Extract<FailoverState, { kind: 'promoting' }>;
 
@@ -11,7 +12,7 @@ export function decidePromoting(state: Promoting, o: Observation): Step {
     return stay(STEADY, because('overtaken', `epoch ${state.epoch} was overtaken by ${o.store.epoch?.value.n}`));
   if (serves(state, o)) {
     const why = because('promoted', `${state.target} serves under epoch ${state.epoch}`);
-    return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'done', why }], why };
+    return endTakeover(takeoverOf(state), o, { state: elsewhere(state) ? 'failed' : 'done', why });
   }
   const result = resultOf(o, 'promote', state.epoch);
   if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs) {
@@ -19,7 +20,7 @@ export function decidePromoting(state: Promoting, o: Observation): Step {
       'promotion-unknown',
       `${state.target} was ordered to promote itself and does not serve after ${Math.round(o.nowMs - state.startedAtMs)} ms`,
     );
-    return { state: STEADY, actions: [{ do: 'close-operation', takeover: state, state: 'unknown', why }], why };
+    return endTakeover(takeoverOf(state), o, { state: 'unknown', why });
   }
   const failed = result !== undefined && result.kind !== 'done';
   if (failed && o.nowMs - state.askedAtMs > o.knobs.brokenAfterMs) {
@@ -39,3 +40,6 @@ function serves(state: Promoting, o: Observation): boolean {
   const pulse = o.peers.get(state.target)?.pulse;
   return pulse?.role === 'primary' && pulse.open && pulse.storedEpoch === state.epoch;
 }
+
+/** A person asked for another node: the change of primary is done, and not as asked. */
+const elsewhere = (state: Promoting): boolean => state.move !== null && state.move.target !== state.target;

@@ -112,16 +112,19 @@ function furthest(
 ): readonly (readonly [NodeId, Position])[] {
   const standbys = named.filter(([node]) => node !== record.primary);
   const quorum = record.w > 0 && standbys.length >= positionQuorumSize(record);
-  const best = standbys.reduce<Position | null>(
-    (most, [, position]) => (most === null || isFurther(position, most) ? position : most),
-    null,
-  );
+  const best = furthestOf(standbys.map(([, position]) => position));
   return named.filter(
     ([node, position]) => node === record.primary || (quorum && best !== null && !isFurther(best, position)),
   );
 }
 
-const isFurther = (a: Position, b: Position): boolean =>
+export const furthestOf = (positions: readonly Position[]): Position | null =>
+  positions.reduce<Position | null>(
+    (most, position) => (most === null || isFurther(position, most) ? position : most),
+    null,
+  );
+
+export const isFurther = (a: Position, b: Position): boolean =>
   a.timeline > b.timeline || (a.timeline === b.timeline && compareLsn(a.lsn, b.lsn) > 0);
 
 /** P1.4: a record of an older timeline says nothing about a newer one. */

@@ -66,6 +66,8 @@ describe('decideRole', () => {
       actor: A,
       reason: { code: '', text: '' },
       state: 'running' as const,
+      request: null,
+      driver: A,
       steps: [],
     };
     const resumed = decide({ state: 'stopped', storedEpoch: null }, { me: A }, { operation: journal });

@@ -1,8 +1,30 @@
 import type { NodeId } from '../../base/ids.ts';
 import type { Reason } from '../../base/reason.ts';
 import type { Position } from '../../ports/database.ts';
-import type { FenceRecord, SyncRecord } from '../../ports/records.ts';
+import type { FenceRecord, HandedOver, OperationRecord, SyncRecord } from '../../ports/records.ts';
 import type { ActionResult, Observation, Versioned } from './observation.ts';
+
+/** What a person asked of a change of primary, and how far it is prepared. */
+export interface Move {
+  readonly operation: string;
+  readonly kind: OperationRecord['kind'];
+  readonly target: NodeId;
+  /** How the old primary ended by order (P3.1 `killed`). Null when it was not asked. */
+  readonly handedOver: HandedOver | null;
+  /** P3.3: promote without a position quorum. Null when P3.2 can be had. */
+  readonly force: {
+    readonly said: boolean;
+    readonly lossMs: number | 'any';
+    readonly actor: string;
+    readonly reason: string;
+  } | null;
+}
+
+/** How an operation that a person asked for ended before its epoch, or with it. */
+export interface Ending {
+  readonly state: 'done' | 'refused' | 'failed' | 'unknown';
+  readonly why: Reason;
+}
 
 /**
  * Where this agent stands with a change of primary. A state holds only what is true in it.
@@ -20,6 +42,17 @@ export type FailoverState =
       readonly sinceMs: number;
       readonly beginning: Versioned<SyncRecord> | null;
       readonly retryAtMs: number;
+    }
+  | {
+      readonly kind: 'moving';
+      readonly phase: 'claiming' | 'handing-over' | 'beginning' | 'closing';
+      readonly move: Move;
+      /** The epoch that stood when it was claimed. */
+      readonly epoch: number;
+      readonly beginning: Versioned<SyncRecord> | null;
+      readonly ending: Ending | null;
+      /** When the last action of this phase was asked for. */
+      readonly askedAtMs: number;
     }
   | (Takeover & {
       readonly kind: 'fencing';
@@ -43,6 +76,8 @@ export interface Takeover {
   readonly startedAtMs: number;
   /** The sync record that the takeover compared; who it names decides who must be read. */
   readonly record: Versioned<SyncRecord>;
+  /** Null for one that began by itself. */
+  readonly move: Move | null;
 }
 
 export type StateKind = FailoverState['kind'];
@@ -62,7 +97,17 @@ export type Action =
       readonly record: Versioned<SyncRecord>;
       readonly epochModRevision: number;
       readonly reason: Reason;
+      readonly move: Move | null;
     }
+  | { readonly do: 'claim-operation'; readonly operation: string; readonly modRevision: number }
+  | {
+      readonly do: 'hand-over';
+      readonly operation: string;
+      readonly primary: NodeId;
+      readonly epoch: number;
+      readonly epochModRevision: number;
+    }
+  | { readonly do: 'close-request'; readonly operation: string; readonly ending: Ending }
   | { readonly do: 'detach'; readonly takeover: Takeover; readonly node: NodeId }
   | {
       readonly do: 'record-takeover';
@@ -81,7 +126,7 @@ export type Action =
   | {
       readonly do: 'close-operation';
       readonly takeover: Takeover;
-      readonly state: 'done' | 'refused' | 'unknown';
+      readonly state: Ending['state'];
       readonly why: Reason;
     };
 
@@ -111,3 +156,13 @@ export function resultOf<K extends 'record-takeover' | 'promote'>(
     (result): result is Extract<ActionResult, { of: K }> => result.of === of && result.epoch === epoch,
   );
 }
+
+/** What a takeover carries, without the state around it. */
+export const takeoverOf = ({ epoch, epochModRevision, operation, startedAtMs, record, move }: Takeover): Takeover => ({
+  epoch,
+  epochModRevision,
+  operation,
+  startedAtMs,
+  record,
+  move,
+});

@@ -1,4 +1,5 @@
 import { because } from '../../base/reason.ts';
+import { takeUp } from './moving.ts';
 import type { Observation } from './observation.ts';
 import { type Action, stay, STEADY, type Step } from './state.ts';
 import { ownVerdict, suspicion, type Verdict } from './suspicion.ts';
@@ -8,6 +9,8 @@ export function decideSteady(o: Observation): Step {
   const verdict = ownVerdict(o);
   const { epoch } = o.store;
   if (epoch === null) return stay(STEADY, verdict.why);
+  const move = takeUp(o);
+  if (move !== null) return move;
   if (verdict.kind === 'cannot-see-commit' || suspicion(o).kind !== 'none') {
     return {
       state: { kind: 'suspecting', epoch: epoch.value.n, sinceMs: o.nowMs, beginning: null, retryAtMs: o.nowMs },

@@ -1,11 +1,12 @@
 import { placeOf, type NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { SyncRecord } from '../../ports/records.ts';
+import { takeUp } from './moving.ts';
 import type { Observation, Versioned } from './observation.ts';
 import { hasPositionQuorum, positionQuorumSize } from './quorum.ts';
 import { type FailoverState, stay, STEADY, type Step } from './state.ts';
 import { backToSteady, publishVerdict } from './steady.ts';
-import { isDetachable, ownVerdict, suspicion } from './suspicion.ts';
+import { isDetachable, isHeard, ownVerdict, suspicion } from './suspicion.ts';
 
 type Suspecting = Extract<FailoverState, { kind: 'suspecting' }>;
 
@@ -23,6 +24,8 @@ export function decideSuspecting(state: Suspecting, o: Observation): Step {
   if (epoch === null || epoch.value.n !== state.epoch)
     return backToSteady('epoch-changed', `epoch ${epoch?.value.n ?? 0} is newer than the suspicion`);
 
+  const move = takeUp(o);
+  if (move !== null) return move;
   const verdict = ownVerdict(o);
   const actions = publishVerdict(o, verdict);
   const suspected = suspicion(o);
@@ -41,7 +44,14 @@ function begin(state: Suspecting, o: Observation, reason: Reason): Step {
   return {
     state: { ...state, beginning: sync },
     actions: [
-      { do: 'begin-takeover', epoch: epoch.value.n + 1, record: sync, epochModRevision: epoch.modRevision, reason },
+      {
+        do: 'begin-takeover',
+        epoch: epoch.value.n + 1,
+        record: sync,
+        epochModRevision: epoch.modRevision,
+        reason,
+        move: null,
+      },
     ],
     why: reason,
   };
@@ -53,6 +63,8 @@ function whyNotBegin(state: Suspecting, o: Observation): Reason | null {
   if (o.store.state !== 'current')
     return because('store-not-current', 'the store is not reachable: nobody is promoted (P6)');
   if (o.nowMs < state.retryAtMs) return because('retry-later', 'the last try was refused; it is tried again');
+  const held = whyHeld(o);
+  if (held !== null) return held;
   const ahead = whoIsAhead(o);
   if (ahead !== null) return because('store-behind', ahead);
   const reach = reachable(o);
@@ -62,6 +74,20 @@ function whyNotBegin(state: Suspecting, o: Observation): Reason | null {
   return waitMs > 0
     ? because('others-first', `${rank} better placed nodes are heard; this one waits ${Math.round(waitMs)} ms more`)
     : null;
+}
+
+/** F19: a person holds automatic takeovers back, or has a node carry out a change of primary at this moment. */
+function whyHeld(o: Observation): Reason | null {
+  const { paused, request } = o.store;
+  if (paused !== null) {
+    const left = Math.ceil(paused.leftMs / 1_000);
+    return because('paused', `automatic takeovers are paused by ${paused.actor} for ${left} s more (${paused.reason})`);
+  }
+  const driver = request?.value.state === 'running' ? request.value.driver : null;
+  if (request === null || driver === null || driver === o.me || !isHeard(o, driver)) return null;
+  const leftMs = request.seenAtMs + o.knobs.takeoverPatienceMs - o.nowMs;
+  if (leftMs <= 0) return null;
+  return because('operation-runs', `${driver} carries out ${request.value.id}; it has ${Math.round(leftMs)} ms left`);
 }
 
 /**
@@ -132,6 +158,7 @@ function toFencing(began: Began, record: Versioned<SyncRecord>, o: Observation):
       operation,
       startedAtMs: o.nowMs,
       record,
+      move: null,
       askAgainAtMs: new Map(),
       positions: new Map(),
     },

@@ -92,6 +92,8 @@ export function honestTrial(): TrialObservation {
       actor: 'aws:b/n1' as never,
       reason: { code: 'majority', text: '3 of 3 observers cannot see it commit' },
       state: 'done',
+      request: null,
+      driver: 'aws:b/n1' as never,
       steps: [
         { name: 'epoch', atWallMs: 6_300, tookMs: 50, what: 'epoch 2' },
         { name: 'promote', atWallMs: 6_600, tookMs: 300, what: 'promoted' },

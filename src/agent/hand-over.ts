@@ -1,0 +1,84 @@
+import type { Clock } from '../base/clock.ts';
+import type { NodeId } from '../base/ids.ts';
+import { done, type Outcome, refused } from '../base/result.ts';
+import type { Order } from '../ports/agent.ts';
+import type { Position, RegionDatabase } from '../ports/database.ts';
+import type { GatewayControl } from '../ports/gateway.ts';
+import type { GroupStore } from './group-store.ts';
+import type { Permit } from './order-desk.ts';
+
+/** Sessions may end their transaction this long; then they are cut, and a commit in flight gets 08007. */
+const DRAIN_MS_MAX = 250;
+const LOOK_EVERY_MS = 10;
+
+export interface Stopped {
+  readonly position: Position;
+  readonly evidence: string;
+}
+
+/** What the hand-over needs of the node around it. */
+export interface HandingNode {
+  readonly me: NodeId;
+  readonly database: RegionDatabase;
+  readonly gateway: GatewayControl | null;
+  readonly group: GroupStore;
+  readonly clock: Clock;
+  isOpen(): boolean;
+  /** `closing`: new connections wait, each session ends with its transaction. `closed`: nobody writes any more. `open`: as before. */
+  door(state: 'closing' | 'closed' | 'open'): void;
+}
+
+/**
+ * A planned end of a reign (P5): checkpoint while it still serves, then the door, then a fast stop, which ends only when
+ * every standby that streams has the last WAL. Until the stop everything can be undone, and is when a step fails.
+ */
+export async function handOver(node: HandingNode, order: Order, permit: Permit): Promise<Outcome<Stopped>> {
+  const before = await whyNotHandOver(node, order);
+  if (before !== null) return before;
+  const { database } = node;
+  const checkpointed = await database.checkpoint();
+  if (checkpointed.kind !== 'done') return refused('checkpoint-failed', checkpointed.why);
+  const status = await database.status();
+  if (status.systemId === null) return refused('not-serving', `PostgreSQL is ${status.state}`);
+  // A checkpoint may have taken long: what was asked may be cancelled by now.
+  const again = await whyNotHandOver(node, order);
+  if (again !== null) return again;
+  node.door('closing');
+  await drained(node);
+  if (!permit.valid()) {
+    node.door('open');
+    return refused('overtaken', 'newer work was accepted before the stop');
+  }
+  node.door('closed');
+  const stopped = await database.stop('fast');
+  if (stopped.kind !== 'done') return stopped;
+  const { evidence, end } = stopped.value;
+  if (end === null) return refused('not-serving', `stopped, but not cleanly: ${evidence}`);
+  return done({ position: { ...end, systemId: status.systemId, storedEpoch: status.storedEpoch }, evidence });
+}
+
+/** Asks the store: does the epoch stand, is this node its primary, and is the operation still wanted? */
+async function whyNotHandOver(node: HandingNode, order: Order): Promise<Outcome<never> | null> {
+  const [reign, asked] = await Promise.all([node.group.readReign(), node.group.readOperation(order.operation)]);
+  if (reign.kind !== 'done') return refused('store-unreachable', reign.why);
+  if (asked.kind !== 'done') return refused('store-unreachable', asked.why);
+  const { epoch, sync } = reign.value;
+  if (epoch?.modRevision !== order.epochModRevision)
+    return refused('overtaken', `the store is at epoch ${epoch?.value.n ?? 0}, the order is of epoch ${order.epoch}`);
+  if (sync?.value.primary !== node.me || sync.value.epoch !== order.epoch)
+    return refused('not-primary', `${sync?.value.primary ?? 'nobody'} is the recorded primary`);
+  if (asked.value.slot?.value.id !== order.operation || asked.value.record?.value.driver !== order.by)
+    return refused('cancelled', `${order.operation} was cancelled, or is carried out by another node`);
+  return node.isOpen() ? null : refused('not-serving', 'this node is the recorded primary and not open');
+}
+
+async function drained(node: HandingNode): Promise<void> {
+  const untilMs = node.clock.nowMs() + DRAIN_MS_MAX;
+  while (node.gateway !== null && node.clock.nowMs() < untilMs) {
+    const answer = await node.gateway.status();
+    // Counted only once the gateway has the table that closes it.
+    const closing = answer.kind === 'done' && answer.value.table?.closing === true;
+    if (closing && answer.value.connections.writers === 0) return;
+    await node.clock.sleep(LOOK_EVERY_MS);
+  }
+}

@@ -1,0 +1,232 @@
+import { placeOf, type NodeId } from '../../base/ids.ts';
+import { lsnBytes } from '../../base/lsn.ts';
+import type { Check } from '../../ports/operations.ts';
+import type { OperationRecord } from '../../ports/records.ts';
+import { whyUnfit } from './drift.ts';
+import type { Observation } from './observation.ts';
+import { hasPositionQuorum } from './quorum.ts';
+import { isDetachable, isHeard } from './suspicion.ts';
+
+/** What P3.3 adds to a request. */
+export interface Accepted {
+  readonly fenced: string | null;
+  readonly allowLossMs: number | 'any' | null;
+}
+
+/** The old primary stops only after its standbys have all its WAL: the more is missing, the longer nobody writes. */
+const LAG_BYTES_MAX = 16 * 1024 * 1024;
+const DATA_AGE_MS_MAX = 2_000;
+
+/** Every precheck of a planned move or a forced failover to `target`, with its value and its limit. Changes nothing. */
+export function checksFor(
+  o: Observation,
+  kind: OperationRecord['kind'],
+  target: NodeId,
+  accepted: Accepted,
+): readonly Check[] {
+  const shared = [...aboutTarget(o, target), aboutStore(o)];
+  return kind === 'failover'
+    ? [...shared, ...aboutForce(o, target, accepted)]
+    : [...shared, ...aboutPrimary(o), ...aboutStream(o, target), aboutQuorum(o), aboutPause(o)];
+}
+
+export const obstacleAmong = (checks: readonly Check[]): Check | null =>
+  checks.find((check) => check.verdict === 'refused') ?? null;
+
+/** One sentence for an obstacle, as it goes into a reason. */
+export const sayCheck = (check: Check): string => `${check.name}: ${check.value}; needed: ${check.limit}`;
+
+function aboutTarget(o: Observation, target: NodeId): readonly Check[] {
+  const primary = o.store.sync?.value.primary ?? null;
+  const unfit = whyUnfit(o, target);
+  return [
+    check(
+      'target is a data node',
+      o.policy.dataNodes.includes(target),
+      target,
+      `one of ${o.policy.dataNodes.join(', ')}`,
+    ),
+    check('may become primary', o.policy.promotable.includes(target), residency(o, target), 'allowed by residency'),
+    check('is not the primary', primary !== target, primary ?? 'nobody', `another node than ${target}`),
+    check(
+      'answers as a standby',
+      isDetachable(o, target),
+      answers(o, target),
+      'a standby that is heard, on the same branch',
+    ),
+    check('settings fit', unfit === null, unfit ?? 'the same as the primary', 'able to serve as primary (I9)'),
+  ];
+}
+
+const residency = (o: Observation, target: NodeId): string =>
+  o.policy.promotable.includes(target) ? 'allowed' : `not among ${o.policy.promotable.join(', ')}`;
+
+const answers = (o: Observation, target: NodeId): string => {
+  if (!isHeard(o, target)) return 'not heard';
+  return isDetachable(o, target) ? 'standby' : 'heard, but no standby that answers';
+};
+
+function aboutStore(o: Observation): Check {
+  return check('store', o.store.state === 'current', o.store.state, 'current');
+}
+
+function aboutPrimary(o: Observation): readonly Check[] {
+  const primary = o.store.sync?.value.primary;
+  if (primary === undefined) return [check('primary serves', false, 'no primary was ever recorded', 'an open primary')];
+  const open = serves(o, primary);
+  return [
+    check('primary serves', open, open ? `${primary}, open` : `${primary} does not`, 'an open primary to hand over'),
+  ];
+}
+
+/** Is this node the open primary, as far as it says itself? */
+export function serves(o: Observation, primary: NodeId): boolean {
+  // Its own agent knows by the route table: the reign began, and PostgreSQL still runs as primary.
+  if (primary === o.me) return o.local?.state === 'primary' && o.store.routesEpoch === o.store.epoch?.value.n;
+  const pulse = o.peers.get(primary)?.pulse;
+  return isHeard(o, primary) && pulse?.role === 'primary' && pulse.open;
+}
+
+function aboutStream(o: Observation, target: NodeId): readonly Check[] {
+  const record = o.store.sync?.value;
+  const confirms = record?.names.includes(target) ?? false;
+  const set =
+    record === undefined || record.names.length === 0 ? 'nobody' : `${record.w} of ${record.names.join(', ')}`;
+  const [here, there] = [endOf(o, target), record === undefined ? null : endOf(o, record.primary)];
+  const lag = here === null || there === null ? null : Math.max(0, lsnBytes(here, there));
+  const age = ageOf(o, target);
+  return [
+    check('in the sync record', confirms, set, `${target} among the recorded names`),
+    check(
+      'lag',
+      lag !== null && lag <= LAG_BYTES_MAX,
+      lag === null ? 'unknown' : `${lag} B`,
+      `at most ${LAG_BYTES_MAX} B`,
+    ),
+    check(
+      'age of its data',
+      age !== null && age <= DATA_AGE_MS_MAX,
+      age === null ? 'unknown' : `${Math.round(age)} ms`,
+      `at most ${DATA_AGE_MS_MAX} ms`,
+    ),
+  ];
+}
+
+const endOf = (o: Observation, node: NodeId) =>
+  (node === o.me ? o.local?.endLsn : o.peers.get(node)?.pulse?.endLsn) ?? null;
+const ageOf = (o: Observation, node: NodeId) =>
+  (node === o.me ? o.local?.heartbeatAgeMs : o.peers.get(node)?.pulse?.heartbeatAgeMs) ?? null;
+
+function aboutQuorum(o: Observation): Check {
+  const reach = quorumInReach(o);
+  return check('position quorum in reach', reach.enough, reach.who, 'enough of the recorded set to read (P3.2)');
+}
+
+/** Who of the recorded set could be detached and read now, and is that enough for P3.2? The primary to be stopped is not counted. */
+export function quorumInReach(o: Observation): { readonly enough: boolean; readonly who: string } {
+  const record = o.store.sync?.value;
+  if (record === undefined) return { enough: false, who: 'no sync record' };
+  const readable = [...record.names, record.primary].filter((node) => isDetachable(o, node));
+  return { enough: hasPositionQuorum(record, new Set(readable)), who: readable.join(', ') || 'nobody' };
+}
+
+function aboutPause(o: Observation): Check {
+  const { paused } = o.store;
+  const text = paused === null ? 'no' : `by ${paused.actor}: ${paused.reason}`;
+  return {
+    name: 'automatic takeovers paused',
+    verdict: paused === null ? 'ok' : 'warning',
+    value: text,
+    limit: 'not paused',
+  };
+}
+
+/** P3.3: forcing past P3.2 needs a fence that somebody vouches for, and a loss that was named. */
+function aboutForce(o: Observation, target: NodeId, accepted: Accepted): readonly Check[] {
+  const record = o.store.sync?.value;
+  if (record === undefined) return [check('sync record', false, 'none', 'a recorded primary')];
+  const reach = quorumInReach(o);
+  if (reach.enough) {
+    const fits = record.names.includes(target) || record.primary === target;
+    return [
+      aboutQuorum(o),
+      check('in the sync record', fits, fits ? 'yes' : 'no', 'a member of the recorded set, since it can be read'),
+    ];
+  }
+  const region = placeOf(record.primary);
+  const loss = lossOf(o, target);
+  const named = accepted.allowLossMs;
+  const enough = named === 'any' || (named !== null && loss.ms !== null && named >= loss.ms);
+  const killed = dataGone(o, record.primary);
+  return [
+    { ...aboutQuorum(o), verdict: 'warning' },
+    check(
+      'fence of the old primary',
+      killed || accepted.fenced === region,
+      killed
+        ? 'its data directory is empty'
+        : accepted.fenced === null
+          ? 'nobody vouches for it'
+          : `${accepted.fenced} is said to be fenced`,
+      `--fenced ${region}, when you know that ${record.primary} can acknowledge nothing more (P3.3)`,
+    ),
+    check(
+      'loss accepted',
+      enough,
+      loss.text,
+      named === null
+        ? '--allow-data-loss DURATION, or "any" (P3.3)'
+        : `at most ${named}${named === 'any' ? '' : ' ms'}`,
+    ),
+    furthest(o, target),
+  ];
+}
+
+/** The old primary's own agent says that it has no data any more: nothing of it can acknowledge. */
+const dataGone = (o: Observation, primary: NodeId): boolean =>
+  isHeard(o, primary) && o.peers.get(primary)?.pulse?.hasData === false;
+
+/** I6: a readable node that holds more must be named instead. */
+function furthest(o: Observation, target: NodeId): Check {
+  const mine = endOf(o, target);
+  const further = o.policy.dataNodes.find((node) => {
+    const end = endOf(o, node);
+    return node !== target && isDetachable(o, node) && end !== null && mine !== null && lsnBytes(mine, end) > 0;
+  });
+  const text = further === undefined ? 'nobody in reach holds more' : `${further} holds more`;
+  return check('holds the most', further === undefined, text, 'the furthest of those in reach (I6)');
+}
+
+export interface Loss {
+  /** Acknowledged writes of at most this long may be lost, as far as anybody heard; null = nobody can tell. */
+  readonly ms: number | null;
+  readonly text: string;
+}
+
+/**
+ * What promoting `target` would lose: from its newest heartbeat to the last commit that the old primary was heard to make.
+ * Nobody can know what a primary acknowledged after it was heard last; that is why a person has to vouch for its end.
+ */
+export function lossOf(o: Observation, target: NodeId): Loss {
+  const primary = o.store.sync?.value.primary;
+  const heard = primary === undefined ? undefined : o.peers.get(primary);
+  const age = ageOf(o, target);
+  if (heard?.pulse == null || heard.pulse.role !== 'primary' || age === null)
+    return { ms: null, text: 'unknown: the old primary was not heard since the agents started' };
+  const lastCommitAgeMs = o.nowMs - heard.heardAtMs + heard.pulse.commitAgeMs;
+  // One pulse and one heartbeat may have been on their way.
+  const ms = Math.ceil(Math.max(0, age - lastCommitAgeMs) + o.knobs.pulseEveryMs + o.knobs.heartbeatEveryMs);
+  const [mine, theirs] = [endOf(o, target), heard.pulse.endLsn];
+  const bytes = mine === null || theirs === null ? 'unknown' : String(Math.max(0, lsnBytes(mine, theirs)));
+  return {
+    ms,
+    text: `about ${ms} ms of writes, ${bytes} B known to be missing; ${primary} was heard last ${Math.round((o.nowMs - heard.heardAtMs) / 1_000)} s ago`,
+  };
+}
+
+const check = (name: string, ok: boolean, value: string, limit: string): Check => ({
+  name,
+  verdict: ok ? 'ok' : 'refused',
+  value,
+  limit,
+});
