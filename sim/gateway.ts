@@ -70,7 +70,8 @@ export class SimGateway {
         pid: 1,
         epoch: this.authority.epoch,
         table: this.authority.table,
-        connections: { rw: this.sessions.size, ro: 0, peer: 0, waiting: 0 },
+        // A model session always has a write under way, so each counts as a writer.
+        connections: { rw: this.sessions.size, ro: 0, peer: 0, waiting: 0, writers: this.sessions.size },
         counters: { accepted: 0, refused: 0, fenced: 0, inFlightUnknown: 0, cancelledSyncWaits: 0, cancelsUnknown: 0 },
       });
     return controlOf(agent, this.process, (table) => {

@@ -8,6 +8,7 @@ import type {
   RegionDatabase,
   Salvage,
   Settings,
+  Stop,
   SyncList,
   Upstream,
 } from '../../src/ports/database.ts';
@@ -139,27 +140,34 @@ export class SimDatabase implements RegionDatabase {
     });
   }
 
-  stop(how: 'fast' | 'kill'): Promise<Outcome<{ readonly evidence: string }>> {
+  stop(how: 'fast' | 'kill'): Promise<Outcome<Stop>> {
     return this.#to.guarded(async () => {
       this.#crashPoint('stop: before');
-      if (how === 'fast' && this.#host.running !== null) await this.#stopFast();
+      const end = how === 'fast' ? await this.#stopFast() : null;
       await this.#caller.sleep(this.#host.rng.between(2, 60));
       this.#host.kill();
       this.#crashPoint('stop: after');
-      return done({ evidence: 'every process of the data directory is gone' });
+      return done({ evidence: 'every process of the data directory is gone', end });
     });
   }
 
   /** A fast stop ends the sessions, writes the shutdown checkpoint and waits until standbys that answer have it. */
-  async #stopFast(): Promise<void> {
+  async #stopFast(): Promise<Stop['end']> {
     const server = this.#host.running;
-    if (server === null || !server.up) return;
+    if (server === null || !server.up) return null;
     for (const end of server.sessions) end();
     server.sessions.clear();
     if (server.state === 'primary') server.append({ kind: 'mark', text: 'shutdown checkpoint' });
-    await this.#to.poll(this.#caller.nowMs() + 5_000, async () =>
+    const flushed = await this.#to.poll(this.#caller.nowMs() + 5_000, async () =>
       [...server.walSenders].every((sender) => sender.flushed >= server.end) ? true : null,
     );
+    const isClean = server.state === 'primary' && flushed === true && this.#host.running === server;
+    return isClean ? { timeline: server.timeline, lsn: lsnOf(server.end) } : null;
+  }
+
+  /** The model keeps nothing in memory that a crash would lose. */
+  async checkpoint(): Promise<Outcome<void>> {
+    return done(undefined);
   }
 
   clone(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>> {
