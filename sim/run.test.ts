@@ -21,6 +21,22 @@ describe('the agent loop in virtual time', () => {
     expect((await runSeed(seed)).violations).toEqual([]);
   });
 
+  it('loses the store, gets it back, and no client notices (I8)', async () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      for (const what of ['crash', 'freeze', 'slow', 'late'] as const) {
+        const faults = [{ atMs: 1_600 + 37 * seed, forMs: 7_000, fault: { kind: 'store', what } }] as const;
+        const { violations, unknown, epochs } = await runSeed(seed, { faults });
+        expect({ what, seed, violations, unknown, epochs }).toEqual({
+          what,
+          seed,
+          violations: [],
+          unknown: 0,
+          epochs: 1,
+        });
+      }
+    }
+  }, 60_000);
+
   it('gives the same run for the same seed, told or not (P4.5: a schedule can be replayed)', async () => {
     const [once, again] = [await runSeed(7, { tells: true }), await runSeed(7)];
     expect({ ...again, lines: [] }).toEqual({ ...once, lines: [] });

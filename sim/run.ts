@@ -11,6 +11,8 @@ export interface Ran {
   readonly lines: readonly Line[];
   readonly events: number;
   readonly acked: number;
+  /** Writes of which a client does not know what became of them. */
+  readonly unknown: number;
   readonly epochs: number;
   readonly shape: string;
   readonly faults: readonly Planned[];
@@ -68,6 +70,7 @@ export async function runSeed(
     lines: world.lines ?? [],
     events: world.scheduler.events,
     acked: world.ledger.acked.length,
+    unknown: world.ledger.unknown,
     epochs: judge.epoch?.n ?? 0,
     shape: `${regions} regions, ${mode}, ${whenAlone}${fromScratch ? ', from scratch' : ''}`,
     faults,
