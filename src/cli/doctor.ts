@@ -14,6 +14,7 @@ import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { locateBinaries } from '../database/postgres/locate-binaries.ts';
 import { chooseRunAs, reachableFor } from '../database/postgres/run-as.ts';
+import { FAULT_KINDS } from '../world/faults/kinds.ts';
 import { portIsFree } from '../world/free-ports.ts';
 import { portOwner } from '../world/port-owner.ts';
 import { runDirOf } from '../world/state-dir.ts';
@@ -61,6 +62,7 @@ export async function doctor(argv: readonly string[]): Promise<number> {
     checkMemory(),
     checkReach(stateDir),
     checkFsync(stateDir),
+    checkFaults(),
   ];
   if (values.json === true) {
     process.stdout.write(`${JSON.stringify({ schema: 'farshore.doctor/v1', checks, void: VOID }, null, 2)}\n`);
@@ -130,6 +132,13 @@ async function checkPorts(): Promise<Check> {
     );
   }
   return ok('ports', '7800-7899 are free');
+}
+
+/** What a drill or a person can break here. */
+function checkFaults(): Check {
+  const names = (available: boolean): string =>
+    [...new Set(FAULT_KINDS.filter((it) => (it.unavailable === null) === available).map((it) => it.kind))].join(', ');
+  return ok('faults', `${names(true)}; not available: ${names(false)} (\`farshore fault list\` says why)`);
 }
 
 /** The folder, or the nearest one above it that exists. */

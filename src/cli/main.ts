@@ -52,6 +52,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     does: 'lose a region under load and prove what was lost',
     load: async () => (await import('./drill.ts')).drill,
   },
+  fault: {
+    does: 'break something and hold it: fault blackhole REGION --for 30s',
+    load: async () => (await import('./fault.ts')).fault,
+  },
   doctor: { does: 'check this machine', load: async () => (await import('./doctor.ts')).doctor },
   validate: {
     does: 'check a deployment file: validate FILE',

@@ -1,9 +1,11 @@
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { nearest } from '../../spec/nearest.ts';
-import { crashRegion, type RegionCrash } from '../../world/faults/inject.ts';
+import { type ActiveFault, crashRegion, injectFault, type RegionCrash } from '../../world/faults/inject.ts';
+import { describe } from '../../world/faults/spec.ts';
 import type { World } from '../../world/open.ts';
 import { lookAtWorld } from '../../world/status.ts';
+import { specOf } from '../fault/spec-of.ts';
 import { regionNamed } from '../region-named.ts';
 import { statusLines } from '../status-text.ts';
 import { seconds } from '../text.ts';
@@ -14,6 +16,10 @@ import type { DemoLoad } from './load.ts';
 export const HELP: readonly string[] = [
   'kill REGION      SIGKILL every process of a region, and keep it down',
   'release REGION   bring it back; it catches up and joins again',
+  'blackhole REGION cut it off from everybody while it lives on',
+  'freeze REGION    stop every process of it, as a paused machine; it goes on later',
+  'cut HOW WHERE    cut pair A B, cut one-way A B, cut store REGION, cut replication REGION',
+  'heal             undo every blackhole, freeze and cut',
   'status           the whole world on one screen',
   'why [SUBJECT]    the last decisions and their reasons',
   'report           every kill so far: how long writes paused, and whether a write was lost',
@@ -29,7 +35,7 @@ interface Kill {
   releasedMs: number | null;
 }
 
-const WORDS = ['kill', 'release', 'status', 'why', 'report', 'help', 'quit'];
+const WORDS = ['kill', 'release', 'blackhole', 'freeze', 'cut', 'heal', 'status', 'why', 'report', 'help', 'quit'];
 const WHY_LINES = 12;
 
 /** What a person does in the demo: one command a line. */
@@ -38,6 +44,7 @@ export class DemoSession {
   readonly #load: DemoLoad;
   readonly #say: (line: string) => void;
   readonly #kills: Kill[] = [];
+  readonly #faults: ActiveFault[] = [];
 
   constructor(world: World, load: DemoLoad, say: (line: string) => void) {
     this.#world = world;
@@ -47,11 +54,11 @@ export class DemoSession {
 
   /** Carries out one line; false when it was `quit`. Errors are said, not thrown: the demo goes on. */
   async obey(line: string): Promise<boolean> {
-    const [word = '', argument] = line.trim().split(/\s+/);
+    const [word = '', ...rest] = line.trim().split(/\s+/);
     if (word === '') return true;
     if (word === 'quit' || word === 'exit' || word === 'q') return false;
     try {
-      await this.#carryOut(word, argument);
+      await this.#carryOut(word, rest);
     } catch (error) {
       this.#say(messageOf(error));
     }
@@ -61,10 +68,18 @@ export class DemoSession {
   /** Brings back what is down, before the end. */
   async close(): Promise<void> {
     for (const kill of this.#kills) if (kill.releasedMs === null) await kill.crash.undo();
+    await this.#heal();
   }
 
-  async #carryOut(word: string, argument: string | undefined): Promise<void> {
+  async #carryOut(word: string, rest: readonly string[]): Promise<void> {
+    const [argument] = rest;
     switch (word) {
+      case 'blackhole':
+      case 'freeze':
+      case 'cut':
+        return this.#break([word, ...rest]);
+      case 'heal':
+        return this.#heal();
       case 'kill':
         return this.#kill(this.#region(argument));
       case 'release':
@@ -79,6 +94,19 @@ export class DemoSession {
         return this.#sayAll(HELP);
       default:
         this.#say(unknownCommand(word));
+    }
+  }
+
+  async #break(words: readonly string[]): Promise<void> {
+    const fault = await injectFault(this.#world, specOf(words, 0, this.#world.layout.places), 'demo');
+    this.#faults.push(fault);
+    this.#say(`${fault.what}: ${fault.evidence}; \`heal\` undoes it`);
+  }
+
+  async #heal(): Promise<void> {
+    for (const fault of this.#faults.splice(0)) {
+      const { complete, left } = await fault.undo();
+      this.#say(complete ? `undone: ${describe(fault.spec)}` : `not undone: ${left.join('; ')}`);
     }
   }
 

@@ -1,4 +1,4 @@
-import { FarshoreError } from '../../base/errors.ts';
+import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { NodeId, PlaceId } from '../../base/ids.ts';
 import type { LinkFault } from '../../ports/link.ts';
 import { takeLock } from '../lock.ts';
@@ -80,8 +80,10 @@ async function underJournal<T extends Seen>(
     const seen = await inject(entry);
     return { ...seen, id: entry.id, spec, undo };
   } catch (error) {
-    await undo();
-    throw error;
+    const { complete, left } = await undo();
+    if (complete) throw error;
+    const what = `${describe(spec)} failed (${messageOf(error)}) and is not undone: ${left.join('; ')}`;
+    throw new FarshoreError('FSH_UNDO_INCOMPLETE', what, error);
   }
 }
 

@@ -1,0 +1,72 @@
+import { FarshoreError } from '../../base/errors.ts';
+import type { NodeId, PlaceId } from '../../base/ids.ts';
+import { nearest } from '../../spec/nearest.ts';
+import { FAULT_KINDS } from '../../world/faults/kinds.ts';
+import type { FaultSpec } from '../../world/faults/spec.ts';
+import type { PlaceLayout } from '../../world/layout.ts';
+
+type Places = readonly { readonly id: PlaceId; readonly nodes: readonly Pick<PlaceLayout['nodes'][number], 'id'>[] }[];
+
+/** The fault that a person typed: `blackhole eu-west-1`, `cut pair A B`. Throws FSH_USAGE, or FSH_REFUSED for what is not built. */
+export function specOf(words: readonly string[], extraDelayMs: number, places: Places): FaultSpec {
+  const [kind = '', ...rest] = words;
+  refuseUnavailable(kind);
+  const [first, second] = rest;
+  switch (kind) {
+    case 'crash':
+    case 'freeze':
+      return { kind, place: placeOrNode(places, first) };
+    case 'blackhole':
+    case 'wedge':
+      return { kind, place: placeNamed(places, first) };
+    case 'slow-link':
+      return { kind, from: placeNamed(places, first), to: placeNamed(places, second), extraDelayMs };
+    default:
+      return cutOf(rest, places);
+  }
+}
+
+/** `cut PLACE` is all of it. */
+function cutOf([how, first, second]: readonly string[], places: Places): FaultSpec {
+  switch (how) {
+    case 'pair':
+    case 'one-way':
+      return { kind: 'cut', how, from: placeNamed(places, first), to: placeNamed(places, second) };
+    case 'full':
+    case 'store':
+    case 'replication':
+      return { kind: 'cut', how, place: placeNamed(places, first) };
+    default:
+      return { kind: 'cut', how: 'full', place: placeNamed(places, how) };
+  }
+}
+
+function refuseUnavailable(kind: string): void {
+  const known = FAULT_KINDS.find((it) => it.kind === kind);
+  if (known === undefined) {
+    const kinds = [...new Set(FAULT_KINDS.map((it) => it.kind))];
+    const meant = nearest(kind, kinds);
+    const hint = meant === null ? `there are ${kinds.join(', ')}` : `did you mean ${meant}?`;
+    throw new FarshoreError('FSH_USAGE', kind === '' ? `which fault? ${hint}` : `there is no fault "${kind}"; ${hint}`);
+  }
+  if (known.unavailable !== null)
+    throw new FarshoreError('FSH_REFUSED', `${kind} is not available: ${known.unavailable}`);
+}
+
+function placeOrNode(places: Places, word: string | undefined): PlaceId | NodeId {
+  const node = places.flatMap((place) => place.nodes).find(({ id }) => id === word || bare(id) === word);
+  return node?.id ?? placeNamed(places, word);
+}
+
+/** A place by its id or its name without the provider; sites too. */
+function placeNamed(places: Places, word: string | undefined): PlaceId {
+  const found = places.find(({ id }) => id === word || bare(id) === word);
+  if (found !== undefined) return found.id;
+  const ids = places.map(({ id }) => id);
+  const names = [...ids, ...ids.map(bare)];
+  const meant = word === undefined ? null : nearest(word, names);
+  const hint = meant === null ? `one of ${ids.join(', ')}` : `did you mean ${meant}?`;
+  throw new FarshoreError('FSH_USAGE', `which place? ${hint}`);
+}
+
+const bare = (id: string): string => id.slice(id.indexOf(':') + 1);

@@ -1,0 +1,38 @@
+/** What this program can break, and what it can't: said by name, never silently left out. */
+export interface FaultKind {
+  readonly kind: string;
+  readonly usage: string;
+  readonly does: string;
+  /** Null when it is available; else why not. */
+  readonly unavailable: string | null;
+}
+
+const kind = (name: string, where: string, does: string, unavailable: string | null = null): FaultKind => ({
+  kind: name,
+  usage: `${name}${where}`,
+  does,
+  unavailable,
+});
+
+export const FAULT_KINDS: readonly FaultKind[] = [
+  kind('crash', ' PLACE', 'SIGKILL to every process of a place or node, held down'),
+  kind('blackhole', ' PLACE', 'the place lives on, cut off from everybody: bytes pause, connections stay open'),
+  kind('freeze', ' PLACE', 'every process of a place or node stands still; goes on later'),
+  kind('cut', ' full|store|replication PLACE', 'all links of a place, only its way to the store, or only replication'),
+  kind('cut', ' pair|one-way FROM TO', 'two places do not see each other, or FROM can open nothing to TO'),
+  kind('slow-link', ' FROM TO --delay 50ms', 'more delay in each direction'),
+  kind('wedge', ' PLACE', 'commits hang, everything else answers: a stalled disk below the primary'),
+  kind(
+    'slow-disk',
+    ' PLACE',
+    'each fsync takes longer',
+    'not built: a throttled cgroup would stall the journal of the whole file system, and with it every other process of this machine',
+  ),
+  kind('disk-full', ' PLACE', 'writes fail with ENOSPC', 'not built: it needs data on a file system of its own'),
+  kind(
+    'clock-skew',
+    ' PLACE',
+    'the wall clock of a place is off',
+    'not built: libfaketime has to be loaded when a process starts',
+  ),
+];
