@@ -1,6 +1,6 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import { assert } from '../base/result.ts';
-import { dataNodesOf, type PlaceLayout, type WorldLayout } from '../world/layout.ts';
+import { type DataNodeLayout, dataNodesOf, type PlaceLayout, type WorldLayout } from '../world/layout.ts';
 
 /** A data region as a drill uses it: its doors, its agent, and its PostgreSQL for the final reads. */
 export interface DrillRegion {
@@ -13,14 +13,17 @@ export interface DrillRegion {
   readonly postgresLogPath: string;
 }
 
+/** Each region with its first node: where clients go. */
 export const drillRegions = (layout: WorldLayout): readonly DrillRegion[] =>
-  layout.places.filter((place) => place.data).map((place) => regionOf(layout, place));
+  drillNodes(layout).filter((it, i, all) => all.findIndex((other) => other.id === it.id) === i);
 
-function regionOf(layout: WorldLayout, place: PlaceLayout): DrillRegion {
-  const [node] = dataNodesOf(place);
-  assert(node !== undefined, `${place.id} has PostgreSQL`);
+/** Each node with the doors of its region: what is read in the end. */
+export const drillNodes = (layout: WorldLayout): readonly DrillRegion[] =>
+  layout.places.flatMap((place) => dataNodesOf(place).map((node) => nodeOf(layout, place, node)));
+
+function nodeOf(layout: WorldLayout, place: PlaceLayout, node: DataNodeLayout): DrillRegion {
   const keeper = layout.processes.find((plan) => plan.node === node.id && plan.kind === 'keeper');
-  assert(keeper !== undefined, `${place.id} has a keeper`);
+  assert(keeper !== undefined, `${node.id} has a keeper`);
   return {
     id: place.id,
     node: node.id,

@@ -7,7 +7,7 @@ import { knobsOf } from '../../spec/meaning.ts';
 import type { World } from '../../world/open.ts';
 import { glanceAtWorld, lookAtWorld } from '../../world/status.ts';
 import { makeLedgerTable, readNode, waitForReplay } from '../database-reads.ts';
-import { type DrillRegion, drillRegions } from '../drill-world.ts';
+import { type DrillRegion, drillNodes, drillRegions } from '../drill-world.ts';
 import { cohortsOf, type Mix } from '../load/mix.ts';
 import { monotonicMs, pause, sampleClockOffset } from '../monotonic.ts';
 import { predictFailover, survivorRtts } from '../predict.ts';
@@ -67,6 +67,8 @@ class Trial {
   readonly #signal: AbortSignal;
   readonly #id = `d${Date.now().toString(36)}`;
   readonly #regions: readonly DrillRegion[];
+  /** Every node, each to be read in the end. */
+  readonly #nodes: readonly DrillRegion[];
   readonly #files: DrillFiles & { readonly load: string };
   readonly #traffic: Traffic;
   readonly #marks: MarkSeen[] = [];
@@ -87,6 +89,7 @@ class Trial {
     this.#expected = scenario.expect(start, world);
     this.#signal = signal;
     this.#regions = drillRegions(world.layout);
+    this.#nodes = drillNodes(world.layout);
     const folder = join(world.layout.stateDir, 'reports');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const file = (ending: string) => join(folder, `${this.#id}${ending}`);
@@ -103,7 +106,7 @@ class Trial {
 
   async run(): Promise<TrialObservation> {
     const startedAtWallMs = Date.now();
-    const marks = this.#regions.map((region) => markLog(region.postgresLogPath));
+    const marks = this.#nodes.map((node) => markLog(node.postgresLogPath));
     const watch = watchPrimaries(this.#world);
     const loadStartedMs = monotonicMs();
     try {
@@ -191,7 +194,7 @@ class Trial {
   async #readNewPrimary(): Promise<TrialObservation['afterPromotion']> {
     // Of two that say they are open the one with the newer epoch: an old primary that is cut off knows no better.
     const status = await lookAtWorld(this.#world);
-    const region = this.#regions.find((it) => it.id === status.primary?.value.region);
+    const region = this.#nodes.find((it) => it.node === status.primary?.value.node);
     if (region === undefined || region.node === this.#start.primary.node) return null;
     const startedMs = monotonicMs();
     const read = await readNode(region, this.#world.secrets.appPassword, this.#id);
@@ -216,7 +219,7 @@ class Trial {
   async #afterLoad() {
     this.#options.progress('reading every node');
     const status = await lookAtWorld(this.#world);
-    const primary = this.#regions.find((it) => it.id === status.primary?.value.region) ?? null;
+    const primary = this.#nodes.find((it) => it.node === status.primary?.value.node) ?? null;
     const reads = await this.#readNodes(primary, status.why.text);
     return {
       ledger: this.#traffic.readLedger(),
@@ -233,7 +236,7 @@ class Trial {
     const first = primary === null ? null : await readNode(primary, password, this.#id);
     if (first?.kind === 'done') final.push(first.value);
     else unread.push({ node: primary?.node ?? 'the primary', why: first?.why ?? why });
-    for (const region of this.#regions.filter((it) => it !== primary)) {
+    for (const region of this.#nodes.filter((it) => it !== primary)) {
       const lsn = final[0]?.lsn;
       const reached = lsn === undefined ? null : await waitForReplay(region, password, lsn, REPLAY_WITHIN_MS);
       const read = reached !== null && reached.kind !== 'done' ? reached : await readNode(region, password, this.#id);

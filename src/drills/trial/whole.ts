@@ -1,3 +1,4 @@
+import { parseNodeId, placeOf } from '../../base/ids.ts';
 import type { WorldGlance } from '../../world/status.ts';
 import type { Start } from './preflight.ts';
 
@@ -14,7 +15,8 @@ export function whyNotWhole({ state, why, answers, records }: WorldGlance, start
   const { epoch, sync } = records.value;
   if (sync === null || epoch === null || sync.epoch !== epoch.n) return 'the record is not of the newest epoch';
   if (open[0] !== sync.primary) return `${open[0]} is open, the record says ${sync.primary}`;
-  const back = new Set<string>([sync.primary, ...sync.names]);
-  const missing = [start.primary.node, ...start.confirms].find((node) => !back.has(node));
+  // The record names one node of a region (M6): another one of it may have taken the place.
+  const back = new Set<string>([sync.primary, ...sync.names].map(placeOf));
+  const missing = [start.primary.node, ...start.confirms].find((node) => !back.has(placeOf(parseNodeId(node))));
   return missing === undefined ? null : `${missing} does not confirm yet`;
 }
