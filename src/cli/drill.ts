@@ -19,7 +19,8 @@ Breaks something in a running world under load and proves what became of every w
 proven fault, RPO from the ledger of every attempt against what every node holds in the end. What was broken is mended in every case.
 
   region-failover [--fault F]   loses a region; F is crash (every process of it is killed at once), blackhole (it lives on, cut off
-                                from everybody, and its own users go on asking it) or freeze (all of it stands still, and goes on later)
+                                from everybody, and its own users go on asking it), freeze (all of it stands still, and goes on later) or
+                                wedge (only its PostgreSQL stands still: everything answers, nothing is committed)
   partition [--cut C]           full: one region against all others; pair: two regions do not see each other; one-way: one cannot
                                 open connections to the other; store: the primary's region cannot reach the store
   no-false-alarm [--minutes N]  pauses every process for 1 s, one after the other, PostgreSQL and whole regions too, loses 2 % of all packets,

@@ -18,6 +18,7 @@ const DRILLS = [
   'region-failover --fault crash',
   'region-failover --fault blackhole',
   'region-failover --fault freeze',
+  'region-failover --fault wedge',
   'partition --cut full',
   'partition --cut pair',
   'partition --cut one-way',
