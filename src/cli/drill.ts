@@ -20,9 +20,10 @@ proven fault, RPO from the ledger of every attempt against what every node holds
 
   region-failover [--fault F]   loses a region; F is crash (every process of it is killed at once), blackhole (it lives on, cut off
                                 from everybody, and its own users go on asking it), freeze (all of it stands still, and goes on later) or
-                                wedge (only its PostgreSQL stands still: everything answers, nothing is committed)
+                                wedge (commits hang, everything else answers)
   partition [--cut C]           full: one region against all others; pair: two regions do not see each other; one-way: one cannot
-                                open connections to the other; store: the primary's region cannot reach the store
+                                open connections to the other; store: the primary's region cannot reach the store;
+                                replication: nothing is replicated in or out of it
   no-false-alarm [--minutes N]  pauses every process for 1 s, one after the other, PostgreSQL and whole regions too, loses 2 % of all packets,
                                 keeps all processors busy: the primary must not move once (default: 3 minutes)
   selftest [FILE]               breaks Farshore and the evidence on purpose, in worlds of its own, and expects red

@@ -10,9 +10,9 @@ import { inject } from './inject.ts';
 
 /**
  * `full`: one region against all others. `pair`: two regions do not see each other, everybody else sees both. `one-way`: one
- * cannot open connections to the other. `store`: the primary's region cannot reach the store.
+ * cannot open connections to the other. `store`: the primary's region cannot reach the store. `replication`: nobody can confirm.
  */
-export const CUTS = ['full', 'pair', 'one-way', 'store'] as const;
+export const CUTS = ['full', 'pair', 'one-way', 'store', 'replication'] as const;
 export type Cut = (typeof CUTS)[number];
 
 /** The majority's side serves, the other refuses or waits, nobody acknowledges twice, and all is whole after the heal. */
@@ -44,11 +44,14 @@ function expectFor(how: Cut, start: Start, world: World): Expected {
     // I8: losing the store never stops a healthy primary.
     case 'store':
       return { hit: start.region, primary: 'stay', served: regions, detection: 'silent' };
+    // Alone after an eviction, or waiting until somebody else takes over: `whenAlone` decides.
+    case 'replication':
+      return { hit: start.region, primary: 'either', served: regions, detection: 'wedged' };
   }
 }
 
 function specOf(how: Cut, start: Start, world: World): FaultSpec {
-  if (how === 'full' || how === 'store') return { kind: 'cut', how, place: start.region };
+  if (how === 'full' || how === 'store' || how === 'replication') return { kind: 'cut', how, place: start.region };
   return { kind: 'cut', how, from: farEnd(start, world), to: start.primary.region };
 }
 

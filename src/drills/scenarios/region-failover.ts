@@ -9,7 +9,7 @@ import { inject } from './inject.ts';
 
 /**
  * How a region may be lost. `blackhole`: it lives on, cut off from everybody; its own users go on asking it. `freeze`: all of it
- * stands still and goes on later as if no time had passed. `wedge`: only its PostgreSQL does; everything that is asked answers.
+ * stands still and goes on later as if no time had passed. `wedge`: its commits hang; everything else answers.
  */
 const LOSSES = { crash: 'broken', blackhole: 'silent', freeze: 'silent', wedge: 'wedged' } as const satisfies Readonly<
   Record<string, Detection>
