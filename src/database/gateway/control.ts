@@ -16,6 +16,7 @@ const tableSchema = z.object({
   epoch: z.number().int().nonnegative(),
   local: z.enum(['primary', 'standby', 'closed']),
   open: z.boolean(),
+  closing: z.boolean().exactOptional(),
   deadlineMs: z.number().nullable(),
   primary: z
     .object({ node, region: z.string().transform(placeId), host: z.string(), port: z.number().int() })

@@ -56,7 +56,8 @@ export function whyFull(sessions: ReadonlySet<Pick<Session, 'binding'>>): string
   for (const { binding } of sessions) if (binding.target === 'local') local += 1;
   return local < LOCAL_SESSIONS_MAX ? null : `all ${LOCAL_SESSIONS_MAX} connections for clients are in use`;
 }
-export const whyMoved = ({ want }: Binding): string =>
+
+const whyMoved = ({ want }: Binding): string =>
   want === 'ro' ? 'this replica is too old by now' : 'the primary hands over to another node: connect again';
 
 export const localTarget = (gateway: GatewayContext): CancelTarget => ({ path: postgresPath(gateway.config) });

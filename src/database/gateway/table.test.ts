@@ -33,6 +33,8 @@ describe('where a new connection leads (P7.2)', () => {
     ['no table yet', null, 'rw', 'wait'],
     ['primary here, open', base, 'rw', 'local'],
     ['primary here, closed', { ...base, open: false }, 'rw', 'wait'],
+    ['primary here, handing over', { ...base, closing: true }, 'rw', 'wait'],
+    ['primary here, handing over, reading', { ...base, closing: true }, 'ro', 'local'],
     ['primary elsewhere', remote, 'rw', 'peer'],
     ['no primary', { ...remote, primary: null }, 'rw', 'wait'],
     ['the table names this node, which is a standby', { ...remote, primary: primaryAt(here) }, 'rw', 'wait'],
@@ -153,4 +155,36 @@ it('a read-only connection moves when its replica became too old, and is not cut
   expect(made.whyOver(reader)).toBeNull();
   expect(made.shouldMove(reader)).toBe(true);
   expect(made.shouldMove({ ...reader, want: 'rw' })).toBe(false);
+});
+
+describe('a primary that hands over (P7.2)', () => {
+  const closing: GatewayTable = { ...base, closing: true };
+  const writer: Binding = { want: 'rw', epoch: 3, target: 'local' };
+
+  it('lets a writer finish its transaction, then sends it away', () => {
+    const made = authority(closing);
+    expect(made.whyOver(writer)).toBeNull();
+    expect(made.shouldMove(writer)).toBe(true);
+    expect(made.shouldMove({ ...writer, want: 'ro' })).toBe(false);
+  });
+
+  it('takes no writer of another gateway', () => {
+    expect(authority(closing).whyNotForPeer('rw', 3)).toContain('hands over');
+    expect(authority(closing).whyNotForPeer('ro', 3)).toBeNull();
+  });
+
+  it('ends them all when it closes, at the deadline and under a newer epoch', () => {
+    expect(authority({ ...closing, closing: false, open: false }).whyOver(writer)).toContain('not open');
+    expect(authority({ ...closing, deadlineMs: -1 }).whyOver(writer)).toContain('lease');
+    const made = authority(closing);
+    made.learn(4);
+    expect(made.whyOver(writer)).toContain('epoch 4');
+  });
+
+  it('that was called off keeps those that are left', () => {
+    const made = authority(closing);
+    made.apply(base);
+    expect(made.shouldMove(writer)).toBe(false);
+    expect(made.route('rw', 0).kind).toBe('local');
+  });
 });
