@@ -8,6 +8,7 @@ export const SPEC_CODES = {
   E1006: 'a duration without a unit, or with an unknown one',
   E1007: 'a number, a duration or a list outside its bounds',
   E1008: 'a text that does not have its format',
+  E1009: 'a size without a unit, or with an unknown one',
 
   E2001: 'unknown region id',
   E2002: 'the same place twice',

@@ -3,6 +3,7 @@ import { KNOBS, type KnobName } from '../base/knobs.ts';
 import { deploymentFile, TIMINGS } from './file-schema.ts';
 import { parseDuration } from './duration.ts';
 import type { Field } from './finding.ts';
+import { parseSize } from './size.ts';
 import { valueAt } from './shape.ts';
 import type { Path } from './source.ts';
 
@@ -24,6 +25,7 @@ export interface Draft {
   readonly whenAlone: Field<Replication['whenAlone']> | null;
   readonly rpoWhileDegradedMs: Field<number | null> | null;
   readonly guard: Field<'block' | 'none'> | null;
+  readonly maxLossBytes: Field<number | null> | null;
   readonly leaseTtlMs: Field<number> | null;
   /** Every knob but the lease: what the file sets, or the default. */
   readonly timings: ReadonlyMap<KnobName, Field<number>>;
@@ -94,6 +96,7 @@ export function draftOf(root: unknown): Draft {
     whenAlone: inReplication('whenAlone', replication.whenAlone),
     rpoWhileDegradedMs: or(ms(inReplication('rpoWhileDegraded', replication.rpoWhileDegraded)), null),
     guard: or(inReplication('guard', replication.guard), 'none'),
+    maxLossBytes: or(bytes(inReplication('maxLoss', replication.maxLoss)), null),
     leaseTtlMs: or(ms(read(root, ['database', 'lease'], top.database.shape.lease)), KNOBS.leaseTtlMs.value),
     timings: timingsOf(root),
     application: applicationOf(root),
@@ -147,6 +150,9 @@ const or = <T, D>(field: Field<T | undefined> | null, fallback: D): Field<T | D>
 
 const ms = (field: Field<string | undefined> | null): Field<number | undefined> | null =>
   field && { ...field, value: field.value === undefined ? undefined : (parseDuration(field.value) ?? undefined) };
+
+const bytes = (field: Field<string | undefined> | null): Field<number | undefined> | null =>
+  field && { ...field, value: field.value === undefined ? undefined : (parseSize(field.value) ?? undefined) };
 
 function each<T>(root: unknown, path: Path, make: (path: Path, index: number) => T): readonly T[] | null {
   const list = valueAt(root, path);

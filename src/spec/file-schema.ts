@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { KNOBS, type KnobName } from '../base/knobs.ts';
 import { DURATION, formatDuration, parseDuration } from './duration.ts';
+import { formatSize, parseSize, SIZE } from './size.ts';
 
 /** Which schemas are durations: their mistakes are told apart from those of other texts. */
 export const durations = z.registry<{ readonly duration: true }>();
+
+/** The same for sizes. */
+export const sizes = z.registry<{ readonly size: true }>();
 
 const DAY_MS = 86_400_000;
 
@@ -20,6 +24,21 @@ function duration(minMs: number, maxMs: number, description: string) {
     .refine(inBounds, { error: bounds })
     .describe(`${description} A duration ${bounds}, with its unit: 500ms, 30s, 5m, 24h, 7d.`)
     .register(durations, { duration: true });
+}
+
+/** A size as written, within bounds in bytes. Reading it gives the text; `parseSize` gives the number. */
+function size(minBytes: number, maxBytes: number, description: string) {
+  const inBounds = (text: string) => {
+    const bytes = parseSize(text);
+    return bytes !== null && bytes >= minBytes && bytes <= maxBytes;
+  };
+  const bounds = `between ${formatSize(minBytes)} and ${formatSize(maxBytes)}`;
+  return z
+    .string()
+    .regex(SIZE, { abort: true })
+    .refine(inBounds, { error: bounds })
+    .describe(`${description} A size ${bounds}, with its unit: 64kB, 16MB, 1GB.`)
+    .register(sizes, { size: true });
 }
 
 /** The knobs that a file may set, under their names without the unit. The lease has its own place: `database.lease`. */
@@ -108,7 +127,7 @@ const replication = z.strictObject({
   whenAlone: z
     .enum(['block', 'serve-with-rpo-suspended'])
     .describe(
-      'When no other region can confirm. `block`: writes wait, nothing can be lost. `serve-with-rpo-suspended`: writes go on in one place, and its loss loses them.',
+      'When no other region can confirm, or, with async, none receives. `block`: writes wait. `serve-with-rpo-suspended`: writes go on in one place, and its loss loses them.',
     ),
   rpoWhileDegraded: duration(
     0,
@@ -118,7 +137,14 @@ const replication = z.strictObject({
   guard: z
     .enum(['block', 'none'])
     .optional()
-    .describe('async: `block` stops writes when the lag would exceed the RPO. Not built yet.'),
+    .describe(
+      'async: `block` makes writes wait while the best standby lags by more than the RPO. `none` (default): they go on, and more is lost if the region is lost then. Not built yet.',
+    ),
+  maxLoss: size(
+    0,
+    1_024 ** 4,
+    'async: a failover that would lose more than this is left to a person. Default: only the RPO bounds it. Not built yet.',
+  ).optional(),
 });
 
 const database = z.strictObject({

@@ -107,10 +107,32 @@ const MEANING: readonly Case[] = [
     says: '3200ms',
   },
   {
-    title: 'async with an rpo it could keep',
-    text: edit(THREE, ['semi-sync', 'async']),
-    expect: ['E2901 8:24'],
-    says: 'not built yet',
+    title: 'async that confirms',
+    text: edit(THREE, ['semi-sync,', 'async, confirm: 1,']),
+    expect: ['E2901 8:24', 'E2206 8:40 +8:24'],
+  },
+  {
+    title: 'a loss accepted by a mode that loses nothing',
+    text: edit(THREE, ['semi-sync,', 'semi-sync, maxLoss: 16MB,']),
+    expect: ['E2206 8:44 +8:24'],
+  },
+  {
+    title: 'a size without its unit',
+    text: edit(THREE, ['semi-sync,', 'async, maxLoss: 16777216,']),
+    expect: ['E2901 8:24', 'E1009 8:40'],
+    says: 'did you mean "16MB"?',
+  },
+  {
+    title: 'a size with another unit',
+    text: edit(THREE, ['semi-sync,', 'async, maxLoss: 16 mb,']),
+    expect: ['E2901 8:24', 'E1009 8:40'],
+    says: 'did you mean "16MB"?',
+  },
+  {
+    title: 'a size that no WAL has',
+    text: edit(THREE, ['semi-sync,', 'async, maxLoss: 99TB,']),
+    expect: ['E2901 8:24', 'E1007 8:40'],
+    says: 'between 0B and 1TB',
   },
   {
     title: 'two regions that block',
@@ -246,6 +268,11 @@ describe('diagnostics', () => {
     {
       title: 'an rpo of lease + heartbeat with async',
       text: edit(THREE, ['semi-sync', 'async'], ['regions', 'objectives: { rpo: 3200ms }\nregions']),
+      expect: ['E2901 9:24'],
+    },
+    {
+      title: 'a shorter rpo with async and a guard',
+      text: edit(THREE, ['semi-sync,', 'async, guard: block,'], ['regions', 'objectives: { rpo: 1s }\nregions']),
       expect: ['E2901 9:24'],
     },
     {

@@ -55,9 +55,8 @@ function build(draft: Draft): Deployment {
   const tier = value(draft.tier, 'tier');
   const mode = value(draft.mode, 'mode');
   assert(tier === 'critical' || tier === 'high', 'a tier that is built');
-  assert(mode === 'sync' || mode === 'semi-sync', 'a mode that is built');
   const standbys = regions.length - 1;
-  const confirm = mode === 'sync' ? standbys : (value(draft.confirm, 'confirm') ?? 1);
+  const confirm = mode === 'async' ? 0 : mode === 'sync' ? standbys : (value(draft.confirm, 'confirm') ?? 1);
   return {
     name: value(draft.name, 'name'),
     model: value(draft.model, 'model'),
@@ -75,11 +74,14 @@ function build(draft: Draft): Deployment {
       data: 'all',
     })),
     replication: {
-      mode: confirm === standbys ? 'sync' : 'semi-sync',
+      mode: mode === 'async' ? 'async' : confirm === standbys ? 'sync' : 'semi-sync',
       confirm,
       whenAlone: value(draft.whenAlone, 'whenAlone'),
       rpoWhileDegradedMs: value(draft.rpoWhileDegradedMs, 'rpoWhileDegraded'),
-      async: null,
+      async:
+        mode === 'async'
+          ? { maxLossBytes: value(draft.maxLossBytes, 'maxLoss'), guard: value(draft.guard, 'guard') }
+          : null,
     },
     leaseTtlMs: value(draft.leaseTtlMs, 'lease'),
     timings: writtenTimings(draft),

@@ -79,6 +79,12 @@ const SHAPE: readonly Case[] = [
     says: 'did you mean "60s"?',
   },
   {
+    title: 'a size as a bare number',
+    text: edit(TWO, ['mode: sync', 'maxLoss: 65536\n    mode: sync']),
+    expect: ['E1009 19:14'],
+    says: 'did you mean "64kB"?',
+  },
+  {
     title: 'a duration with a fraction',
     text: edit(TWO, ['evictAfter: 2s', 'evictAfter: 1.5s']),
     expect: ['E1006 24:15'],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { deploymentFile, durations } from './file-schema.ts';
+import { deploymentFile, durations, sizes } from './file-schema.ts';
 import { guessDuration } from './duration.ts';
+import { guessSize } from './size.ts';
 import { atKey, atValue, didYouMean, type Finding } from './finding.ts';
 import { nearest } from './nearest.ts';
 import type { Path } from './source.ts';
@@ -17,6 +18,7 @@ function findingsOf(issue: z.core.$ZodIssue, root: unknown): readonly Finding[] 
   if (found === undefined) return [missingKey(issue.path)];
   const schema = schemaAt(issue.path);
   if (isDuration(schema) && issue.code !== 'custom') return [notADuration(issue.path, found)];
+  if (schema !== undefined && sizes.has(schema) && issue.code !== 'custom') return [notASize(issue.path, found)];
   switch (issue.code) {
     case 'invalid_type':
       return [wrongType(issue, found)];
@@ -68,6 +70,15 @@ function notADuration(path: Path, found: unknown): Finding {
     message: `expected a duration such as "30s", "5m" or "500ms"; found ${show(found)}`,
     at: [atValue(path)],
     help: didYouMean(guessDuration(found)),
+  };
+}
+
+function notASize(path: Path, found: unknown): Finding {
+  return {
+    code: 'E1009',
+    message: `expected a size such as "16MB", "64kB" or "1GB"; found ${show(found)}`,
+    at: [atValue(path)],
+    help: didYouMean(guessSize(found)),
   };
 }
 

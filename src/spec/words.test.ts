@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatDuration, guessDuration, parseDuration } from './duration.ts';
+import { formatSize, guessSize, parseSize } from './size.ts';
 import { editDistance, nearest, nearestRegion } from './nearest.ts';
 
 describe('durations', () => {
@@ -40,6 +41,37 @@ describe('durations', () => {
       null,
     ].map(guessDuration);
     expect(guesses).toEqual(['30s', '60s', '2m', '1500ms', '1h', '250ms', '500ms', null, null, null, null]);
+  });
+});
+
+describe('sizes', () => {
+  test('a number and a unit, in powers of 1024', () => {
+    expect(['0B', '64kB', '16MB', '1GB', '1TB'].map(parseSize)).toEqual([0, 65_536, 1 << 24, 1 << 30, 2 ** 40]);
+    for (const text of ['', '16', 'MB', '16 MB', '1.5MB', '-1MB', '16mb', '16MiB', '16M', '1KB']) {
+      expect(parseSize(text), text).toBeNull();
+    }
+  });
+
+  test('what is written back is read back', () => {
+    expect([0, 65_536, 1 << 24, 1_000, 3 * 2 ** 30].map(formatSize)).toEqual(['0B', '64kB', '16MB', '1000B', '3GB']);
+    fc.assert(fc.property(fc.nat({ max: 999_999_999 }), (bytes) => parseSize(formatSize(bytes)) === bytes));
+  });
+
+  test('guesses', () => {
+    const guesses = [16_777_216, '16 mb', '16MiB', '16M', '1.5 GB', '64 kb', '10 bytes', 'much', '0.0001B', true, null];
+    expect(guesses.map(guessSize)).toEqual([
+      '16MB',
+      '16MB',
+      '16MB',
+      '16MB',
+      '1536MB',
+      '64kB',
+      '10B',
+      null,
+      null,
+      null,
+      null,
+    ]);
   });
 });
 

@@ -6,8 +6,10 @@ import { atField, atKey, atValue, type Field, type Finding } from '../finding.ts
 /** E22xx: what the replication can keep of the promise (P11.2). */
 export function replication(draft: Draft): readonly Finding[] {
   if (draft.mode === null) return [];
-  if (draft.mode.value === 'async') return asynchronous(draft, draft.mode);
-  return [...confirmations(draft), ...blocksForEver(draft), ...degrades(draft), ...otherModes(draft)];
+  const loses = draft.mode.value === 'async' ? asynchronous(draft, draft.mode) : [];
+  // A promise of no loss rules the mode out: its settings are not worth a word.
+  if (loses.some(({ code }) => code === 'E2201')) return loses;
+  return [...loses, ...confirmations(draft), ...blocksForEver(draft), ...degrades(draft), ...otherModes(draft)];
 }
 
 function asynchronous(draft: Draft, mode: Field<string>): readonly Finding[] {
@@ -33,7 +35,7 @@ function asynchronous(draft: Draft, mode: Field<string>): readonly Finding[] {
         code: 'E2202',
         message: `asynchronous replication may lose what was written within lease + heartbeat = ${formatDuration(shortestMs)}, more than the rpo of ${formatDuration(rpoMs.value)} (P11.2)`,
         at: [...atField(rpoMs, 'asked here'), atValue(mode.path, 'asynchronous here')],
-        help: ['use `mode: sync`, a longer `rpo`, or `guard: block`'],
+        help: ['use `mode: sync`, a longer `rpo`, or `guard: block`: writes then wait while the standbys lag'],
       },
     ];
   }
@@ -116,21 +118,29 @@ function promiseVoid(draft: Draft, whenAlone: Field<string>, degradedMs: number 
   const rpo = degradedMs === null ? 'nothing is promised' : `the RPO is ${formatDuration(degradedMs)}`;
   return {
     code: 'N3002',
-    message: `when no other region has confirmed for ${formatDuration(evictMs)}, the primary serves alone: until a standby is back, ${rpo}`,
+    message: `when no other region has ${draft.mode?.value === 'async' ? 'received anything' : 'confirmed'} for ${formatDuration(evictMs)}, the primary serves alone: until a standby is back, ${rpo}`,
     at: [atValue(whenAlone.path)],
   };
 }
 
 function otherModes(draft: Draft): readonly Finding[] {
-  const { mode, confirm, guard, whenAlone, rpoWhileDegradedMs: degraded } = draft;
+  const { mode, confirm, guard, maxLossBytes, whenAlone, rpoWhileDegradedMs: degraded } = draft;
   const findings: Finding[] = [];
   if (mode?.value === 'sync' && confirm?.written === true) {
     const message = '`confirm` belongs to semi-sync; with sync every other region confirms';
     findings.push({ code: 'E2206', message, at: [atValue(confirm.path), atValue(mode.path, 'sync here')] });
   }
-  if (mode !== null && guard?.written === true) {
-    const message = `\`guard\` belongs to async; with ${mode.value} nothing is acknowledged too early`;
-    findings.push({ code: 'E2206', message, at: [atValue(guard.path), atValue(mode.path, `${mode.value} here`)] });
+  if (mode?.value === 'async' && confirm?.written === true) {
+    const message = '`confirm` belongs to semi-sync; with async nobody confirms';
+    findings.push({ code: 'E2206', message, at: [atValue(confirm.path), atValue(mode.path, 'async here')] });
+  }
+  for (const [key, field] of [
+    ['guard', guard],
+    ['maxLoss', maxLossBytes],
+  ] as const) {
+    if (mode === null || mode.value === 'async' || field?.written !== true) continue;
+    const message = `\`${key}\` belongs to async; with ${mode.value} nothing is acknowledged too early`;
+    findings.push({ code: 'E2206', message, at: [atValue(field.path), atValue(mode.path, `${mode.value} here`)] });
   }
   if (whenAlone?.value === 'block' && degraded?.written === true) {
     const message = 'with `whenAlone: block` the primary never serves alone, so `rpoWhileDegraded` has no effect';
