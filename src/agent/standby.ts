@@ -91,7 +91,7 @@ export class StandbyDuty {
     if (isolated.kind !== 'done') return isolated;
     if (!(await this.#replayedItsOwn(permit)))
       return unknown('the local WAL is still being replayed: its end is not known yet');
-    const compared = await this.#database.compareWith(upstream);
+    const compared = await unlessOvertaken(permit, this.#database.compareWith(upstream));
     if (compared.kind !== 'done') return compared;
     if (compared.value.verdict === 'foreign') return refused('data-foreign', compared.value.why);
     if (compared.value.verdict === 'diverged') this.#log.warn('diverged', compared.value.why);
@@ -176,4 +176,13 @@ export class StandbyDuty {
     if (stopped.kind !== 'done') return stopped;
     return this.startIsolated();
   }
+}
+
+/** For work that only reads: what a takeover asks must not wait for an upstream that does not answer. */
+function unlessOvertaken<T>(permit: Permit, reading: Promise<Outcome<T>>): Promise<Outcome<T>> {
+  const overtaken = new Promise<Outcome<never>>((resolve) => {
+    const give = () => resolve(refused('overtaken', 'newer work was accepted meanwhile'));
+    permit.signal.addEventListener('abort', give, { once: true });
+  });
+  return Promise.race([reading, overtaken]);
 }

@@ -25,6 +25,7 @@ const suspecting = (sinceMs = NOW - 5_000): FailoverState => ({
   epoch: 4,
   sinceMs,
   beginning: null,
+  unseen: false,
   retryAtMs: 0,
 });
 const afterEpoch = {
@@ -37,6 +38,7 @@ const takeover = {
   operation: 'op',
   startedAtMs: NOW,
   move: null,
+  unseen: false,
   record: { value: record(), modRevision: 50 },
 };
 const fencing = (over: Partial<Extract<FailoverState, { kind: 'fencing' }>> = {}): FailoverState => ({

@@ -68,6 +68,7 @@ describe('a node that drifted (F14)', () => {
     operation: 'takeover-5',
     startedAtMs: NOW - 100,
     move: null,
+    unseen: false,
     record: { value: record(), modRevision: 50 },
     askAgainAtMs: new Map(),
     positions: new Map([

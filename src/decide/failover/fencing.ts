@@ -105,10 +105,16 @@ function awaitedNeighbour(state: Fencing, o: Observation, fit: readonly NodeId[]
   return { ...askTheRest(state, o), why: because('neighbour-first', text) };
 }
 
-/** The node that a person asked for comes first among equals; position and residency still come before it. */
+/**
+ * The node that a person asked for comes first among equals, a primary that nobody sees commit last (F22); position and
+ * residency still come before both.
+ */
 function preferred(state: Fencing, o: Observation): readonly NodeId[] {
   const target = state.move?.target;
-  const order = homeFirst(o.policy, state.record.value.primary);
+  const { primary } = state.record.value;
+  const home = homeFirst(o.policy, primary);
+  const isLast = state.unseen && home.includes(primary);
+  const order = isLast ? [...home.filter((node) => node !== primary), primary] : home;
   const rest = order.filter((node) => node !== target);
   return target !== undefined && order.includes(target) ? [target, ...rest] : rest;
 }
@@ -124,10 +130,19 @@ function waitsForTarget(state: Fencing, o: Observation): boolean {
 function membersToRead(state: Fencing, o: Observation): readonly NodeId[] {
   const { names, primary } = state.record.value;
   if (state.move?.force != null) return [...new Set([...names, primary, ...o.policy.dataNodes])];
-  // One that was just stopped by order would only be a quorum for itself: it comes when the others do not.
-  const stopped = state.move?.handedOver != null && o.nowMs - state.startedAtMs < TARGET_MS;
+  // One that was just stopped by order, or that commits nothing, would only be a quorum for itself: it comes when the others do not.
+  const comesLast = state.move?.handedOver != null || (state.unseen && canDoWithout(primary, state, o));
+  const stopped = comesLast && o.nowMs - state.startedAtMs < TARGET_MS;
   const neighbours = neighboursOf(o.policy, primary).filter((node) => isDetachable(o, node));
   return [...names, ...(stopped ? [] : [primary]), ...neighbours];
+}
+
+/** F22: the standbys that were read or can be are a position quorum, and one of them may become primary. */
+function canDoWithout(primary: NodeId, state: Fencing, o: Observation): boolean {
+  const others = state.record.value.names.filter((node) => state.positions.has(node) || isDetachable(o, node));
+  const isCandidate = (node: NodeId): boolean =>
+    node !== primary && o.policy.promotable.includes(node) && whyUnfit(o, node) === null;
+  return hasPositionQuorum(state.record.value, new Set(others)) && others.some(isCandidate);
 }
 
 /**

@@ -126,6 +126,7 @@ describe('a pause', () => {
       epoch: 4,
       sinceMs: NOW - 5_000,
       beginning: null,
+      unseen: false,
       retryAtMs: 0,
     };
     expect(does(decideFailover(suspecting, lost({})))).toContain('begin-takeover');

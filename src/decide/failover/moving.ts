@@ -212,6 +212,7 @@ function beginning(state: Moving, o: Observation): Step {
       startedAtMs: o.nowMs,
       record: state.beginning,
       move: state.move,
+      unseen: false,
       askAgainAtMs: new Map(),
       positions: new Map(),
     },

@@ -128,6 +128,7 @@ describe('a takeover with a neighbour in reach', () => {
     epochModRevision: 60,
     operation: 'takeover-5',
     move: null,
+    unseen: false,
     startedAtMs,
     record: { value: toB, modRevision: 50 },
     askAgainAtMs: new Map(),

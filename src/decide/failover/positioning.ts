@@ -38,7 +38,7 @@ function waitForRecord(state: Positioning, o: Observation): Step {
 
 type Target = Pick<
   Extract<FailoverState, { kind: 'promoting' }>,
-  'epoch' | 'epochModRevision' | 'operation' | 'startedAtMs' | 'record' | 'move' | 'target'
+  'epoch' | 'epochModRevision' | 'operation' | 'startedAtMs' | 'record' | 'move' | 'unseen' | 'target'
 >;
 
 export function promoteAction(state: Target, o: Observation): Action {

@@ -41,6 +41,8 @@ export type FailoverState =
       readonly epoch: number;
       readonly sinceMs: number;
       readonly beginning: Versioned<SyncRecord> | null;
+      /** Of the takeover that is being begun (F22). */
+      readonly unseen: boolean;
       readonly retryAtMs: number;
     }
   | {
@@ -78,6 +80,8 @@ export interface Takeover {
   readonly record: Versioned<SyncRecord>;
   /** Null for one that began by itself. */
   readonly move: Move | null;
+  /** It began because a majority cannot see the recorded primary commit, which may still answer (F22). */
+  readonly unseen: boolean;
 }
 
 export type StateKind = FailoverState['kind'];
@@ -158,11 +162,20 @@ export function resultOf<K extends 'record-takeover' | 'promote'>(
 }
 
 /** What a takeover carries, without the state around it. */
-export const takeoverOf = ({ epoch, epochModRevision, operation, startedAtMs, record, move }: Takeover): Takeover => ({
+export const takeoverOf = ({
   epoch,
   epochModRevision,
   operation,
   startedAtMs,
   record,
   move,
+  unseen,
+}: Takeover): Takeover => ({
+  epoch,
+  epochModRevision,
+  operation,
+  startedAtMs,
+  record,
+  move,
+  unseen,
 });

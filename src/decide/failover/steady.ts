@@ -13,7 +13,14 @@ export function decideSteady(o: Observation): Step {
   if (move !== null) return move;
   if (verdict.kind === 'cannot-see-commit' || suspicion(o).kind !== 'none') {
     return {
-      state: { kind: 'suspecting', epoch: epoch.value.n, sinceMs: o.nowMs, beginning: null, retryAtMs: o.nowMs },
+      state: {
+        kind: 'suspecting',
+        epoch: epoch.value.n,
+        sinceMs: o.nowMs,
+        beginning: null,
+        unseen: false,
+        retryAtMs: o.nowMs,
+      },
       actions: publishVerdict(o, verdict),
       why: verdict.kind === 'cannot-see-commit' ? verdict.why : suspicion(o).why,
     };

@@ -6,14 +6,14 @@ import type { Observation, Versioned } from './observation.ts';
 import { hasPositionQuorum, positionQuorumSize } from './quorum.ts';
 import { type FailoverState, stay, STEADY, type Step } from './state.ts';
 import { backToSteady, publishVerdict } from './steady.ts';
-import { isDetachable, isHeard, ownVerdict, suspicion } from './suspicion.ts';
+import { isDetachable, isHeard, ownVerdict, type Suspicion, suspicion } from './suspicion.ts';
 
 type Suspecting = Extract<FailoverState, { kind: 'suspecting' }>;
 
 /** The primary is not seen to commit. Nothing was changed yet; a takeover begins with one transaction (P1.1). */
 export function decideSuspecting(state: Suspecting, o: Observation): Step {
   const began = o.results.find((result) => result.of === 'begin-takeover');
-  if (began?.kind === 'done' && state.beginning !== null) return toFencing(began, state.beginning, o);
+  if (began?.kind === 'done' && state.beginning !== null) return toFencing(began, state.beginning, state.unseen, o);
   if (began !== undefined) {
     const retry: Suspecting = { ...state, beginning: null, retryAtMs: o.nowMs + o.knobs.driverStaggerMs };
     const what = began.kind === 'done' ? 'no record to compare' : began.why;
@@ -33,16 +33,16 @@ export function decideSuspecting(state: Suspecting, o: Observation): Step {
     if (verdict.kind !== 'cannot-see-commit') return { state: STEADY, actions, why: verdict.why };
     return { state, actions, why: suspected.why };
   }
-  const obstacle = whyNotBegin(state, o);
+  const obstacle = whyNotBegin(state, o, suspected);
   if (obstacle !== null) return { state, actions, why: obstacle };
-  return begin(state, o, suspected.why);
+  return begin(state, o, suspected);
 }
 
-function begin(state: Suspecting, o: Observation, reason: Reason): Step {
+function begin(state: Suspecting, o: Observation, { kind, why: reason }: Suspicion): Step {
   const { epoch, sync } = o.store;
   if (epoch === null || sync === null) return backToSteady('no-epoch', 'no primary was ever recorded');
   return {
-    state: { ...state, beginning: sync },
+    state: { ...state, beginning: sync, unseen: kind === 'majority' },
     actions: [
       {
         do: 'begin-takeover',
@@ -58,7 +58,7 @@ function begin(state: Suspecting, o: Observation, reason: Reason): Step {
 }
 
 /** Why this node does not begin the takeover now, although the primary is suspected. Null when it does. */
-function whyNotBegin(state: Suspecting, o: Observation): Reason | null {
+function whyNotBegin(state: Suspecting, o: Observation, { kind }: Suspicion): Reason | null {
   if (o.local === null) return because('observer-only', 'a site observes and votes; it drives no takeover');
   if (o.store.state !== 'current')
     return because('store-not-current', 'the store is not reachable: nobody is promoted (P6)');
@@ -69,7 +69,7 @@ function whyNotBegin(state: Suspecting, o: Observation): Reason | null {
   if (ahead !== null) return because('store-behind', ahead);
   const reach = reachable(o);
   if (!reach.enough) return because('no-position-quorum-in-reach', reach.text);
-  const rank = driverRank(o);
+  const rank = driverRank(o, kind === 'majority');
   const waitMs = rank * o.knobs.driverStaggerMs - (o.nowMs - state.sinceMs);
   return waitMs > 0
     ? because('others-first', `${rank} better placed nodes are heard; this one waits ${Math.round(waitMs)} ms more`)
@@ -139,16 +139,18 @@ function whatToDo(missing: readonly NodeId[], needed: number, primary: NodeId): 
   return `bring ${primary} back${either}; if that data is lost for good: farshore failover REGION --fenced ${placeOf(primary)} --allow-data-loss DURATION`;
 }
 
-/** How many permitted nodes come before this one in the order of preference and are heard: they should drive. */
-function driverRank(o: Observation): number {
-  const order = [...o.policy.promotable, ...o.policy.dataNodes.filter((node) => !o.policy.promotable.includes(node))];
+/** How many permitted nodes come before this one in the order of preference and are heard: they should drive. F22: the suspect last. */
+function driverRank(o: Observation, unseen: boolean): number {
+  const all = [...o.policy.promotable, ...o.policy.dataNodes.filter((node) => !o.policy.promotable.includes(node))];
+  const primary = unseen ? o.store.sync?.value.primary : undefined;
+  const order = [...all.filter((node) => node !== primary), ...all.filter((node) => node === primary)];
   const mine = order.indexOf(o.me);
   return order.slice(0, Math.max(mine, 0)).filter((node) => isDetachable(o, node)).length;
 }
 
 type Began = { readonly epoch: number; readonly epochModRevision: number; readonly operation: string };
 
-function toFencing(began: Began, record: Versioned<SyncRecord>, o: Observation): Step {
+function toFencing(began: Began, record: Versioned<SyncRecord>, unseen: boolean, o: Observation): Step {
   const { epoch, epochModRevision, operation } = began;
   return stay(
     {
@@ -159,6 +161,7 @@ function toFencing(began: Began, record: Versioned<SyncRecord>, o: Observation):
       startedAtMs: o.nowMs,
       record,
       move: null,
+      unseen,
       askAgainAtMs: new Map(),
       positions: new Map(),
     },
