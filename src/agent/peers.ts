@@ -48,13 +48,10 @@ export class Peers {
   #onPulse(heard: Heard, pulse: Pulse, onChange: () => void): void {
     const nowMs = this.#clock.nowMs();
     const before = heard.pulse;
-    const sameRole = before?.role === pulse.role && heard.brokenSinceMs === null;
+    // An open primary that closes is another role: how long it was open before says nothing about how long it has been closed.
+    const sameRole = before?.role === pulse.role && before.open === pulse.open && heard.brokenSinceMs === null;
     if (!sameRole) heard.roleSinceMs = nowMs;
-    const changed =
-      !sameRole ||
-      before?.open !== pulse.open ||
-      before?.storedEpoch !== pulse.storedEpoch ||
-      before?.detachable !== pulse.detachable;
+    const changed = !sameRole || before?.storedEpoch !== pulse.storedEpoch || before?.detachable !== pulse.detachable;
     heard.pulse = pulse;
     heard.heardAtMs = nowMs;
     heard.brokenSinceMs = null;

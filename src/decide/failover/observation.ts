@@ -52,7 +52,7 @@ export interface PeerView {
   readonly heardAtMs: number;
   /** Since when the stream is broken (refused, reset, ended); null while it is open. */
   readonly brokenSinceMs: number | null;
-  /** Since when the pulses say the present role, without a gap. */
+  /** Since when the pulses say the present role, open or not, without a gap. */
   readonly roleSinceMs: number;
   /** When its gateway last answered, and last refused, since the stream broke; null = not since then. */
   readonly doorAnsweredAtMs: number | null;
