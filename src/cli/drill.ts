@@ -1,5 +1,6 @@
 import { FarshoreError } from '../base/errors.ts';
 import { noFalseAlarm } from '../drills/scenarios/no-false-alarm.ts';
+import { failback, switchover } from '../drills/scenarios/planned-move.ts';
 import { type Cut, CUTS, partition } from '../drills/scenarios/partition.ts';
 import { type Loss, LOSS_NAMES, regionFailover } from '../drills/scenarios/region-failover.ts';
 import { nearest } from '../spec/nearest.ts';
@@ -24,6 +25,9 @@ proven fault, RPO from the ledger of every attempt against what every node holds
   partition [--cut C]           full: one region against all others; pair: two regions do not see each other; one-way: one cannot
                                 open connections to the other; store: the primary's region cannot reach the store;
                                 replication: nothing is replicated in or out of it
+  switchover                    moves the primary to another region as planned: nothing is lost, clients that reconnect see no error, and
+                                the pause is as promised; --region is where to (default: the best other one)
+  failback                      crashes the primary's region, waits until it confirms again, and moves the primary back home as planned
   no-false-alarm [--minutes N]  pauses every process for 1 s, one after the other, PostgreSQL and whole regions too, loses 2 % of all packets,
                                 keeps all processors busy: the primary must not move once (default: 3 minutes)
   selftest [FILE]               breaks Farshore and the evidence on purpose, in worlds of its own, and expects red
@@ -47,6 +51,8 @@ interface Drill {
 const DRILLS: Readonly<Record<string, Drill>> = {
   'region-failover': { does: `loses a region: --fault ${LOSS_NAMES.join(' | ')}`, run: lose },
   partition: { does: `cuts places off from each other: --cut ${CUTS.join(' | ')}`, run: divide },
+  switchover: { does: 'moves the primary as planned, under load: no loss, no error, a short pause', run: move },
+  failback: { does: "loses the primary's region, gets it back, and moves the primary home", run: goHome },
   'no-false-alarm': { does: 'pauses of 1 s, lost packets, a busy machine: the primary must stay', run: disturb },
   selftest: { does: 'is a drill worth running? Breaks Farshore on purpose and expects red', run: selftest },
 };
@@ -100,6 +106,16 @@ function lose(call: Call): Promise<number> {
 function divide(call: Call): Promise<number> {
   const how = oneOf<Cut>('cut', call.values.cut, CUTS, 'full');
   return onRegion(call, (region) => partition(how, region));
+}
+
+function move(call: Call): Promise<number> {
+  return onRegion(call, switchover);
+}
+
+function goHome(call: Call): Promise<number> {
+  if (call.values.region !== undefined)
+    throw new FarshoreError('FSH_USAGE', 'failback takes no --region: it begins with the primary and ends with it');
+  return onRegion(call, failback);
 }
 
 function disturb(call: Call): Promise<number> {

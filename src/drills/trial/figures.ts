@@ -21,6 +21,8 @@ export interface Figures {
   readonly primaries: PrimariesByEpoch;
   readonly errorsReturned: number;
   readonly sendLag: SendLag;
+  /** Of the judged regions: in flight at t0 or later, and not acknowledged. */
+  readonly errorsSeen: readonly LedgerRow[];
   /** From the release to the first write acknowledged to the hit region's own users that was begun after it. */
   readonly servedAgainMs: number | null;
 }
@@ -50,6 +52,9 @@ export function figuresOf(o: TrialObservation): Figures {
     primaries: primariesByEpoch([...o.samples, ...primariesInData(o.final)]),
     errorsReturned: rows.filter((row) => row.code === TRANSACTION_UNKNOWN).length,
     sendLag: sendLagOf(rows),
+    errorsSeen: rows.filter(
+      (row) => row.outcome !== 'ok' && row.doneMs >= t0Ms && served.has(regionOfCohort(row.cohort)),
+    ),
     servedAgainMs: servedAgainMs(o, sqlOf(o.lost.region)),
   };
 }

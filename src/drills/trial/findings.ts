@@ -22,6 +22,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
       : pass('the deployment has no application'),
   'kept before the old primary came back': keptAfterPromotion,
   'recovered within the objective': recovered,
+  'the pause was as promised': paused,
+  'clients that reconnect saw no error': unnoticed,
   'no lost zombie acknowledgements': zombies,
   'one primary per epoch': onePrimary,
   'no cancelled wait was acknowledged': cancelledWaits,
@@ -40,9 +42,13 @@ const NOT_WHILE_DISTURBED: ReadonlySet<string> = new Set([
   'its own users are served again',
 ]);
 
+/** Promised of a planned move alone: of a loss only the objective is. */
+const ONLY_PLANNED: ReadonlySet<string> = new Set(['the pause was as promised', 'clients that reconnect saw no error']);
+
 export const findingsOf = (o: TrialObservation, figures: Figures): readonly Finding[] =>
   Object.entries(CHECKS)
     .filter(([check]) => o.name !== 'no-false-alarm' || !NOT_WHILE_DISTURBED.has(check))
+    .filter(([check]) => o.planned || !ONLY_PLANNED.has(check))
     .map(([check, run]) => guarded(check, () => run(o, figures)));
 
 function injected({ injected: fault }: TrialObservation): Answer {
@@ -95,6 +101,19 @@ function recovered({ objectives, injected: fault }: TrialObservation, { streams 
   return rtoMs <= objectives.rtoMs ? pass(said) : fail(said);
 }
 
+function paused({ prediction }: TrialObservation, { change }: Figures): Answer {
+  if (change === null) return inconclusive('the primary did not move');
+  const said = `${Math.round(change.gapMs)} ms, promised ${Math.round(prediction.promisedMs)} ms`;
+  return change.gapMs <= prediction.promisedMs ? pass(said) : fail(said);
+}
+
+/** Whoever was in flight at t0 or came later: a session that is ended between transactions is opened again, and waits. */
+function unnoticed(_: TrialObservation, { errorsSeen }: Figures): Answer {
+  const [first] = errorsSeen;
+  if (first === undefined) return pass('0 errors');
+  return fail(`${errorsSeen.length} errors, such as ${first.op} of ${first.cohort}: ${first.code}`);
+}
+
 function zombies(_: TrialObservation, { zombies: found, ledgerLoss }: Figures): Answer {
   if (ledgerLoss === null) return inconclusive('no node could be read as the primary');
   const { ids, notHeld } = found;
@@ -121,9 +140,12 @@ function cancelledWaits({ cancelledWaits: warnings }: TrialObservation, { errors
 
 function traffic(o: TrialObservation): Answer {
   const t0Ms = t0Of(o);
+  const { rejoinedMs } = o.undo;
+  // A drill that prepares by a failover has its baseline after it.
+  const baselineFromMs = rejoinedMs !== null && rejoinedMs < t0Ms ? rejoinedMs : Number.NEGATIVE_INFINITY;
   for (const region of o.survivors) {
     const writes = o.ledger.rows.filter((row) => row.op === 'sql-write' && regionOfCohort(row.cohort) === region);
-    const intended = writes.filter((row) => row.intendedMs < t0Ms - 1_000);
+    const intended = writes.filter((row) => row.intendedMs >= baselineFromMs && row.intendedMs < t0Ms - 1_000);
     const acknowledged = intended.filter((row) => row.outcome === 'ok');
     if (intended.length === 0 || acknowledged.length < intended.length * BASELINE_SHARE_MIN)
       return inconclusive(`${region}: ${acknowledged.length} of ${intended.length} writes worked before the fault`);

@@ -6,6 +6,7 @@ import { HOST } from '../../world/layout.ts';
 import type { World } from '../../world/open.ts';
 
 const TIMEOUT_MS = 3_000;
+const MOVES: ReadonlySet<OperationRecord['kind']> = new Set(['takeover', 'switchover', 'failback', 'failover']);
 
 /**
  * The takeover that made the newest epoch above `epochBefore`; null when there is none. Reads the store itself: what the agents
@@ -18,7 +19,7 @@ export async function readTakeover(world: World, epochBefore: number): Promise<O
     const read = await store.txn([], [{ getPrefix: keysOf(deployment, group).journal('') }]);
     if (read.kind !== 'done') return null;
     const found = (read.value.responses[0] ?? []).map((kv) => JSON.parse(kv.value) as OperationRecord);
-    const takeovers = found.filter((operation) => operation.kind === 'takeover' && operation.epoch > epochBefore);
+    const takeovers = found.filter(({ kind, epoch }) => MOVES.has(kind) && epoch > epochBefore);
     return takeovers.toSorted((a, b) => b.epoch - a.epoch)[0] ?? null;
   } finally {
     await store.close();

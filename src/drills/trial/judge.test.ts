@@ -64,6 +64,24 @@ describe('judge', () => {
     expect(exitCodeOf([report])).toBe(7);
   });
 
+  it('asks more of a planned move: the pause that is promised, and no error', () => {
+    const parked = honestTrial();
+    const planned = { ...parked, name: 'switchover' as const, planned: true };
+    const prediction = { ...parked.prediction, promisedMs: 900 };
+    const verdicts = (trial: typeof planned) =>
+      Object.fromEntries(judge(trial).findings.map(({ check, verdict }) => [check, verdict]));
+    const [pauseCheck, errorCheck] = ['the pause was as promised', 'clients that reconnect saw no error'];
+    expect(verdicts({ ...planned, prediction })).toMatchObject({ [pauseCheck]: 'pass', [errorCheck]: 'pass' });
+    const late = { ...planned, prediction: { ...prediction, promisedMs: 400 } };
+    expect(verdicts(late)).toMatchObject({ [pauseCheck]: 'fail' });
+    const [first] = parked.ledger.rows.filter((row) => row.cohort === `sql@${NEAR}` && row.intendedMs > T0_MS);
+    const broken = parked.ledger.rows.map((row) => (row.id === first?.id ? { ...row, outcome: 'fail' as const } : row));
+    expect(verdicts({ ...planned, prediction, ledger: { ...parked.ledger, rows: broken } })).toMatchObject({
+      [errorCheck]: 'fail',
+    });
+    expect(judge(parked).findings.map(({ check }) => check)).not.toContain(pauseCheck);
+  });
+
   it.each(MUTANTS)('goes red when $name', ({ check, verdict, breakIt }) => {
     const broken = judge(breakIt(honestTrial()));
     expect(broken.findings.find((finding) => finding.check === check)?.verdict).toBe(verdict);

@@ -16,6 +16,8 @@ export interface TrialObservation {
   readonly name: DrillName;
   /** `crash`, `blackhole`, `cut pair`; `planned` when nothing is broken. */
   readonly fault: string;
+  /** Nothing may be lost, nobody may see an error, and the pause is promised. */
+  readonly planned: boolean;
   readonly expects: Expectation;
   readonly deployment: string;
   readonly startedAtWallMs: number;

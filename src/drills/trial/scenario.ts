@@ -1,4 +1,4 @@
-import type { PlaceId } from '../../base/ids.ts';
+import type { NodeId, PlaceId } from '../../base/ids.ts';
 import type { Deployment } from '../../spec/deployment.ts';
 import type { World } from '../../world/open.ts';
 import type { Detection } from '../predict.ts';
@@ -32,6 +32,8 @@ export interface Acts {
   readonly injected: FaultSeen;
   readonly afterPromotion: TrialObservation['afterPromotion'];
   readonly undo: UndoSeen;
+  /** Who was primary right before t0, when that is not the one of the start. */
+  readonly primaryBefore?: NodeId;
 }
 
 /** What a scenario works with. */
@@ -47,10 +49,10 @@ export interface Stage {
   readonly signal: AbortSignal;
   /** Notes a moment for the timeline and tells the person. */
   mark(name: string, what: string, atMs?: number): void;
-  /** Waits until those who must be served are, for a whole window; gives up at twice the objective. */
-  stable(t0Ms: number): Promise<boolean>;
-  /** The node that is open now, read over its own socket; null when it is still the one of the start, or cannot be read. */
-  readNewPrimary(): Promise<{ readonly startedMs: number; readonly read: NodeRead } | null>;
+  /** Waits until those who must be served (or these regions) are, for a whole window; gives up at twice the objective. */
+  stable(t0Ms: number, regions?: readonly PlaceId[]): Promise<boolean>;
+  /** The node that is open now, read over its own socket; null when it is still `before` (the one of the start), or cannot be read. */
+  readNewPrimary(before?: NodeId): Promise<{ readonly startedMs: number; readonly read: NodeRead } | null>;
   /** Waits until everybody who confirmed at the start is the primary or confirms again. */
   whole(fromMs: number): Promise<{ readonly atMs: number | null; readonly holds: boolean; readonly why: string }>;
 }

@@ -54,6 +54,7 @@ export function honestTrial(): TrialObservation {
     drill: 'd',
     name: 'region-failover',
     fault: 'crash',
+    planned: false,
     expects: 'move',
     deployment: 'shop',
     startedAtWallMs: 1_700_000_000_000,

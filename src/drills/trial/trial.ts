@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
-import type { PlaceId } from '../../base/ids.ts';
+import type { NodeId, PlaceId } from '../../base/ids.ts';
 import type { Deployment } from '../../spec/deployment.ts';
 import { knobsOf } from '../../spec/meaning.ts';
 import type { World } from '../../world/open.ts';
@@ -130,17 +130,20 @@ class Trial {
     const { name, fault, planned } = this.#scenario;
     const { rtoMs, rpoMs } = this.#deployment.objectives;
     const { detection, served, hit } = this.#expected;
+    // A planned move loses no region: the old primary's goes on as a standby.
+    const rtts = survivorRtts(layout, planned ? null : hit);
     return {
       drill: this.#id,
       name,
       fault,
+      planned,
       expects: this.#expected.primary,
       deployment: layout.deployment,
       command: this.#options.command,
       objectives: { rtoMs, rpoMs: planned ? 0 : rpoMs },
       lost: { region: hit, wasPrimary: hit === primary.region },
       survivors: served,
-      prediction: predictFailover(knobsOf(this.#deployment), survivorRtts(layout, hit), detection),
+      prediction: predictFailover(knobsOf(this.#deployment), rtts, detection),
       windowMs: this.#options.windowMs,
       sqlWritesPerSecond: this.#options.mix.sqlWritesPerSecond,
       primaryBefore: primary.node,
@@ -179,23 +182,23 @@ class Trial {
         this.#marks.push({ name, atMs, what });
         progress(what);
       },
-      stable: async (t0Ms) => {
+      stable: async (t0Ms, regions = this.#expected.served) => {
         const endMs = t0Ms + 2 * rtoMs + windowMs;
-        const isStable = await this.#traffic.stable(t0Ms, this.#expected.served, windowMs, endMs);
+        const isStable = await this.#traffic.stable(t0Ms, regions, windowMs, endMs);
         progress(isStable ? 'service is stable' : 'service did not become stable');
         await whenStable();
         return isStable;
       },
-      readNewPrimary: () => this.#readNewPrimary(),
+      readNewPrimary: (before = this.#start.primary.node) => this.#readNewPrimary(before),
       whole: (fromMs) => this.#whole(fromMs),
     };
   }
 
-  async #readNewPrimary(): Promise<TrialObservation['afterPromotion']> {
+  async #readNewPrimary(before: NodeId): Promise<TrialObservation['afterPromotion']> {
     // Of two that say they are open the one with the newer epoch: an old primary that is cut off knows no better.
     const status = await lookAtWorld(this.#world);
     const region = this.#nodes.find((it) => it.node === status.primary?.value.node);
-    if (region === undefined || region.node === this.#start.primary.node) return null;
+    if (region === undefined || region.node === before) return null;
     const startedMs = monotonicMs();
     const read = await readNode(region, this.#world.secrets.appPassword, this.#id);
     return read.kind === 'done' && read.value.isPrimary ? { startedMs, read: read.value } : null;
