@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { placeOf, type NodeId, type PlaceId } from '../base/ids.ts';
 import { because } from '../base/reason.ts';
-import { checksFor, lossOf, obstacleAmong, quorumInReach, sayCheck } from '../decide/failover/checks.ts';
+import { checksFor, lossOf, obstacleAmong, quorumInReach, sayCheck, serves } from '../decide/failover/checks.ts';
 import type { Observation } from '../decide/failover/observation.ts';
 import type {
   Candidate,
@@ -48,10 +48,13 @@ export class Operations {
   candidates(): readonly Candidate[] {
     const o = this.#observe();
     if (o === null) return [];
+    const primary = o.store.sync?.value.primary;
+    // While nobody serves, what keeps a node from taking over without a person's word is what people want to know.
+    const kind = primary !== undefined && serves(o, primary) ? 'switchover' : 'failover';
     return o.policy.dataNodes
-      .filter((node) => node !== o.store.sync?.value.primary)
+      .filter((node) => node !== primary)
       .map((node) => {
-        const obstacle = obstacleAmong(checksFor(o, 'switchover', node, { fenced: null, allowLossMs: null }));
+        const obstacle = obstacleAmong(checksFor(o, kind, node, { fenced: null, allowLossMs: null }));
         return { node, obstacle: obstacle === null ? null : because('precheck', sayCheck(obstacle)) };
       });
   }

@@ -100,3 +100,31 @@ export async function eventually<T>(limitMs: number, what: string, look: () => P
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
+
+/**
+ * Holds a fault in force (`farshore fault WORDS`) and resolves once it is proven. What it resolves to, which is also put into
+ * `undone`, ends it and waits until it is undone.
+ */
+export function holdFault(
+  dir: string,
+  words: readonly string[],
+  undone: (() => Promise<void>)[],
+): Promise<() => Promise<void>> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, 'fault', ...words, '--for', '10m', '--state', dir], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const ended = new Promise<void>((over) => child.once('exit', () => over()));
+    const undo = async (): Promise<void> => {
+      child.kill('SIGINT');
+      await ended;
+    };
+    undone.push(undo);
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    child.stdout.once('data', () => resolve(undo));
+    child.once('exit', (code) => reject(new Error(`farshore fault ${words.join(' ')} ended ${code}: ${said}`)));
+  });
+}

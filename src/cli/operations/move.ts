@@ -44,7 +44,8 @@ Moves the primary back to REGION, once it follows and confirms again. The same g
 ${SHARED}`,
   failover: `Usage: farshore failover REGION [--allow-data-loss D|any] [--fenced REGION] [--yes] [--dry-run] [...] [--state DIR]
 
-Makes REGION primary although the old primary cannot hand over. Refused where a switchover or an automatic takeover is due.
+Makes REGION primary without asking the old primary. Where enough of the recorded set can be read nothing is lost; where it can't be, this needs
+both of the following, and says before what would be lost.
 
   --fenced REGION         you know that the old primary's region can acknowledge nothing more (it is destroyed, or switched off)
   --allow-data-loss D     acknowledged writes of at most this time may be lost, for example 15s; "any" when nobody can tell

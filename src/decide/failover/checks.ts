@@ -150,6 +150,7 @@ function aboutForce(o: Observation, target: NodeId, accepted: Accepted): readonl
     const fits = record.names.includes(target) || record.primary === target;
     return [
       aboutQuorum(o),
+      aboutServing(o, record.primary),
       check('in the sync record', fits, fits ? 'yes' : 'no', 'a member of the recorded set, since it can be read'),
     ];
   }
@@ -181,6 +182,14 @@ function aboutForce(o: Observation, target: NodeId, accepted: Accepted): readonl
     furthest(o, target),
   ];
 }
+
+/** Nothing is lost by ending a primary that serves, and its clients are cut where a switchover would have let them finish. */
+const aboutServing = (o: Observation, primary: NodeId): Check => ({
+  name: 'primary is lost',
+  verdict: serves(o, primary) ? 'warning' : 'ok',
+  value: serves(o, primary) ? `${primary} serves` : `${primary} does not serve`,
+  limit: 'a primary that does not serve; `farshore switchover` moves one that does, and lets its clients finish',
+});
 
 /** The old primary's own agent says that it has no data any more: nothing of it can acknowledge. */
 const dataGone = (o: Observation, primary: NodeId): boolean =>
