@@ -66,15 +66,16 @@ export class Links {
     for (const pipe of waiting) this.scheduler.after(this.rng.between(0, RETRANSMIT_MS_MAX), () => pipe.retransmit());
   }
 
-  waitFor(pipe: Pipe): void {
-    this.#of(pipe.from, pipe.to).waiting.add(pipe);
+  /** For a connection, so that it is looked up once. */
+  link(from: PlaceId, to: PlaceId): Link {
+    return this.#of(from, to);
   }
 }
 
 /** One direction of one connection: what is sent arrives in order, later while the link is cut, never after `close`. */
 export class Pipe {
-  readonly from: PlaceId;
-  readonly to: PlaceId;
+  readonly #link: Link;
+  readonly #isLocal: boolean;
   readonly #traffic: Traffic;
   readonly #links: Links;
   #held: (() => void)[] = [];
@@ -83,29 +84,37 @@ export class Pipe {
 
   constructor(links: Links, from: PlaceId, to: PlaceId, traffic: Traffic) {
     this.#links = links;
-    this.from = from;
-    this.to = to;
+    this.#link = links.link(from, to);
+    this.#isLocal = from === to;
     this.#traffic = traffic;
   }
 
   send(arrive: () => void, extraMs = 0): void {
     if (!this.#open) return;
-    const { scheduler } = this.#links;
-    const atMs = Math.max(this.#lastMs, scheduler.nowMs + this.#links.delayMs(this.from, this.to) + extraMs);
+    const { scheduler, rng } = this.#links;
+    const delayMs = this.#link.delayMs * (1 + 0.2 * rng.unit());
+    const atMs = Math.max(this.#lastMs, scheduler.nowMs + delayMs + extraMs);
     this.#lastMs = atMs;
     scheduler.at(atMs, () => this.#arrived(arrive));
   }
 
   #arrived(arrive: () => void): void {
     if (!this.#open) return;
-    if (this.#held.length === 0 && !this.#links.isCut(this.from, this.to, this.#traffic)) return arrive();
+    if (this.#held.length === 0 && !this.#isCut()) return arrive();
     this.#held.push(arrive);
-    this.#links.waitFor(this);
+    this.#link.waiting.add(this);
+  }
+
+  #isCut(): boolean {
+    return !this.#isLocal && this.#link.cut.has(this.#traffic);
   }
 
   retransmit(): void {
     if (!this.#open) return;
-    if (this.#links.isCut(this.from, this.to, this.#traffic)) return this.#links.waitFor(this);
+    if (this.#isCut()) {
+      this.#link.waiting.add(this);
+      return;
+    }
     const held = this.#held;
     this.#held = [];
     for (const arrive of held) this.#links.scheduler.after(0, () => this.#arrived(arrive));

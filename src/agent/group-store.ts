@@ -134,8 +134,9 @@ export class GroupStore {
   #read<T>(key: string): Versioned<T> | null {
     const kv = this.#records.get(key);
     if (kv === undefined) return null;
-    if (!this.#values.has(kv)) this.#values.set(kv, JSON.parse(kv.value));
-    return { value: this.#values.get(kv) as T, modRevision: kv.modRevision };
+    let value = this.#values.get(kv);
+    if (value === undefined) this.#values.set(kv, (value = JSON.parse(kv.value)));
+    return { value: value as T, modRevision: kv.modRevision };
   }
 
   get routes(): RouteTable | null {
