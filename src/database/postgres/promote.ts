@@ -1,13 +1,15 @@
 import { type Outcome, done, refused, unknown } from '../../base/result.ts';
 import type { Position } from '../../ports/database.ts';
-import type { Local } from './connections.ts';
+import { type Local, poll } from './connections.ts';
+import { inRecovery } from './follow.ts';
 import { identifyLocal } from './identify.ts';
 import { storeEpoch } from './roles.ts';
 import { keepSalvageSlot } from './salvage/slot.ts';
 
 const TIMEOUT_MS = 5_000;
-/** PostgreSQL waits this long for the promotion itself; the statement gets a little more. */
-const PROMOTE_SECONDS = 60;
+/** How long the promotion itself may take: PostgreSQL replays what it has received first. */
+const PROMOTE_TIMEOUT_MS = 60_000;
+const POLL_MS = 5;
 /** 4 ms, when no transaction is open. */
 const SLOT_TIMEOUT_MS = 500;
 
@@ -29,13 +31,12 @@ export async function promote(local: Local, epoch: number): Promise<Outcome<Posi
     return finish(local, epoch);
   }
   if (stored === epoch) return refused('epoch-used', `epoch ${epoch} is stored already: another primary began it`);
-  const [result] = await local.work.query(
-    `SELECT pg_promote(true, ${PROMOTE_SECONDS}) AS promoted`,
-    (PROMOTE_SECONDS + 5) * 1_000,
-  );
-  if (result?.['promoted'] !== true) return unknown(`PostgreSQL did not end its recovery within ${PROMOTE_SECONDS} s`);
-  const [after] = await local.work.query(BEFORE, TIMEOUT_MS);
-  if (after?.['recovery'] !== false) return unknown('pg_promote answered, but PostgreSQL is still in recovery');
+  // Asked to wait, pg_promote looks every 100 ms only; nobody writes until it has seen the end of a recovery that takes 30.
+  const [result] = await local.work.query('SELECT pg_promote(false) AS promoted', TIMEOUT_MS);
+  if (result?.['promoted'] !== true) return unknown('PostgreSQL was not told to end its recovery');
+  const deadlineMs = local.clock.nowMs() + PROMOTE_TIMEOUT_MS;
+  const over = await poll(local.clock, deadlineMs, POLL_MS, async () => ((await inRecovery(local)) ? null : true));
+  if (over === null) return unknown(`PostgreSQL did not end its recovery within ${PROMOTE_TIMEOUT_MS / 1_000} s`);
   const now = await identifyLocal(local, TIMEOUT_MS);
   if (now.timeline <= before.timeline)
     return unknown(`PostgreSQL left recovery on timeline ${now.timeline}, not a new one after ${before.timeline}`);

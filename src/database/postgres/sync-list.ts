@@ -39,7 +39,7 @@ export async function settleSyncList(
   const leftMs = (): number => Math.max(1, deadlineMs - local.clock.nowMs());
   const value = renderSyncList(local.config.group, list);
   const shown = await settingInForce(local, 'synchronous_standby_names', value, deadlineMs);
-  if (shown.kind !== 'done') return shown;
+  if (shown.kind !== 'done' || prove.length === 0) return shown;
   // One of our own, so that a frozen server never blocks other work behind it.
   return withFresh(local, leftMs(), async (client) => {
     if (prove.includes('in-force')) {
