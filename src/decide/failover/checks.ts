@@ -163,7 +163,7 @@ function aboutForce(o: Observation, target: NodeId, accepted: Accepted): readonl
     { ...aboutQuorum(o), verdict: 'warning' },
     check(
       'fence of the old primary',
-      killed || accepted.fenced === region,
+      fenceStands(o, accepted),
       killed
         ? 'its data directory is empty'
         : accepted.fenced === null
@@ -190,6 +190,15 @@ const aboutServing = (o: Observation, primary: NodeId): Check => ({
   value: serves(o, primary) ? `${primary} serves` : `${primary} does not serve`,
   limit: 'a primary that does not serve; `farshore switchover` moves one that does, and lets its clients finish',
 });
+
+/**
+ * P3.3 once more when a forced failover is carried out: the word was given about one region, and another primary may have
+ * taken over since. Nobody vouches for that one.
+ */
+export function fenceStands(o: Observation, accepted: Pick<Accepted, 'fenced'>): boolean {
+  const primary = o.store.sync?.value.primary;
+  return primary !== undefined && (accepted.fenced === placeOf(primary) || dataGone(o, primary));
+}
 
 /** The old primary's own agent says that it has no data any more: nothing of it can acknowledge. */
 const dataGone = (o: Observation, primary: NodeId): boolean =>

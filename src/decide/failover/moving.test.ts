@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type NodeId, placeOf } from '../../base/ids.ts';
 import type { OperationRecord } from '../../ports/records.ts';
 import { checksFor, obstacleAmong, sayCheck } from './checks.ts';
 import { decideFailover } from './decide.ts';
@@ -141,6 +142,10 @@ describe('a forced failover (F18, P3.3, I6)', () => {
   /** The record says that A acknowledges alone, and A is gone for good. */
   const solo = { sync: { value: record({ w: 0, names: [] }), modRevision: 50 } };
   const alone = (over: Partial<Observation> = {}) => withBroken(observation(over, solo), A, 60_000);
+  const soloOf = (primary: NodeId) => ({ sync: { value: record({ primary, w: 0, names: [] }), modRevision: 50 } });
+  /** B hears nobody. */
+  const unheard = (store: Partial<StoreView>) =>
+    [A, C].reduce((o, node) => withBroken(o, node, 60_000), observation({}, { ...solo, ...store }));
   const obstacle = (accepted: Parameters<typeof checksFor>[3], target = B) => {
     const found = obstacleAmong(checksFor(alone(), 'failover', target, accepted));
     return found === null ? null : sayCheck(found);
@@ -150,6 +155,20 @@ describe('a forced failover (F18, P3.3, I6)', () => {
     expect(obstacle({ fenced: null, allowLossMs: 'any' })).toContain('--fenced aws:us-east-1');
     expect(obstacle({ fenced: 'aws:us-east-1', allowLossMs: null })).toContain('--allow-data-loss');
     expect(obstacle({ fenced: 'aws:us-east-1', allowLossMs: 'any' })).toBeNull();
+  });
+
+  it('is not begun on a word about another primary: one that took over meanwhile is vouched for by nobody', () => {
+    const request = asked({
+      kind: 'failover',
+      state: 'running',
+      driver: B,
+      request: { target: B, requestedAtWallMs: 0, startWithinMs: 15_000, fenced: placeOf(A), allowLossMs: 'any' },
+    });
+    const state: FailoverState = decideFailover(STEADY, unheard({ request })).state;
+    const goOn = (primary: NodeId) =>
+      decideFailover(state, { ...unheard({ request, ...soloOf(primary) }), results: [claimed] });
+    expect(goOn(A).actions).toMatchObject([{ do: 'begin-takeover', move: { force: { said: true } } }]);
+    expect(goOn(C).actions).toMatchObject([{ do: 'close-request', ending: { state: 'refused' } }]);
   });
 
   it('names the node that holds more instead', () => {

@@ -1,7 +1,7 @@
 import type { NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { OperationRecord } from '../../ports/records.ts';
-import { checksFor, obstacleAmong, quorumInReach, sayCheck, serves } from './checks.ts';
+import { checksFor, fenceStands, obstacleAmong, quorumInReach, sayCheck, serves } from './checks.ts';
 import type { Observation } from './observation.ts';
 import {
   type Action,
@@ -142,7 +142,7 @@ const promotedTarget = (o: Observation, move: Move): boolean =>
 /** F18 (P3.3): only where P3.2 cannot be had; then the fence is a person's word, and the loss was named. */
 function forceOf(request: Request, o: Observation): Move['force'] {
   const asked = request.value.request;
-  if (asked?.allowLossMs == null || quorumInReach(o).enough) return null;
+  if (asked?.allowLossMs == null || quorumInReach(o).enough || !fenceStands(o, asked)) return null;
   const { actor, reason } = request.value;
   return { said: asked.fenced !== null, lossMs: asked.allowLossMs, actor, reason: reason.text };
 }
