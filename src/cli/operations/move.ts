@@ -186,7 +186,9 @@ async function carryOut(
 async function interrupted(desk: OperationsDesk, id: string, asked: OperationAsked, json: boolean): Promise<number> {
   const answer = await desk.post(`/operations/${id}/cancel`, { actor: asked.actor, reason: 'interrupted' });
   if (answer.kind === 'accepted') {
-    process.stderr.write(`${id} was cancelled before any change\n`);
+    process.stderr.write(
+      `${id} was taken back before a new epoch; a primary that it had stopped already comes back by itself\n`,
+    );
     return 130;
   }
   if (json) print({ id, state: 'running' });

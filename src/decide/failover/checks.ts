@@ -238,7 +238,7 @@ export function lossOf(o: Observation, target: NodeId): Loss {
   const bytes = mine === null || theirs === null ? 'unknown' : String(Math.max(0, lsnBytes(mine, theirs)));
   return {
     ms,
-    text: `about ${ms} ms of writes, ${bytes} B known to be missing; ${primary} was heard last ${Math.round((o.nowMs - heard.heardAtMs) / 1_000)} s ago`,
+    text: `at least about ${ms} ms of writes, ${bytes} B known to be missing; ${primary} was heard last ${Math.round((o.nowMs - heard.heardAtMs) / 1_000)} s ago`,
   };
 }
 

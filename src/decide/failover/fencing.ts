@@ -129,6 +129,8 @@ function waitsForTarget(state: Fencing, o: Observation): boolean {
 /** Under force everybody who has data is read: the one that holds the most loses the least (I6). */
 function membersToRead(state: Fencing, o: Observation): readonly NodeId[] {
   const { names, primary } = state.record.value;
+  // F19: during a pause only a restarted primary takes over, from itself; a quorum of others could choose another node.
+  if (state.move === null && o.store.paused !== null && primary === o.me) return [primary];
   if (state.move?.force != null) return [...new Set([...names, primary, ...o.policy.dataNodes])];
   // One that was just stopped by order, or that commits nothing, would only be a quorum for itself: it comes when the others do not.
   const comesLast = state.move?.handedOver != null || (state.unseen && canDoWithout(primary, state, o));

@@ -5,7 +5,7 @@ import { checksFor, obstacleAmong, sayCheck } from './checks.ts';
 import { decideFailover } from './decide.ts';
 import type { ActionResult, Observation, StoreView } from './observation.ts';
 import { type FailoverState, STEADY, type Step } from './state.ts';
-import { A, against, B, C, NOW, observation, peer, position, pulse, record, withBroken } from './testing.ts';
+import { A, against, B, C, NOW, observation, peer, position, pulse, record, standby, withBroken } from './testing.ts';
 
 const ID = 'switchover-1';
 const asked = (over: Partial<OperationRecord> = {}, seenAtMs = NOW - 100): NonNullable<StoreView['request']> => ({
@@ -135,6 +135,28 @@ describe('a pause', () => {
     expect(does(step)).not.toContain('begin-takeover');
     expect(step.why).toMatchObject({ code: 'paused' });
     expect(step.why.text).toContain('ada@ops');
+  });
+});
+
+describe('a primary that restarts during a pause', () => {
+  it('takes over from itself, and reads nobody who could be chosen instead (F19)', () => {
+    const paused = { leftMs: 60_000, actor: 'ada@ops', reason: 'storage work' };
+    const restarted = (over: Partial<StoreView> = {}) =>
+      observation({ me: A, local: standby({ storedEpoch: 4 }) }, { paused, ...over });
+    const suspecting: FailoverState = {
+      kind: 'suspecting',
+      epoch: 4,
+      sinceMs: NOW - 5_000,
+      beginning: null,
+      unseen: false,
+      retryAtMs: 0,
+    };
+    expect(does(decideFailover(suspecting, restarted()))).toContain('begin-takeover');
+    const began: ActionResult = { of: 'begin-takeover', kind: 'done', epoch: 5, epochModRevision: 60, operation: 'op' };
+    const beginning = decideFailover(suspecting, restarted()).state;
+    const fencing = decideFailover(beginning, { ...restarted(epochOf('op')), results: [began] }).state;
+    const asking = decideFailover(fencing, restarted(epochOf('op')));
+    expect(asking.actions.map((action) => (action.do === 'detach' ? action.node : action.do))).toEqual([A]);
   });
 });
 

@@ -76,10 +76,14 @@ function whyNotBegin(state: Suspecting, o: Observation, { kind }: Suspicion): Re
     : null;
 }
 
+/** The recorded primary, restarted here, takes over from itself: nobody else becomes primary by that, so no pause forbids it. */
+const isOwnRestart = (o: Observation): boolean =>
+  o.store.sync?.value.primary === o.me && suspicion(o).kind === 'confirmed-killed';
+
 /** F19: a person holds automatic takeovers back, or has a node carry out a change of primary at this moment. */
 function whyHeld(o: Observation): Reason | null {
   const { paused, request } = o.store;
-  if (paused !== null) {
+  if (paused !== null && !isOwnRestart(o)) {
     const left = Math.ceil(paused.leftMs / 1_000);
     return because('paused', `automatic takeovers are paused by ${paused.actor} for ${left} s more (${paused.reason})`);
   }
