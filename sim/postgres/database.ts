@@ -162,7 +162,8 @@ export class SimDatabase implements RegionDatabase {
       [...server.walSenders].every((sender) => sender.flushed >= server.end) ? true : null,
     );
     const isClean = server.state === 'primary' && flushed === true && this.#host.running === server;
-    return isClean ? { timeline: server.timeline, lsn: lsnOf(server.end) } : null;
+    // The position of a record is where it begins: who has the checkpoint is beyond it.
+    return isClean ? { timeline: server.timeline, lsn: lsnOf(server.end - 1) } : null;
   }
 
   /** The model keeps nothing in memory that a crash would lose. */
@@ -393,7 +394,5 @@ export class SimDatabase implements RegionDatabase {
     });
   }
 
-  async close(): Promise<void> {
-    // Sessions end with their process.
-  }
+  async close(): Promise<void> {}
 }

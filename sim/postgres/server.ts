@@ -15,9 +15,11 @@ interface Waiter {
   readonly end: (how: CommitEnd) => void;
 }
 
+type Reader = 'postmaster' | 'checkpointer' | 'startup' | 'walsender';
+
 /** How long a change of the settings takes to reach each process; now and then one is busy. */
 export interface Delays {
-  reloadMs(rng: Rng): number;
+  reloadMs(rng: Rng, who: Reader): number;
   readonly startMs: number;
   readonly diskMs: number;
   readonly replayMs: number;
@@ -43,7 +45,7 @@ export class PgServer {
   readonly process: Process;
   readonly dir: DataDir;
   readonly rng: Rng;
-  readonly delays: Delays;
+  delays: Delays;
   state: 'starting' | 'standby' | 'primary' = 'starting';
   /** How many records were replayed: what a query on a standby sees. */
   replayed = 0;
@@ -109,7 +111,7 @@ export class PgServer {
     this.state = this.dir.standbySignal ? 'standby' : 'primary';
     this.#replayTo(this.end);
     // Shared memory begins with "nobody confirms" until the checkpointer has looked.
-    this.process.after(this.delays.reloadMs(this.rng), () => this.#checkpointerReads());
+    this.process.after(this.delays.reloadMs(this.rng, 'checkpointer'), () => this.#checkpointerReads());
     if (this.state === 'standby') this.#retrieve();
   }
 
@@ -127,11 +129,12 @@ export class PgServer {
   /** SIGHUP to the postmaster, who reads the files and passes it on. */
   reload(): void {
     const { process, rng, delays } = this;
-    process.after(delays.reloadMs(rng), () => {
+    process.after(delays.reloadMs(rng, 'postmaster'), () => {
       this.shown = { syncList: this.dir.syncList, upstream: this.dir.upstream };
-      process.after(delays.reloadMs(rng), () => this.#checkpointerReads());
-      if (this.state === 'standby') process.after(delays.reloadMs(rng), () => this.#startupReads());
-      for (const sender of this.walSenders) process.after(delays.reloadMs(rng), () => sender.readSettings());
+      process.after(delays.reloadMs(rng, 'checkpointer'), () => this.#checkpointerReads());
+      if (this.state === 'standby') process.after(delays.reloadMs(rng, 'startup'), () => this.#startupReads());
+      for (const sender of this.walSenders)
+        process.after(delays.reloadMs(rng, 'walsender'), () => sender.readSettings());
     });
   }
 
@@ -239,6 +242,12 @@ export class PgServer {
 
   get waiting(): number {
     return this.#waiters.length;
+  }
+
+  /** How many rows a query sees: a commit that waits is not visible yet, one that was replayed is. */
+  rowsSeen(): number {
+    const unseen = new Set(this.#waiters.map(({ count }) => count - 1));
+    return this.dir.wal.filter(({ what }, i) => what.kind === 'row' && i < this.replayed && !unseen.has(i)).length;
   }
 
   /** pg_cancel_backend on one that waits: it stops waiting, and the commit stands. */
