@@ -22,7 +22,8 @@ export function beginInReign(world: World): void {
       systemId: SYSTEM_ID,
       wal: [...wal],
       standbySignal: others.includes(node.id),
-      syncList: { epoch: 1, ...list },
+      // A standby has the list of its own possible reign.
+      syncList: { epoch: 1, ...reignList(policy, node.id, () => true) },
       upstream: others.includes(node.id) ? { node: first, epoch: 1 } : null,
     };
     // It has run for a while: the checkpointer has read its settings long ago.

@@ -8,11 +8,12 @@ const SEEDS_MAX = 60;
 describe('each deliberate breakage is caught, and by nothing that the unbroken code does too', () => {
   it.each(BREAKAGES)(
     '$name: $what',
-    async ({ fromSeed, change }) => {
+    async ({ fromSeed, change, faults }) => {
+      const planned = faults === undefined ? {} : { faults };
       for (let seed = fromSeed; seed < fromSeed + SEEDS_MAX; seed++) {
-        const broken = await runSeed(seed, { change });
+        const broken = await runSeed(seed, { change, ...planned });
         if (broken.violations.length === 0) continue;
-        expect((await runSeed(seed)).violations, `npm run sim -- --seed ${seed}`).toEqual([]);
+        expect((await runSeed(seed, planned)).violations, `npm run sim -- --seed ${seed}`).toEqual([]);
         return;
       }
       expect.fail(`not caught within ${SEEDS_MAX} seeds from ${fromSeed}`);

@@ -1,7 +1,10 @@
 import type { decideFailover } from '../src/decide/failover/decide.ts';
 import type { Coordination, Compare } from '../src/ports/coordination.ts';
 import type { RegionDatabase, SyncList } from '../src/ports/database.ts';
+import { nodeId } from '../src/base/ids.ts';
 import { done } from '../src/base/result.ts';
+import { PLACES, WITNESS } from './cluster.ts';
+import type { Planned } from './faults.ts';
 import type { Parts } from './world.ts';
 
 /** One deliberate mistake: what is left out, and the part of the world that leaves it out. */
@@ -11,10 +14,24 @@ export interface Breakage {
   /** Where to begin to look: it shows within 60 schedules from here. */
   readonly fromSeed: number;
   readonly change: (parts: Parts) => Parts;
+  /** What has to happen, when a drawn schedule would seldom show it. */
+  readonly faults?: readonly Planned[];
 }
 
+const [FIRST, SECOND, THIRD] = PLACES;
+if (FIRST === undefined || SECOND === undefined || THIRD === undefined) throw new Error('three places');
+
+/** The second region lags, the first one dies, and the second can't ask the third, who has what was acknowledged. */
+const BEHIND_AND_ALONE: readonly Planned[] = [
+  // So that no position of what follows is published, which would refuse it too (I6).
+  { atMs: 1_900, forMs: 4_000, fault: { kind: 'cut', from: FIRST, to: WITNESS, traffic: ['store'], both: true } },
+  { atMs: 2_000, forMs: 6_000, fault: { kind: 'cut', from: FIRST, to: SECOND, traffic: ['replication'], both: true } },
+  { atMs: 3_200, forMs: 5_000, fault: { kind: 'cut', from: SECOND, to: THIRD, traffic: ['agents'], both: true } },
+  { atMs: 3_300, forMs: 6_000, fault: { kind: 'crash', node: nodeId(FIRST, 'n1'), what: 'all' } },
+];
+
 /** The same database, but for some of its calls. */
-function but(database: RegionDatabase, calls: Partial<RegionDatabase>): RegionDatabase {
+export function but(database: RegionDatabase, calls: Partial<RegionDatabase>): RegionDatabase {
   return new Proxy(database, {
     get: (whole, name: keyof RegionDatabase) => calls[name] ?? (whole[name] as () => unknown).bind(whole),
   });
@@ -62,20 +79,23 @@ export const BREAKAGES: readonly Breakage[] = [
         }),
     }),
   },
-  decides(
-    'no-position-check',
-    95,
-    'one member that was read is enough, whoever it is (P3.2)',
-    (decide) => (state, o) => {
-      if (state.kind !== 'fencing') return decide(state, o);
-      const record = state.record.value;
-      // As if one of N had been asked for, with W = N: a single position is a quorum then.
-      return decide(
-        { ...state, record: { ...state.record, value: { ...record, w: Math.max(record.w, record.names.length) } } },
-        o,
-      );
-    },
-  ),
+  {
+    ...decides(
+      'no-position-check',
+      1,
+      'one member that was read is enough, whoever it is (P3.2)',
+      (decide) => (state, o) => {
+        if (state.kind !== 'fencing') return decide(state, o);
+        const record = state.record.value;
+        // As if one of N had been asked for, with W = N: a single position is a quorum then.
+        return decide(
+          { ...state, record: { ...state.record, value: { ...record, w: Math.max(record.w, record.names.length) } } },
+          o,
+        );
+      },
+    ),
+    faults: BEHIND_AND_ALONE,
+  },
   {
     name: 'no-epoch-compare',
     fromSeed: 1,

@@ -25,6 +25,7 @@ export type Fault =
   | { readonly kind: 'late-orders' }
   | { readonly kind: 'clock'; readonly node: NodeId; readonly jumpMs: number; readonly rate: number }
   | { readonly kind: 'cancel-waits'; readonly node: NodeId }
+  | { readonly kind: 'operation'; readonly what: 'switchover' | 'failback'; readonly via: NodeId; readonly to: NodeId }
   | { readonly kind: 'crash-point'; readonly what: 'agent' | 'postgres' | 'all'; readonly nth: number };
 
 export interface Planned {
@@ -37,6 +38,30 @@ const ALL: readonly Traffic[] = ['agents', 'store', 'replication', 'gateways'];
 
 /** What happens in a schedule, and when, by seed alone. Everything is undone before `untilMs`. */
 export function planFaults(seed: number, world: World, fromMs: number, untilMs: number): Planned[] {
+  const operations = planOperations(new Rng(seed ^ 0x09e7), world, fromMs, untilMs);
+  return [...drawFaults(seed, world, fromMs, untilMs), ...operations].toSorted((a, b) => a.atMs - b.atMs);
+}
+
+/** In every third schedule somebody asks for a new primary, once or twice; often a node of it dies in the middle. */
+function planOperations(rng: Rng, world: World, fromMs: number, untilMs: number): Planned[] {
+  if (!rng.chance(0.35)) return [];
+  return Array.from({ length: rng.whole(1, 2) }, () => {
+    const atMs = rng.between(fromMs, untilMs - 3_000);
+    const what = rng.pick(['switchover', 'switchover', 'failback']);
+    const [via, to] = [rng.pick(world.policy.observers), rng.pick(world.policy.dataNodes)];
+    const node = rng.chance(0.5) ? to : rng.pick(world.policy.dataNodes);
+    if (via === undefined || to === undefined || node === undefined) throw new Error('no nodes');
+    const asked: Planned = { atMs, forMs: 0, fault: { kind: 'operation', what, via, to } };
+    const dies: Planned = {
+      atMs: atMs + rng.between(0, 1_200),
+      forMs: rng.between(50, 1_500),
+      fault: { kind: 'crash', node, what: rng.pick(['agent', 'agent', 'postgres', 'all']) },
+    };
+    return rng.chance(0.6) ? [asked, dies] : [asked];
+  }).flat();
+}
+
+function drawFaults(seed: number, world: World, fromMs: number, untilMs: number): Planned[] {
   const rng = new Rng(seed ^ 0x5eed);
   const count = rng.whole(1, 5);
   return Array.from({ length: count }, () => {
@@ -46,7 +71,7 @@ export function planFaults(seed: number, world: World, fromMs: number, untilMs: 
       forMs: Math.min(untilMs - atMs, rng.chance(0.5) ? rng.between(50, 1_500) : rng.between(1_500, 9_000)),
       fault: draw(rng, world),
     };
-  }).toSorted((a, b) => a.atMs - b.atMs);
+  });
 }
 
 function draw(rng: Rng, world: World): Fault {
@@ -166,9 +191,24 @@ function inject(world: World, fault: Fault): () => void {
         over = true;
       };
     }
+    case 'operation':
+      ask(world, fault);
+      return () => undefined;
     case 'crash-point':
       return crashAt(world, fault.what, fault.nth);
   }
+}
+
+/** As a person does, of whichever agent is asked. Without `allowLossMs` nothing may be lost by it. */
+function ask(world: World, { what, via, to }: Extract<Fault, { kind: 'operation' }>): void {
+  const found = nodeOf(world, via).agent();
+  if (found === null) return;
+  const asked = { kind: what, target: to, actor: 'operator', reason: 'maintenance', dryRun: false } as const;
+  found.process.deliver(() => {
+    void found.agent.operations.ask({ ...asked, fenced: null, allowLossMs: null }).then((answer) => {
+      world.tell('operator', `${what} to ${to}: ${answer.kind}${'why' in answer ? `, ${answer.why}` : ''}`);
+    });
+  });
 }
 
 function nodeOf(world: World, id: NodeId): SimNode {
@@ -210,7 +250,9 @@ function freeze(node: SimNode, what: 'agent' | 'postgres' | 'all'): () => void {
   };
 }
 
-function cut(world: World, pairs: readonly (readonly [PlaceId, PlaceId])[], traffic: readonly Traffic[]): () => void {
+function cut(world: World, asked: readonly (readonly [PlaceId, PlaceId])[], traffic: readonly Traffic[]): () => void {
+  // A plan made for three regions may meet two.
+  const pairs = asked.filter((pair) => pair.every((place) => world.places.includes(place)));
   for (const [from, to] of pairs) world.links.cut(from, to, traffic);
   return () => {
     for (const [from, to] of pairs) world.links.heal(from, to, traffic);

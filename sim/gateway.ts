@@ -21,6 +21,8 @@ export interface GatewayRules {
 /** One connection as a gateway sees it. */
 interface GatewayEnd {
   readonly binding: Binding;
+  /** Between two transactions. */
+  readonly idle: boolean;
   drop(why: string): void;
 }
 
@@ -51,13 +53,20 @@ export class SimGateway {
   }
 
   apply(table: GatewayTable): void {
-    if (this.authority.apply(table)) this.sweep();
+    if (this.authority.apply(table) || table.closing === true) this.sweep();
     const endMs = this.authority.nextEndMs;
     if (endMs !== null) this.process.after(endMs, () => this.sweep());
   }
 
   sweep(): void {
-    for (const session of this.sessions) if (this.whyOver(session.binding) !== null) session.drop('fenced');
+    for (const session of this.sessions) {
+      if (this.whyOver(session.binding) !== null) session.drop('fenced');
+      else if (session.idle && this.authority.shouldMove(session.binding)) session.drop('handed over');
+    }
+  }
+
+  #writers(): number {
+    return [...this.sessions].filter(({ idle }) => !idle).length;
   }
 
   whyOver(binding: Binding): string | null {
@@ -70,8 +79,7 @@ export class SimGateway {
         pid: 1,
         epoch: this.authority.epoch,
         table: this.authority.table,
-        // A model session always has a write under way, so each counts as a writer.
-        connections: { rw: this.sessions.size, ro: 0, peer: 0, waiting: 0, writers: this.sessions.size },
+        connections: { rw: this.sessions.size, ro: 0, peer: 0, waiting: 0, writers: this.#writers() },
         counters: { accepted: 0, refused: 0, fenced: 0, inFlightUnknown: 0, cancelledSyncWaits: 0, cancelsUnknown: 0 },
       });
     return controlOf(agent, this.process, (table) => {
@@ -127,8 +135,12 @@ export class SimSession {
     server.sessions.add(this.#over);
     local.sessions.add(this);
     if (remote !== null) {
+      const isIdle = (): boolean => this.idle;
       const end: GatewayEnd = {
         binding: { ...binding, target: 'local' },
+        get idle() {
+          return isIdle();
+        },
         drop: (why) => {
           remote.sessions.delete(end);
           this.#lost(why);
@@ -141,6 +153,10 @@ export class SimSession {
 
   get open(): boolean {
     return this.#open;
+  }
+
+  get idle(): boolean {
+    return this.#end === null;
   }
 
   /** The far side is gone: this side hears of it over the link. */
@@ -175,6 +191,8 @@ export class SimSession {
     const end = this.#end;
     this.#end = null;
     end?.({ kind: 'acked', count, server: this.#server });
+    const last = this.#remote ?? this.#local;
+    if (last.authority.shouldMove({ ...this.binding, target: 'local' })) this.drop('handed over');
   }
 
   drop(why: string): void {

@@ -14,6 +14,8 @@ export class Judge {
   epoch: EpochRecord | null = null;
   sync: SyncRecord | null = null;
   #position: PositionRecord | null = null;
+  /** An operation that a person asked for is not over. */
+  #asked = false;
   readonly #fences = new Map<number, FenceRecord>();
   /** Who began each epoch in a database. */
   readonly #began = new Map<number, PgServer>();
@@ -41,6 +43,7 @@ export class Judge {
     world.store.direct().watch(keys.prefix, 0, {
       onEvents: (events) => {
         for (const event of events) {
+          if ((event.kind === 'put' ? event.kv.key : event.key) === keys.slot) this.#asked = event.kind === 'put';
           if (event.kind !== 'put') continue;
           read[event.kv.key]?.(event.kv.value);
           if (!event.kv.key.startsWith(fences)) continue;
@@ -81,7 +84,7 @@ export class Judge {
       const upstream = server.startupUpstream;
       if (server.receiver !== null && upstream !== null && upstream.epoch < fence.epoch)
         this.#violation(`I2: the fence of epoch ${fence.epoch} says that ${node} is detached, and it still streams`);
-      else if (upstream === null && lsnOf(server.end) !== lsn)
+      else if (upstream === null && lsnOf(server.end) !== lsn && !stoppedAt(server, lsn))
         this.#violation(`I2: the fence of epoch ${fence.epoch} has ${node} at ${lsn}, it is at ${lsnOf(server.end)}`);
     }
   }
@@ -161,7 +164,7 @@ export class Judge {
   /** Everything is home again: one primary, the others on its branch and streaming, the record as the mode wants it. */
   atRest(): boolean {
     const primary = this.primary();
-    if (primary === null || this.sync === null || this.epoch === null) return false;
+    if (primary === null || this.sync === null || this.epoch === null || this.#asked) return false;
     const others = this.#world.dataNodes.filter(({ id }) => id !== primary.node);
     return (
       this.sync.epoch === this.epoch.n &&
@@ -183,8 +186,16 @@ export class Judge {
     const { acked, lastAckMs } = this.#world.ledger;
     if (lastAckMs < healedAtMs) this.#violation('liveness: no write was acknowledged after everything was repaired');
     else if (!isAtRest)
-      this.#violation(`liveness: not at rest after everything was repaired; record ${JSON.stringify(this.sync)}`);
+      this.#violation(
+        `liveness: not at rest after everything was repaired${this.#asked ? ', an operation is not over' : ''}; record ${JSON.stringify(this.sync)}`,
+      );
     if (primary === null) return;
     for (const one of acked) if (!this.#has(primary, one)) return this.#lacks(primary, this.epoch?.n ?? 0, one);
   }
+}
+
+/** Stopped cleanly: the position that it gave is where its last checkpoint begins. */
+function stoppedAt(server: PgServer, lsn: string): boolean {
+  const last = server.dir.wal.at(-1)?.what;
+  return last?.kind === 'mark' && last.text === 'shutdown checkpoint' && lsnOf(server.end - 1) === lsn;
 }

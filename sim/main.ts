@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
-import { BREAKAGES } from './breakages.ts';
+import { BREAKAGES, type Breakage } from './breakages.ts';
 import { type Ran, runSeed, shrink, tellFaults } from './run.ts';
-import type { Parts } from './world.ts';
 
 const out = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -17,29 +16,28 @@ function cpuMs(): number {
   return (user + system) / 1_000;
 }
 
+const optionsOf = (breakage: Breakage | undefined): Pick<Breakage, 'faults'> & Partial<Pick<Breakage, 'change'>> =>
+  breakage === undefined
+    ? {}
+    : { change: breakage.change, ...(breakage.faults === undefined ? {} : { faults: breakage.faults }) };
+
 /** Runs seeds until the last one or the time is over; prints every violation with the command that replays it. */
-async function hunt(
-  first: number,
-  last: number,
-  minutes: number,
-  breakage: string | undefined,
-  change?: (parts: Parts) => Parts,
-): Promise<number> {
+async function hunt(first: number, last: number, minutes: number, breakage: Breakage | undefined): Promise<number> {
   const beganMs = cpuMs();
   const untilMs = performance.now() + minutes * 60_000;
-  const with_ = change === undefined ? {} : { change };
+  const options = optionsOf(breakage);
   let ran = 0;
   let bad = 0;
   let takeovers = 0;
   for (let seed = first; seed <= last && performance.now() < untilMs; seed++) {
-    const one = await runSeed(seed, with_);
+    const one = await runSeed(seed, options);
     ran += 1;
     takeovers += Math.max(0, one.epochs - 1);
     if (one.violations.length === 0) continue;
     bad += 1;
     out(`seed ${seed} (${one.shape}): ${one.violations[0]}`);
-    out(`  needs: ${tellFaults(await shrink(one, change))}`);
-    out(`  npm run sim -- --seed ${seed}${breakage === undefined ? '' : ` --breakage ${breakage}`}`);
+    out(`  needs: ${tellFaults(await shrink(one, breakage?.change))}`);
+    out(`  npm run sim -- --seed ${seed}${breakage === undefined ? '' : ` --breakage ${breakage.name}`}`);
   }
   const perMinute = Math.round((ran * 60_000) / (cpuMs() - beganMs));
   out(
@@ -65,13 +63,13 @@ async function main(): Promise<number> {
   if (values.seed !== undefined) {
     const ran = await runSeed(Number(values.seed), {
       tells: true,
-      ...(breakage === undefined ? {} : { change: breakage.change }),
+      ...optionsOf(breakage),
     });
     tell(ran);
     return ran.violations.length === 0 ? 0 : 1;
   }
   const [first = 1, last = 500] = values.seeds.split('..').map(Number);
-  return hunt(first, last, Number(values.minutes), values.breakage, breakage?.change);
+  return hunt(first, last, Number(values.minutes), breakage);
 }
 
 process.exitCode = await main();

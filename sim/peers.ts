@@ -71,8 +71,11 @@ export class SimPeers implements PeerNetwork {
       const deliver = (): void => {
         const found = target.agent();
         if (found === null) return back.send(() => unknown('connection refused'));
+        // The kernel of a process that died ends its connections.
+        const unplug = found.process.onDeath(() => back.send(() => unknown('the connection was lost')));
         found.process.deliver(() => {
           void found.agent.obey(order).then((reply) => {
+            unplug();
             if (found.process.alive) back.send(() => this.#me.deliver(() => resolve(reply)));
           });
         });

@@ -134,7 +134,7 @@ export class DataNode {
     if (role !== 'following' || this.#duty.waitsProven || this.desk.busy !== null || o.nowMs < this.#retryAtMs) return;
     const epoch = o.store.epoch?.value.n ?? 0;
     void this.desk
-      .run(epoch, 'prove-waits', () => this.#duty.proveWaits(epoch))
+      .run(epoch, 'prove-waits', (permit) => this.#duty.proveWaits(epoch, permit))
       .then((ended) => this.#ended('prove-waits', ended));
   }
 

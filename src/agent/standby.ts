@@ -144,11 +144,12 @@ export class StandbyDuty {
     return this.#waitsProven;
   }
 
-  /** The proof, off the way of everything urgent. */
-  async proveWaits(epoch: number): Promise<Outcome<void>> {
+  /** The proof, off the way of everything urgent: an order of a newer epoch does not wait for its end. */
+  async proveWaits(epoch: number, permit: Permit): Promise<Outcome<void>> {
     const own = reignList(this.#config.policy, this.#config.node, () => true);
     const list = { epoch, w: own.w, names: own.names };
-    const proven = await this.#database.settleSyncList(list, ['in-force'], this.#config.knobs.barrierTimeoutMs);
+    const proof = this.#database.settleSyncList(list, ['in-force'], this.#config.knobs.barrierTimeoutMs);
+    const proven = await unlessOvertaken(permit, proof);
     this.#waitsProven = proven.kind === 'done';
     return proven;
   }
