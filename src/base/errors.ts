@@ -32,7 +32,10 @@ export const CODES = {
   FSH_STORE_UNREACHABLE: { exit: 8, fix: 'check the store and its links; a healthy primary goes on serving' },
   FSH_TIMEOUT: { exit: 5, fix: '`farshore status` shows how far it came; it goes on' },
   FSH_OUTCOME_UNKNOWN: { exit: 8, fix: 'read the state back with `farshore status` before trying again' },
-  FSH_REFUSED: { exit: 4, fix: '`farshore why` shows the rule and what would change the answer' },
+  FSH_REFUSED: {
+    exit: 4,
+    fix: 'nothing was changed; the sentence above says what stands in the way, `farshore why` what the agents see',
+  },
   FSH_UNDO_INCOMPLETE: { exit: 10, fix: '`farshore fault status` lists it; `farshore fault undo` tries again' },
   FSH_FAILED: { exit: 1, fix: 'read the log shown' },
 } as const;

@@ -101,12 +101,15 @@ const doorsOf = (world: World): readonly Door[] =>
 function liveLines(world: World, load: DemoLoad, doors: readonly Door[], glance: WorldGlance): readonly string[] {
   const { bold, dim, green, yellow, red } = paint(process.stdout);
   const held = new Set<string>(glance.supervisor?.holds.map((hold) => hold.target) ?? []);
+  const newestEpoch = glance.records.kind === 'done' ? (glance.records.value.epoch?.n ?? 0) : 0;
   const rows = doors.map((door) => {
     const answer = glance.answers.find((it) => it.place === door.region);
     const node = answer?.last?.value;
     const alive = answer?.answered === true;
     const tally = load.take(door.region);
-    const role = held.has(door.region) ? 'DOWN' : !alive ? 'silent' : node?.open ? 'PRIMARY' : (node?.role ?? '-');
+    const isOld = node?.open === true && (node.storedEpoch ?? 0) < newestEpoch;
+    const said = isOld ? 'FENCED' : node?.open ? 'PRIMARY' : (node?.role ?? '-');
+    const role = held.has(door.region) ? 'DOWN' : alive ? said : 'silent';
     const why = alive ? (node?.health.why.text ?? '') : '';
     return [door.region, role, `http://${door.host}:${door.port}`, usersOf(tally), why];
   });

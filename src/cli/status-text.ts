@@ -19,7 +19,13 @@ export function statusLines(status: WorldStatus): readonly string[] {
     ...(status.paused === null ? [] : [yellow(`  ${pausedText(status.paused)}`)]),
     '',
   ];
-  lines.push(...table([HEADER, ...status.regions.flatMap(regionRows), ...status.sites.map(siteRow)]));
+  lines.push(
+    ...table([
+      HEADER,
+      ...status.regions.flatMap((region) => regionRows(region, status.epoch?.value ?? 0)),
+      ...status.sites.map(siteRow),
+    ]),
+  );
   for (const { value } of status.regions.flatMap((region) => region.nodes)) {
     for (const { name, here, wanted, blocks, what } of value.drift) {
       const means = blocks ? 'may not become primary' : 'differs';
@@ -55,14 +61,14 @@ function storeLines({ store, state }: WorldStatus, bad: (text: string) => string
 
 const HEADER = ['PLACE', 'STATE', 'ROLE', 'TL', 'LSN', 'TO REPLAY', 'HEARTBEAT', 'EDGE', 'SEEN', 'WHY'];
 
-function regionRows(region: WorldStatus['regions'][number]): readonly (readonly string[])[] {
+function regionRows(region: WorldStatus['regions'][number], newestEpoch: number): readonly (readonly string[])[] {
   const edge = region.addresses['edge'] ?? '-';
   if (region.nodes.length === 0)
-    return [[region.id, region.state, '-', '-', '-', '-', '-', edge, 'never', 'the agent does not answer']];
+    return [[region.id, region.state, '-', '-', '-', '-', '-', edge, '-', 'the agent does not answer']];
   return region.nodes.map(({ value, ageMs }) => [
     region.id,
     region.state,
-    roleOf(value),
+    roleOf(value, newestEpoch),
     String(value.timeline ?? '-'),
     value.lsn ?? '-',
     value.lagBytes === null ? '-' : bytes(value.lagBytes),
@@ -73,7 +79,8 @@ function regionRows(region: WorldStatus['regions'][number]): readonly (readonly 
   ]);
 }
 
-function roleOf(node: NodeStatus): string {
+function roleOf(node: NodeStatus, newestEpoch: number): string {
+  if (node.open && (node.storedEpoch ?? 0) < newestEpoch) return `fenced, was primary of epoch ${node.storedEpoch}`;
   if (node.role === 'primary') return node.open ? 'primary' : 'primary, closed';
   return node.role === 'standby' ? `standby, ${node.sync}` : node.role;
 }

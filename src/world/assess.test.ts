@@ -82,6 +82,14 @@ const failing: ProcessEnd = {
 const ill = because('ill', 'it is ill');
 
 describe('state of a world', () => {
+  it('is not ready while a primary of before, cut off, still believes in itself', () => {
+    const old = answer(east, { role: 'primary', open: true, storedEpoch: 1 });
+    const now = answer(west, { role: 'primary', open: true, storedEpoch: 2 });
+    const verdict = assessWorld({ ...healthy, answers: [old, now] });
+    expect(verdict).toMatchObject({ state: 'degraded', why: { code: 'old-primary' } });
+    expect(verdict.why.text).toContain('nothing it takes is acknowledged');
+  });
+
   it('is ready when nothing is missing', () => {
     expect(assessWorld(healthy).state).toBe('ready');
   });

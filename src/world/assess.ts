@@ -1,6 +1,6 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import { because, type Reason } from '../base/reason.ts';
-import type { Aged, ProcessEnd, WorldStatus } from '../ports/status.ts';
+import type { Aged, NodeStatus, ProcessEnd, WorldStatus } from '../ports/status.ts';
 import type { SyncRecord } from '../ports/records.ts';
 import { describeFailing } from './ends.ts';
 import type { NodeAnswer } from './open.ts';
@@ -74,6 +74,9 @@ function firstMissing(view: WorldView): Reason | null {
   if (view.storeWhy !== null) return because('store-unreachable', `the store does not answer: ${view.storeWhy}`);
   const nodes = view.answers.flatMap((it) => (it.last === null ? [] : [it.last.value]));
   const data = nodes.filter((node) => view.dataPlaces.includes(node.place));
+  const newest = Math.max(view.record?.value.epoch ?? 0, ...data.map(reignOf));
+  const old = data.find((node) => node.open && reignOf(node) < newest);
+  if (old !== undefined) return because('old-primary', sayOldPrimary(old, newest));
   if (!data.some((node) => node.open)) {
     const sayer = data.find((node) => node.role === 'primary') ?? data[0];
     return because('no-primary', `no primary is open: ${sayer?.why.text ?? 'no agent says why'}`);
@@ -91,6 +94,13 @@ function firstMissing(view: WorldView): Reason | null {
   if (link !== undefined) return because('link-fault', `the link ${link.from} → ${link.to} is ${link.state}`);
   return null;
 }
+
+/** The epoch under which a node is open; 0 when it is not. */
+const reignOf = (node: NodeStatus): number => (node.open ? (node.storedEpoch ?? 0) : 0);
+
+/** Cut off, it may believe in itself for as long as the cut lasts: what confirmed its writes was taken from it. */
+const sayOldPrimary = (old: NodeStatus, newest: number): string =>
+  `${old.node} was primary of epoch ${reignOf(old)} and has not heard of epoch ${newest}: fenced, nothing it takes is acknowledged`;
 
 function whyAlone({ record, answers }: WorldView): Reason | null {
   if (record !== null && record.value.w > 0) return null;
