@@ -273,14 +273,15 @@ export class DataNode {
 
   async #promote(order: Extract<Order, { do: 'promote' }>, permit: Permit): Promise<Outcome<Position>> {
     const { policy, knobs } = this.#deps.config;
+    const waitsProven = this.#duty.consumeProof();
     // `block`: nothing is acknowledged alone, not even until a PostgreSQL that has just started has read its list (I4).
-    const unproven = order.w > 0 && policy.whenAlone === 'block' && !this.#duty.waitsProven;
+    const unproven = order.w > 0 && policy.whenAlone === 'block' && !waitsProven;
     const barrierTimeoutMs = unproven ? knobs.barrierTimeoutMs : null;
     const promoted = await promoteSelf(this.#me, this.#database, this.#group, order, permit, barrierTimeoutMs);
     if (promoted.kind !== 'done') return promoted;
     const { epoch, epochModRevision } = order;
     const reign: Reign = { epoch, epochModRevision, beganAtLsn: promoted.value.lsn };
-    this.#syncSet.beganHere(this.#duty.waitsProven);
+    this.#syncSet.beganHere(waitsProven);
     this.#reign = reign;
     // I5: a primary that was restarted shows rows whose commit nobody confirmed; `finish` opens it once the set has them.
     if (!order.restarted || order.w === 0) await this.#openReign(reign, `takeover ${order.operation}`, true);

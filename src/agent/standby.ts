@@ -144,6 +144,13 @@ export class StandbyDuty {
     return this.#waitsProven;
   }
 
+  /** For one attempt to promote: its list may be an empty one, which PostgreSQL reads after the attempt has failed (P4.1b). */
+  consumeProof(): boolean {
+    const proven = this.#waitsProven;
+    this.#waitsProven = false;
+    return proven;
+  }
+
   /** The proof, off the way of everything urgent: an order of a newer epoch does not wait for its end. */
   async proveWaits(epoch: number, permit: Permit): Promise<Outcome<void>> {
     const own = reignList(this.#config.policy, this.#config.node, () => true);
