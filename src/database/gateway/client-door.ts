@@ -4,8 +4,8 @@ import { messageOf } from '../../base/errors.ts';
 import { forwardCancel } from './cancel.ts';
 import { type GatewayContext, HANDSHAKE_MS } from './context.ts';
 import { askPeer } from './peer-door.ts';
-import { localTarget, openSession, whyFull } from './session.ts';
-import { ConnectionLost, dial, readHead, sayGoodbye } from './sockets.ts';
+import { dialLocal, localTarget, openSession } from './session.ts';
+import { ConnectionLost, readHead, sayGoodbye } from './sockets.ts';
 import { type Refusal, refusalOf } from './startup.ts';
 import type { Route } from './table.ts';
 import { type FirstPacket, fatal, MAX_STARTUP_BYTES, parseFirstPacket, ProtocolError, withParameter } from './wire.ts';
@@ -135,11 +135,8 @@ async function tryRoute(
 ): Promise<string | null> {
   try {
     if (route.kind === 'local') {
-      const full = whyFull(gateway.sessions);
-      if (full !== null) return `the local database: ${full}`;
-      const cancelTarget = localTarget(gateway);
-      const upstream = await dial(cancelTarget, startup, timeoutMs);
-      return enter(gateway, client, upstream, { want, epoch: route.epoch, target: 'local' }, cancelTarget);
+      const upstream = await dialLocal(gateway, startup, timeoutMs);
+      return enter(gateway, client, upstream, { want, epoch: route.epoch, target: 'local' }, localTarget(gateway));
     }
     const cancelTarget = { host: route.host, port: route.port };
     const peer = await askPeer(gateway, cancelTarget, want, startup, timeoutMs);

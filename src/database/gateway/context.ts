@@ -29,6 +29,8 @@ export interface GatewayContext {
   readonly secureContext: SecureContext | null;
   /** Connections that wait for a primary. */
   waiting: number;
+  /** Connections to the local PostgreSQL that are being opened and have no session yet. */
+  dialling: number;
   /** Closes every connection that may not live on. Called when a peer told of a newer epoch. */
   sweep(): void;
 }

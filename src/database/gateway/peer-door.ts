@@ -11,7 +11,7 @@ import {
   sameToken,
   takeLine,
 } from './preface.ts';
-import { localTarget, openSession, whyFull } from './session.ts';
+import { dialLocal, localTarget, openSession } from './session.ts';
 import { ConnectionLost, dial, readHead, sayGoodbye } from './sockets.ts';
 import { refusalOf } from './startup.ts';
 import { fatal, MAX_STARTUP_BYTES, parseFirstPacket, ProtocolError } from './wire.ts';
@@ -96,11 +96,11 @@ async function leadToLocal(
 ): Promise<void> {
   const { authority } = gateway;
   const binding = { want, epoch: authority.epoch, target: 'local' } as const;
-  let why = authority.whyNotForPeer(want, preface.epoch) ?? whyFull(gateway.sessions);
+  let why = authority.whyNotForPeer(want, preface.epoch);
   let upstream: Socket | null = null;
   if (why === null) {
     try {
-      upstream = await dial(localTarget(gateway), startup, HANDSHAKE_MS);
+      upstream = await dialLocal(gateway, startup, HANDSHAKE_MS);
       // Things may have changed meanwhile.
       why = authority.whyOver(binding) ?? (client.destroyed || upstream.destroyed ? 'a connection ended' : null);
     } catch (error) {

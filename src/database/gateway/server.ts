@@ -112,6 +112,7 @@ async function makeContext(config: GatewayConfig): Promise<GatewayContext> {
         ? null
         : createSecureContext({ cert: await readFile(config.tls.certPath), key: await readFile(config.tls.keyPath) }),
     waiting: 0,
+    dialling: 0,
     sweep: () => sweepSessions(sessions, authority),
   };
 }

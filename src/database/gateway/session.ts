@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { type CancelTarget, type GatewayContext, postgresPath, type Session } from './context.ts';
 import { Relay } from './relay.ts';
+import { ConnectionLost, dial } from './sockets.ts';
 import type { Authority, Binding } from './table.ts';
 
 /** Makes a relay of two sockets and enters it into the books until it ends. Both sockets must be paused. */
@@ -50,11 +51,20 @@ export function sweepSessions(sessions: ReadonlySet<Session>, authority: Authori
  */
 const LOCAL_SESSIONS_MAX = 85;
 
-/** Why no further client can be led to the local PostgreSQL now; null when one can. */
-export function whyFull(sessions: ReadonlySet<Pick<Session, 'binding'>>): string | null {
-  let local = 0;
-  for (const { binding } of sessions) if (binding.target === 'local') local += 1;
-  return local < LOCAL_SESSIONS_MAX ? null : `all ${LOCAL_SESSIONS_MAX} connections for clients are in use`;
+/**
+ * Opens a client's connection to the local PostgreSQL. Those that are being opened count: one table wakes all who wait at once.
+ * @throws ConnectionLost, also when all that clients may have are in use.
+ */
+export async function dialLocal(gateway: GatewayContext, startup: Buffer, timeoutMs: number): Promise<Socket> {
+  const local = [...gateway.sessions].filter(({ binding }) => binding.target === 'local').length;
+  if (local + gateway.dialling >= LOCAL_SESSIONS_MAX)
+    throw new ConnectionLost(`all ${LOCAL_SESSIONS_MAX} connections for clients are in use`);
+  gateway.dialling += 1;
+  try {
+    return await dial(localTarget(gateway), startup, timeoutMs);
+  } finally {
+    gateway.dialling -= 1;
+  }
 }
 
 const whyMoved = ({ want }: Binding): string =>
