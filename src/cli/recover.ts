@@ -99,13 +99,15 @@ async function write(world: World, plan: Recovery, found: Found): Promise<void> 
   // The node is named as the one who writes, and promoted by a takeover of the epoch after this one.
   const epoch: EpochRecord = { n: plan.epoch, holder: plan.primary, systemId: plan.systemId, operation };
   const version = (found.sync?.version ?? 0) + 1;
-  const sync: SyncRecord = { version, epoch: plan.epoch, primary: plan.primary, mode: policy.mode, w: 0, names: [] };
+  const { primary, names } = plan;
+  const w = names.length > 0 ? 1 : 0;
+  const sync: SyncRecord = { version, epoch: plan.epoch, primary, mode: policy.mode, w, names };
   const puts: Op[] = [
     { put: keys.epoch, value: JSON.stringify(epoch) },
     { put: keys.sync, value: JSON.stringify(sync) },
     { put: keys.journal(operation), value: JSON.stringify(journalOf(operation, plan)) },
-    // A position of another life of the store would only disqualify.
-    { delete: keys.position },
+    // Of another life of the store: a position would only disqualify, an operation would be carried out again.
+    ...[keys.position, keys.slot, keys.paused, keys.lease].map((key) => ({ delete: key })),
   ];
   const wrote = await world.store().txn(found.compare, puts);
   if (wrote.kind === 'unknown')

@@ -62,7 +62,13 @@ describe('planRecovery (P1.1, I1)', () => {
   it('without the last primary: the furthest of all others, only where nobody acknowledged alone', () => {
     const empty = { hasData: false, systemId: null, storedEpoch: null, storedBy: null, lsn: null, timeline: null };
     const others = all(empty, { lsn: '0/600' });
-    expect(planRecovery(policy, others, EMPTY, false)).toMatchObject({ primary: B, epoch: 5, loss: null });
+    // A may still serve without its agent (P6): B and C are taken from it before they are read.
+    expect(planRecovery(policy, others, EMPTY, false)).toMatchObject({
+      primary: A,
+      names: [B, C],
+      epoch: 5,
+      loss: null,
+    });
     const alone = { ...policy, whenAlone: 'serve-with-rpo-suspended' as const };
     expect(planRecovery(alone, others, EMPTY, false)).toMatchObject({ code: 'may-lose-writes' });
     expect(planRecovery(alone, others, EMPTY, true)).toMatchObject({ primary: B, loss: expect.stringContaining(A) });

@@ -28,7 +28,10 @@ export type RecoveryPlan =
       readonly kind: 'recover';
       readonly epoch: number;
       readonly systemId: string;
+      /** Who the record names as primary. */
       readonly primary: NodeId;
+      /** Not empty: the primary may still acknowledge; one of these has each of its writes, so all are detached, then read (P3.2). */
+      readonly names: readonly NodeId[];
       readonly why: string;
       /** What may be lost; null when nothing that was acknowledged can be. */
       readonly loss: string | null;
@@ -44,7 +47,7 @@ const UNREAD_EPOCHS = 100;
 
 /**
  * P1.1: new records for a store that is empty, foreign or behind, made from what the databases know. The record will name one
- * node alone: the one that surely has every acknowledged write. `lossAllowed`: somebody may be chosen who only may have them.
+ * node alone, the one that surely has every acknowledged write, or the last primary with everybody who confirmed for it. `lossAllowed`: somebody may be chosen who only may have them.
  */
 export function planRecovery(
   policy: GroupPolicy,
@@ -79,7 +82,7 @@ const isWhole = ({ epoch, sync }: StoreFound, systemId: string, newest: number):
   epoch !== null && sync !== null && epoch.systemId === systemId && epoch.n >= newest;
 
 type Choice =
-  | { readonly kind: 'recover'; readonly primary: NodeId; readonly why: string; readonly loss: string | null }
+  | Omit<Extract<RecoveryPlan, { kind: 'recover' }>, 'epoch' | 'systemId'>
   | Extract<RecoveryPlan, { kind: 'refused' }>;
 
 function choose(
@@ -98,6 +101,7 @@ function choose(
     return {
       kind: 'recover',
       primary: lastRead.node,
+      names: [],
       why: `${lastRead.node} was primary of epoch ${newest}, the newest of all`,
       loss: null,
     };
@@ -110,18 +114,20 @@ function choose(
   const confirmed = policy.mode !== 'async' && policy.whenAlone === 'block';
   const why = `${best.node} ends at ${best.lsn} on timeline ${best.timeline}, the furthest that may become primary`;
   // Under `block` nobody acknowledged alone: each write is on one of the others, and the furthest of all of them has it.
-  if (allOthers && isFurthest && confirmed && unread.every((node) => node.node === last))
+  // It may do so until they are taken from it: what was read just now is not the end, the takeover's own reading is.
+  if (last !== null && allOthers && isFurthest && confirmed && unread.every((node) => node.node === last))
     return {
       kind: 'recover',
-      primary: best.node,
-      why: `${why}; every other node was read, and none ever acknowledged alone`,
+      primary: last,
+      names: others,
+      why: `${why}; ${last} never acknowledged alone, so the furthest of all others, once detached, has everything`,
       loss: null,
     };
   const loss =
     behind ??
     `${last ?? 'the last primary'} of epoch ${newest} has no data here, and may have acknowledged what ${best.node} lacks`;
   if (!lossAllowed) return refused('may-lose-writes', `${why}; but ${loss}`);
-  return { kind: 'recover', primary: best.node, why, loss };
+  return { kind: 'recover', primary: best.node, names: [], why, loss };
 }
 
 const isFurther = (a: NodeFound, b: NodeFound): boolean =>
