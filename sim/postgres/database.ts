@@ -157,12 +157,13 @@ export class SimDatabase implements RegionDatabase {
     if (server === null || !server.up) return null;
     for (const end of server.sessions) end();
     server.sessions.clear();
+    server.stopping = true;
+    server.process.after(6_000, () => server.process.kill());
     if (server.state === 'primary') server.append({ kind: 'mark', text: 'shutdown checkpoint' });
     const flushed = await this.#to.poll(this.#caller.nowMs() + 5_000, async () =>
       [...server.walSenders].every((sender) => sender.flushed >= server.end) ? true : null,
     );
     const isClean = server.state === 'primary' && flushed === true && this.#host.running === server;
-    // The position of a record is where it begins: who has the checkpoint is beyond it.
     return isClean ? { timeline: server.timeline, lsn: lsnOf(server.end - 1) } : null;
   }
 

@@ -59,6 +59,8 @@ export class PgServer {
   startupUpstream: DataDir['upstream'];
   checkpointerList: SyncList;
   syncDefined = false;
+  /** A fast stop has ended every backend: nothing comes after its checkpoint. */
+  stopping = false;
   readonly walSenders = new Set<WalSender>();
   receiver: WalReceiver | null = null;
   /** Sessions of clients end with their server. */
@@ -233,7 +235,7 @@ export class PgServer {
   commit(what: What, waits: boolean, end: (how: CommitEnd, count: number) => void): void {
     const { process, rng } = this;
     process.after(this.delays.diskMs * rng.between(0.5, 2), () => {
-      if (this.state !== 'primary') return end('lost', 0);
+      if (this.state !== 'primary' || this.stopping) return end('lost', 0);
       const count = this.append(what);
       if (!waits || !this.syncDefined || count <= this.#released) return end('committed', count);
       this.#waiters.push({ count, end: (how) => end(how, count) });

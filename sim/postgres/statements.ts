@@ -47,6 +47,13 @@ export class Statements {
       );
       caller.scheduler.after(this.#host.rng.between(0.05, 0.4), () =>
         server.process.deliver(() => {
+          if (server.stopping) {
+            ended();
+            return caller.deliver(() => {
+              giveUp();
+              reject(new NoAnswer('the database system is shutting down'));
+            });
+          }
           const answer = ask(server);
           this.#crashPoint(`${what}: after`);
           ended();
