@@ -71,10 +71,10 @@ export class Operations {
     }
     const obstacle = obstacleAmong(checks);
     if (obstacle !== null) return { kind: 'refused', code: 'precheck', why: sayCheck(obstacle), checks };
-    return this.#request(asked, target);
+    return this.#request(asked, target, o.store.epoch?.value.n ?? 0);
   }
 
-  async #request(asked: OperationAsked, target: NodeId): Promise<OperationAnswer> {
+  async #request(asked: OperationAsked, target: NodeId, epoch: number): Promise<OperationAnswer> {
     const { keys } = this.#group;
     const atWallMs = this.#clock.wallMs();
     const id = `${asked.kind}-${atWallMs.toString(36)}`;
@@ -87,6 +87,7 @@ export class Operations {
       state: 'requested',
       request: {
         target,
+        epoch,
         requestedAtWallMs: atWallMs,
         startWithinMs: START_WITHIN_MS,
         fenced: asked.fenced as PlaceId | null,

@@ -70,20 +70,19 @@ export class TakeoverDriver {
       `epoch ${action.epoch}`,
     );
     const modRevision =
-      wrote.kind === 'done'
-        ? wrote.value.revision
-        : wrote.kind === 'unknown'
-          ? await this.#readBackEpoch(operation)
-          : null;
+      wrote.kind === 'done' ? wrote.value.revision : wrote.kind === 'unknown' ? await this.#readBackEpoch(epoch) : null;
     if (modRevision === null)
       return { of: 'begin-takeover', kind: wrote.kind === 'unknown' ? 'unknown' : 'refused', why: whyOf(wrote) };
     this.#note('epoch', `epoch ${action.epoch} and the intent are written`);
     return { of: 'begin-takeover', kind: 'done', epoch: action.epoch, epochModRevision: modRevision, operation };
   }
 
-  async #readBackEpoch(operation: string): Promise<number | null> {
+  /** By its whole content: an operation that was carried on by another driver wrote an epoch of its own before (P1.1). */
+  async #readBackEpoch(mine: EpochRecord): Promise<number | null> {
     const now = await this.#group.readReign();
-    return now.kind === 'done' && now.value.epoch?.value.operation === operation ? now.value.epoch.modRevision : null;
+    const found = now.kind === 'done' ? now.value.epoch : null;
+    const { n, holder, operation } = found?.value ?? {};
+    return n === mine.n && holder === mine.holder && operation === mine.operation ? (found?.modRevision ?? null) : null;
   }
 
   async detach(action: Of<'detach'>): Promise<ActionResult> {

@@ -80,6 +80,8 @@ export interface OperationStep {
 /** What a person asked for. */
 export interface OperationRequest {
   readonly target: NodeId;
+  /** The epoch that stood when it was asked: what was asked is about that reign and no other. */
+  readonly epoch: number;
   readonly requestedAtWallMs: number;
   /** One that nobody could begin within this time, counted by each agent from when it heard of it, ends refused. */
   readonly startWithinMs: number;

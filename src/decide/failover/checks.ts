@@ -24,7 +24,7 @@ export function checksFor(
   target: NodeId,
   accepted: Accepted,
 ): readonly Check[] {
-  const shared = [...aboutTarget(o, target), aboutStore(o)];
+  const shared = [...aboutTarget(o, target), ...aboutStore(o)];
   return kind === 'failover'
     ? [...shared, ...aboutForce(o, target, accepted)]
     : [...shared, ...aboutPrimary(o), ...aboutStream(o, target), aboutQuorum(o), aboutPause(o)];
@@ -66,8 +66,35 @@ const answers = (o: Observation, target: NodeId): string => {
   return isDetachable(o, target) ? 'standby' : 'heard, but no standby that answers';
 };
 
-function aboutStore(o: Observation): Check {
-  return check('store', o.store.state === 'current', o.store.state, 'current');
+function aboutStore(o: Observation): readonly Check[] {
+  const ahead = whoIsAhead(o);
+  return [
+    check('store', o.store.state === 'current', o.store.state, 'current'),
+    check('no database beyond the store', ahead === null, ahead ?? 'none', 'none (P1.1); see `farshore recover store`'),
+  ];
+}
+
+/**
+ * A store that is behind any database, or of another cluster, decides nothing (P1.1): it was restored from an old copy, or is
+ * the wrong one. Promoting by its records would lose what the databases know.
+ */
+export function whoIsAhead(o: Observation): string | null {
+  const epoch = o.store.epoch?.value;
+  if (epoch === undefined) return null;
+  const known = [
+    { node: o.me, systemId: o.local?.systemId ?? null, storedEpoch: o.local?.storedEpoch ?? null },
+    ...[...o.peers.values()].map(({ node, pulse }) => ({
+      node,
+      systemId: pulse?.systemId,
+      storedEpoch: pulse?.storedEpoch,
+    })),
+  ];
+  for (const { node, systemId, storedEpoch } of known) {
+    if ((storedEpoch ?? 0) > epoch.n) return `${node} has seen epoch ${storedEpoch}, the store is at ${epoch.n}`;
+    if (node === o.me && systemId != null && systemId !== epoch.systemId)
+      return `this node's data is of another cluster`;
+  }
+  return null;
 }
 
 function aboutPrimary(o: Observation): readonly Check[] {

@@ -3,6 +3,7 @@ import { because } from '../../base/reason.ts';
 import type { Position } from '../../ports/database.ts';
 import type { FenceRecord } from '../../ports/records.ts';
 import { whyOtherBranch } from './branch.ts';
+import { lossOf } from './checks.ts';
 import { whyUnfit } from './drift.ts';
 import { endTakeover } from './moving.ts';
 import type { Observation } from './observation.ts';
@@ -163,7 +164,7 @@ function forcedChoice(state: Fencing, o: Observation): Step | null {
     return position !== undefined && best !== null && !isFurther(best, position);
   });
   const position = target === undefined ? undefined : state.positions.get(target);
-  if (target === undefined || position === undefined) return null;
+  if (target === undefined || position === undefined || !isLossNamed(state, o, target)) return null;
   const said = `${force.actor} vouches that ${state.record.value.primary} can acknowledge nothing more`;
   const fence: FenceRecord = {
     ...fenceOf(state, o, target),
@@ -178,6 +179,14 @@ function forcedChoice(state: Fencing, o: Observation): Step | null {
       `${said}; ${target} ends at ${position.lsn}, furthest of ${state.positions.size} read`,
     ),
   };
+}
+
+/** The loss was named for the node that was asked for. Another one, because that one fell silent, may be further behind. */
+function isLossNamed({ move }: Fencing, o: Observation, target: NodeId): boolean {
+  const named = move?.force?.lossMs;
+  if (named === undefined) return false;
+  const { ms } = lossOf(o, target);
+  return target === move?.target || named === 'any' || (ms !== null && ms <= named);
 }
 
 function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {

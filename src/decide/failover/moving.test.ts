@@ -16,7 +16,7 @@ const asked = (over: Partial<OperationRecord> = {}, seenAtMs = NOW - 100): NonNu
     actor: 'ada@ops',
     reason: { code: 'asked', text: 'maintenance' },
     state: 'requested',
-    request: { target: B, requestedAtWallMs: 0, startWithinMs: 15_000, fenced: null, allowLossMs: null },
+    request: { target: B, epoch: 4, requestedAtWallMs: 0, startWithinMs: 15_000, fenced: null, allowLossMs: null },
     driver: null,
     steps: [],
     ...over,
@@ -117,6 +117,50 @@ describe('a planned move', () => {
   });
 });
 
+describe('an operation that another change of primary came before', () => {
+  const began: Partial<StoreView> = { ...epochOf('takeover-5'), routesEpoch: 5 };
+  const goOn = (primary: NodeId, kind: OperationRecord['kind'] = 'switchover') => {
+    const store = { ...driven({ ...began, sync: { value: record({ epoch: 5, primary }), modRevision: 51 } }) };
+    const request = asked({ kind, state: 'running', driver: B });
+    const state = { ...claiming(), epoch: 5 } as FailoverState;
+    return decideFailover(state, looking({ results: [claimed] }, { ...store, request }));
+  };
+
+  it('is done when its target is the primary already, who is not asked to hand over to itself', () => {
+    expect(goOn(B).actions).toMatchObject([{ do: 'close-request', ending: { state: 'done' } }]);
+    expect(goOn(B, 'failover').actions).toMatchObject([{ do: 'close-request', ending: { state: 'done' } }]);
+  });
+
+  it('ends refused when another one is: it was asked about a reign that is over (F16)', () => {
+    for (const kind of ['switchover', 'failover'] as const) {
+      const step = goOn(C, kind);
+      expect(step.actions).toMatchObject([{ do: 'close-request', ending: { state: 'refused' } }]);
+      expect(step.why.code).toBe('overtaken');
+    }
+  });
+
+  it('is left to the node that carries it out, also by one that was writing its ending', () => {
+    const refused: ActionResult = { of: 'hand-over', operation: ID, kind: 'refused', code: 'x', why: 'x' };
+    const { state } = decideFailover(handingOver(), looking({ results: [refused] }, driven()));
+    expect(state).toMatchObject({ phase: 'closing' });
+    const other = { request: asked({ state: 'running', driver: C }) };
+    expect(decideFailover(state, looking({}, other)).state).toEqual(STEADY);
+  });
+});
+
+describe('a store that is behind a database (P1.1)', () => {
+  const behind = { peers: new Map(observation().peers).set(C, peer(C, { pulse: pulse(C, { storedEpoch: 9 }) })) };
+
+  it('decides nothing, whoever asks', () => {
+    for (const kind of ['switchover', 'failover'] as const) {
+      const checks = checksFor(observation(behind), kind, B, { fenced: 'aws:us-east-1', allowLossMs: 'any' });
+      expect(obstacleAmong(checks)?.name).toBe('no database beyond the store');
+    }
+    const step = decideFailover(handingOver(), looking({ ...behind, results: [stopped] }, driven()));
+    expect(step.actions).toMatchObject([{ do: 'close-request', ending: { state: 'refused' } }]);
+  });
+});
+
 describe('a pause', () => {
   it('keeps a suspicion from becoming a takeover, and says by whom (F19)', () => {
     const paused = { leftMs: 60_000, actor: 'ada@ops', reason: 'storage work' };
@@ -184,7 +228,14 @@ describe('a forced failover (F18, P3.3, I6)', () => {
       kind: 'failover',
       state: 'running',
       driver: B,
-      request: { target: B, requestedAtWallMs: 0, startWithinMs: 15_000, fenced: placeOf(A), allowLossMs: 'any' },
+      request: {
+        target: B,
+        epoch: 4,
+        requestedAtWallMs: 0,
+        startWithinMs: 15_000,
+        fenced: placeOf(A),
+        allowLossMs: 'any',
+      },
     });
     const state: FailoverState = decideFailover(STEADY, unheard({ request })).state;
     const goOn = (primary: NodeId) =>
@@ -198,5 +249,33 @@ describe('a forced failover (F18, P3.3, I6)', () => {
     const peers = new Map(ahead.peers).set(C, peer(C, { pulse: pulse(C, { endLsn: '0/900' }) }));
     const checks = checksFor({ ...ahead, peers }, 'failover', B, { fenced: 'aws:us-east-1', allowLossMs: 'any' });
     expect(obstacleAmong(checks)).toMatchObject({ name: 'holds the most', value: `${C} holds more` });
+  });
+
+  it('promotes no other node than the one asked for, when that would lose more than was named', () => {
+    const forced = (lossMs: number | 'any'): FailoverState => ({
+      kind: 'fencing',
+      epoch: 5,
+      epochModRevision: 60,
+      operation: ID,
+      startedAtMs: NOW - 5_000,
+      record: { value: record({ w: 0, names: [] }), modRevision: 50 },
+      unseen: false,
+      move: {
+        operation: ID,
+        kind: 'failover',
+        target: B,
+        handedOver: null,
+        force: { said: true, lossMs, actor: 'ada@ops', reason: 'burnt' },
+      },
+      askAgainAtMs: new Map(),
+      positions: new Map([[C, position('0/100')]]),
+    });
+    // B answers nobody any more; C is an hour behind.
+    const o = (() => {
+      const base = withBroken(withBroken(observation({ me: C }, { ...solo, ...epochOf(ID) }), A, 60_000), B, 60_000);
+      return { ...base, local: standby({ heartbeatAgeMs: 3_600_000 }) };
+    })();
+    expect(does(decideFailover(forced(500), o))).not.toContain('record-takeover');
+    expect(decideFailover(forced('any'), o).actions).toMatchObject([{ do: 'record-takeover', target: C }]);
   });
 });

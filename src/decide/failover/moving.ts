@@ -1,7 +1,7 @@
 import type { NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { OperationRecord } from '../../ports/records.ts';
-import { checksFor, fenceStands, obstacleAmong, quorumInReach, sayCheck, serves } from './checks.ts';
+import { checksFor, fenceStands, obstacleAmong, quorumInReach, sayCheck, serves, whoIsAhead } from './checks.ts';
 import type { Observation } from './observation.ts';
 import {
   type Action,
@@ -31,9 +31,11 @@ export function decideMoving(state: Moving, o: Observation): Step {
     if (state.phase === 'closing') return stay(STEADY, state.ending?.why ?? because('closed', 'the operation is over'));
     return stay(STEADY, because('cancelled', `${state.move.operation} was cancelled, or ended by another node`));
   }
+  // While it is being claimed, the driver that is gone may still be the one that the store tells of.
+  const { driver } = request.value;
+  if (state.phase !== 'claiming' && driver !== o.me && driver !== null)
+    return stay(STEADY, because('taken-over', `${driver} carries out ${state.move.operation} now`));
   if (state.phase === 'closing') return closing(state, o);
-  if (request.value.driver !== o.me && request.value.driver !== null)
-    return stay(STEADY, because('taken-over', `${request.value.driver} carries out ${state.move.operation} now`));
   if (state.phase !== 'claiming' && isOvertaken(state, o))
     return end(
       state,
@@ -113,12 +115,20 @@ function claiming(state: Moving, request: Request, o: Observation): Step {
     return stay(state, because('claiming', 'waiting for the store to answer'));
   if (claimed.kind !== 'done') return stay(STEADY, because('not-claimed', claimed.why));
   const { move } = state;
-  if (o.store.epoch?.value.operation === move.operation && promotedTarget(o, move))
-    return end(state, o, 'done', because('promoted', `${move.target} serves under epoch ${o.store.epoch.value.n}`));
   const primary = o.store.sync?.value.primary;
   const epoch = o.store.epoch;
   if (primary === undefined || epoch === null)
     return end(state, o, 'refused', because('no-epoch', 'no primary was ever recorded'));
+  // Whoever promoted it: this operation's last driver, or a takeover that came first.
+  if (promotedTarget(o, move))
+    return end(state, o, 'done', because('promoted', `${move.target} serves under epoch ${epoch.value.n}`));
+  if (epoch.value.n !== request.value.request?.epoch && epoch.value.operation !== move.operation)
+    return end(
+      state,
+      o,
+      'refused',
+      because('overtaken', `epoch ${epoch.value.n} came first: ask again if it is still wanted`),
+    );
   if (move.kind === 'failover') return begin({ ...state, move: { ...move, force: forceOf(request, o) } }, o);
   // A primary that was stopped already, by a driver that is gone: what is left is the takeover.
   if (!serves(o, primary)) return begin(state, o);
@@ -171,6 +181,8 @@ function begin(state: Moving, o: Observation): Step {
   const { epoch, sync } = o.store;
   if (epoch === null || sync === null)
     return end(state, o, 'refused', because('no-epoch', 'no primary was ever recorded'));
+  const ahead = whoIsAhead(o);
+  if (ahead !== null) return end(state, o, 'refused', because('store-behind', ahead));
   const reach = quorumInReach(o);
   if (state.move.force === null && !reach.enough && state.move.handedOver === null)
     return end(

@@ -1,5 +1,6 @@
 import { placeOf, type NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
+import { whoIsAhead } from './checks.ts';
 import type { SyncRecord } from '../../ports/records.ts';
 import { takeUp } from './moving.ts';
 import type { Observation, Versioned } from './observation.ts';
@@ -92,29 +93,6 @@ function whyHeld(o: Observation): Reason | null {
   const leftMs = request.seenAtMs + o.knobs.takeoverPatienceMs - o.nowMs;
   if (leftMs <= 0) return null;
   return because('operation-runs', `${driver} carries out ${request.value.id}; it has ${Math.round(leftMs)} ms left`);
-}
-
-/**
- * A store that is behind any database, or of another cluster, decides nothing (P1.1): it was restored from an old copy, or is
- * the wrong one. Promoting by its records would lose what the databases know.
- */
-function whoIsAhead(o: Observation): string | null {
-  const epoch = o.store.epoch?.value;
-  if (epoch === undefined) return null;
-  const known = [
-    { node: o.me, systemId: o.local?.systemId ?? null, storedEpoch: o.local?.storedEpoch ?? null },
-    ...[...o.peers.values()].map(({ node, pulse }) => ({
-      node,
-      systemId: pulse?.systemId,
-      storedEpoch: pulse?.storedEpoch,
-    })),
-  ];
-  for (const { node, systemId, storedEpoch } of known) {
-    if ((storedEpoch ?? 0) > epoch.n) return `${node} has seen epoch ${storedEpoch}, the store is at ${epoch.n}`;
-    if (node === o.me && systemId != null && systemId !== epoch.systemId)
-      return `this node's data is of another cluster`;
-  }
-  return null;
 }
 
 /** Enough members in reach for P3.2? A takeover refused after the epoch was written has already ended a healthy primary. */
