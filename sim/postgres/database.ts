@@ -1,21 +1,22 @@
 import { type Outcome, done, refused, unknown } from '../../src/base/result.ts';
 import { judge } from '../../src/database/postgres/compare.ts';
-import type {
-  DatabaseStatus,
-  Heartbeat,
-  Position,
-  Progress,
-  RegionDatabase,
-  Salvage,
-  Settings,
-  Stop,
-  SyncList,
-  Upstream,
+import {
+  type DatabaseStatus,
+  type Heartbeat,
+  type Position,
+  type Progress,
+  type RegionDatabase,
+  type Salvage,
+  type Settings,
+  type Stop,
+  type SyncList,
+  type Upstream,
+  NOTHING,
 } from '../../src/ports/database.ts';
 import type { Process } from '../clock.ts';
 import type { PgHost } from './host.ts';
 import { beat } from './heartbeat.ts';
-import { historyOf, lookAt, NOTHING, positionOf } from './look.ts';
+import { historyOf, lookAt, positionOf } from './look.ts';
 import type { PgServer } from './server.ts';
 import { type CrashPoint, Statements } from './statements.ts';
 import { setList, settleList } from './sync-list.ts';
@@ -23,10 +24,7 @@ import { commonCount, emptyDir, lsnOf } from './wal.ts';
 
 const STATUS_TIMEOUT_MS = 500;
 
-/**
- * RegionDatabase on the model, in the steps that database/postgres takes. Each step is a statement that the server may
- * answer late or never; the caller may die between any two.
- */
+/** RegionDatabase on the model, in the steps of database/postgres: each may be answered late or never, the caller may die between two. */
 export class SimDatabase implements RegionDatabase {
   readonly #host: PgHost;
   readonly #caller: Process;

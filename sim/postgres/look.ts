@@ -2,24 +2,6 @@ import type { DatabaseStatus, Fork, StandbySeen } from '../../src/ports/database
 import type { PgServer } from './server.ts';
 import { lsnOf, timelineOf } from './wal.ts';
 
-/** What is known of a PostgreSQL that does not answer. */
-export const NOTHING = {
-  systemId: null,
-  timeline: null,
-  history: null,
-  storedEpoch: null,
-  storedBy: null,
-  endLsn: null,
-  replayLsn: null,
-  upstream: null,
-  receiving: false,
-  localWalReplayed: false,
-  syncList: null,
-  standbys: [],
-  heartbeatAgeMs: null,
-  heartbeatSeq: null,
-} as const satisfies Omit<DatabaseStatus, 'state' | 'atMs'>;
-
 /** One consistent look, as the product's one statement gives it. */
 export function lookAt(server: PgServer, atMs: number, wallMs: number): DatabaseStatus {
   const standby = server.state === 'standby';

@@ -58,6 +58,24 @@ export interface DatabaseStatus {
   readonly atMs: number;
 }
 
+/** What is known of a PostgreSQL that does not answer. */
+export const NOTHING = {
+  systemId: null,
+  timeline: null,
+  history: null,
+  storedEpoch: null,
+  storedBy: null,
+  endLsn: null,
+  replayLsn: null,
+  upstream: null,
+  receiving: false,
+  localWalReplayed: false,
+  syncList: null,
+  standbys: [],
+  heartbeatAgeMs: null,
+  heartbeatSeq: null,
+} as const satisfies Omit<DatabaseStatus, 'state' | 'atMs'>;
+
 export interface Progress {
   (text: string, doneBytes?: number, totalBytes?: number): void;
 }

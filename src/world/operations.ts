@@ -1,5 +1,6 @@
 import { FarshoreError } from '../base/errors.ts';
 import type { OperationAnswer, OperationsView } from '../ports/operations.ts';
+import type { OperationRecord } from '../ports/records.ts';
 import { type Answer, httpGet, httpPost } from './http-get.ts';
 import { type NodeLayout, nodesOf } from './layout.ts';
 import { placeOf } from '../base/ids.ts';
@@ -32,6 +33,16 @@ export async function openDesk(world: World, prefer: string | null = null): Prom
     post: async (path, body) =>
       answerOf(node, await httpPost(node.ports.api ?? 0, path, ASK_TIMEOUT_MS, agentToken, body)),
   };
+}
+
+/** The journal's entry; null while no agent that reaches the store answers: what was asked stands in it. */
+export async function readOperation(world: World, id: string): Promise<OperationRecord | null> {
+  try {
+    const { view } = await openDesk(world);
+    return view.operations.find((operation) => operation.id === id) ?? null;
+  } catch {
+    return null;
+  }
 }
 
 async function viewOf(node: NodeLayout, token: string): Promise<OperationsView | null> {

@@ -128,3 +128,10 @@ export function holdFault(
     child.once('exit', (code) => reject(new Error(`farshore fault ${words.join(' ')} ended ${code}: ${said}`)));
   });
 }
+
+/** The world in `dir` once it is ready: a primary is open, everybody follows and confirms. */
+export const readyWorld = (dir: string): Promise<WorldStatus> =>
+  eventually(90_000, 'a ready world', async () => {
+    const world = await status(dir);
+    return world.state === 'ready' ? world : null;
+  });

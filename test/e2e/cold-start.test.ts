@@ -4,7 +4,7 @@ import { placeId } from '../../src/base/ids.ts';
 import type { WorldStatus } from '../../src/ports/status.ts';
 import { crashRegion } from '../../src/world/faults/inject.ts';
 import { openWorld } from '../../src/world/open.ts';
-import { connect, eventually, farshore, removeState, ROOT, stateDir, status } from './cli.ts';
+import { connect, eventually, farshore, removeState, ROOT, stateDir, status, readyWorld } from './cli.ts';
 
 /** P8.1: every region and the store are killed at one moment, and come back in an order of their own, with pauses. */
 describe('cold start of three regions', () => {
@@ -37,11 +37,7 @@ describe('cold start of three regions', () => {
     removeState(dir);
   });
 
-  const ready = () =>
-    eventually(90_000, 'a ready world', async () => {
-      const now = await status(dir);
-      return now.state === 'ready' ? now : null;
-    });
+  const ready = () => readyWorld(dir);
 
   /** Acknowledged rows, then everything is killed. The undo of each region brings it back. */
   async function killEverything() {

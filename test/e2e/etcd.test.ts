@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { type PlaceId, placeId } from '../../src/base/ids.ts';
 import { crashRegion } from '../../src/world/faults/inject.ts';
 import { openWorld } from '../../src/world/open.ts';
-import { connect, eventually, farshore, removeState, ROOT, stateDir, status } from './cli.ts';
+import { connect, eventually, farshore, removeState, ROOT, stateDir, status, readyWorld } from './cli.ts';
 import { startOrders } from './load.ts';
 
 const spec = join(ROOT, 'examples/active-active-etcd.yaml');
@@ -34,11 +34,7 @@ describe.runIf(here)('a world on etcd', () => {
     removeState(dir);
   });
 
-  const ready = () =>
-    eventually(60_000, 'ready', async () => {
-      const world = await status(dir);
-      return world.state === 'ready' ? world : null;
-    });
+  const ready = () => readyWorld(dir);
   const leaderOf = async (): Promise<PlaceId | null> =>
     (await status(dir)).store.members.find((member) => member.leads)?.place ?? null;
   const edgesOf = (world: Awaited<ReturnType<typeof ready>>, without: string) =>

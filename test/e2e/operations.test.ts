@@ -1,17 +1,13 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect, eventually, farshore, removeState, ROOT, stateDir, status } from './cli.ts';
+import { connect, eventually, farshore, removeState, ROOT, stateDir, status, readyWorld } from './cli.ts';
 
 /** What a person asks for: refused with reasons, done without losing a write, found again in the journal. */
 describe('operations', () => {
   const dir = stateDir();
   const state = ['--state', dir];
   const run = (...args: string[]) => farshore([...args, ...state]);
-  const ready = () =>
-    eventually(60_000, 'ready', async () => {
-      const world = await status(dir);
-      return world.state === 'ready' ? world : null;
-    });
+  const ready = () => readyWorld(dir);
 
   beforeAll(async () => {
     const up = await farshore(['up', join(ROOT, 'examples/active-active.yaml'), '--detach', ...state]);

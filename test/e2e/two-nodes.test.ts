@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeId, placeId } from '../../src/base/ids.ts';
 import { crashRegion } from '../../src/world/faults/inject.ts';
 import { openWorld } from '../../src/world/open.ts';
-import { connect, eventually, farshore, removeState, ROOT, stateDir, status } from './cli.ts';
+import { connect, eventually, farshore, removeState, ROOT, stateDir, status, readyWorld } from './cli.ts';
 import { startOrders } from './load.ts';
 
 /** Issue: the loss of a node is repaired inside its region; the loss of the region by another one (F20, M5). */
@@ -21,11 +21,7 @@ describe('a world with two nodes in each region', () => {
     removeState(dir);
   });
 
-  const ready = () =>
-    eventually(60_000, 'ready', async () => {
-      const world = await status(dir);
-      return world.state === 'ready' ? world : null;
-    });
+  const ready = () => readyWorld(dir);
   const primaryIs = (node: string) =>
     eventually(40_000, `${node} is primary`, async () => {
       const world = await status(dir);

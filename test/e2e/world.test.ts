@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect, eventually, farshore, processesOf, removeState, ROOT, stateDir, status } from './cli.ts';
+import { connect, eventually, farshore, processesOf, removeState, ROOT, stateDir, status, readyWorld } from './cli.ts';
 
 /** One world through its life: up, used, agent and PostgreSQL killed, down, up again with everything it had. */
 describe('a world of three regions', () => {
@@ -16,11 +16,7 @@ describe('a world of three regions', () => {
     removeState(dir);
   });
 
-  const ready = () =>
-    eventually(30_000, 'ready', async () => {
-      const world = await status(dir);
-      return world.state === 'ready' ? world : null;
-    });
+  const ready = () => readyWorld(dir);
 
   it('is ready, keeps RPO 0, and says who saw what when', async () => {
     const world = await ready();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperationRecord } from '../../ports/records.ts';
 import type { World } from '../../world/open.ts';
-import { openDesk } from '../../world/operations.ts';
+import { readOperation } from '../../world/operations.ts';
 import { seconds } from '../text.ts';
 import { isOver } from './render.ts';
 
@@ -21,7 +21,7 @@ export async function followOperation(
   let said = 0;
   let last: OperationRecord | null = null;
   while (performance.now() < untilMs && signal?.aborted !== true) {
-    const operation = await lookUp(world, id);
+    const operation = await readOperation(world, id);
     if (operation !== null) {
       last = operation;
       for (const step of operation.steps.slice(said))
@@ -34,14 +34,4 @@ export async function followOperation(
     await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
   return last !== null && isOver(last) ? last : null;
-}
-
-async function lookUp(world: World, id: string): Promise<OperationRecord | null> {
-  try {
-    const { view } = await openDesk(world);
-    return view.operations.find((operation) => operation.id === id) ?? null;
-  } catch {
-    // No agent reaches the store at this moment; what was asked stands in it.
-    return null;
-  }
 }

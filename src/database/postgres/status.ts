@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { type NodeId, parseNodeId } from '../../base/ids.ts';
 import type { PostgresConfig } from '../../ports/config.ts';
-import type { DatabaseStatus, Fork, StandbySeen } from '../../ports/database.ts';
+import { type DatabaseStatus, type Fork, type StandbySeen, NOTHING } from '../../ports/database.ts';
 import { type Local, type Row, type Statement, textOrNull, withFresh } from './connections.ts';
 import { parseConninfo } from './conninfo.ts';
 import { type Identity, identifyLocal, timelineHistory } from './identify.ts';
@@ -104,23 +104,6 @@ export class StatusReader {
     return this.#still.identity.timeline;
   }
 }
-
-const NOTHING = {
-  systemId: null,
-  timeline: null,
-  history: null,
-  storedEpoch: null,
-  storedBy: null,
-  endLsn: null,
-  replayLsn: null,
-  upstream: null,
-  receiving: false,
-  localWalReplayed: false,
-  syncList: null,
-  standbys: [],
-  heartbeatAgeMs: null,
-  heartbeatSeq: null,
-} as const satisfies Omit<DatabaseStatus, 'state' | 'atMs'>;
 
 function toStatus(config: PostgresConfig, row: Row, atMs: number): DatabaseStatus {
   const standby = row['recovery'] === true;

@@ -149,12 +149,19 @@ function aboutQuorum(o: Observation): Check {
   return check('position quorum in reach', reach.enough, reach.who, 'enough of the recorded set to read (P3.2)');
 }
 
+interface Reach {
+  readonly enough: boolean;
+  readonly readable: readonly NodeId[];
+  /** The readable ones in words. */
+  readonly who: string;
+}
+
 /** Who of the recorded set could be detached and read now, and is that enough for P3.2? The primary to be stopped is not counted. */
-export function quorumInReach(o: Observation): { readonly enough: boolean; readonly who: string } {
+export function quorumInReach(o: Observation): Reach {
   const record = o.store.sync?.value;
-  if (record === undefined) return { enough: false, who: 'no sync record' };
+  if (record === undefined) return { enough: false, readable: [], who: 'no sync record' };
   const readable = [...record.names, record.primary].filter((node) => isDetachable(o, node));
-  return { enough: hasPositionQuorum(record, new Set(readable)), who: readable.join(', ') || 'nobody' };
+  return { enough: hasPositionQuorum(record, new Set(readable)), readable, who: readable.join(', ') || 'nobody' };
 }
 
 function aboutPause(o: Observation): Check {

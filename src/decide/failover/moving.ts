@@ -12,6 +12,7 @@ import {
   STEADY,
   type Step,
   type Takeover,
+  toFencing,
 } from './state.ts';
 import { isHeard, suspicion } from './suspicion.ts';
 
@@ -214,22 +215,7 @@ function beginning(state: Moving, o: Observation): Step {
     return stay(state, because('takeover-begins', 'waiting for the store to answer'));
   if (began.kind !== 'done')
     return end(state, o, began.kind === 'unknown' ? 'unknown' : 'refused', because('takeover-not-begun', began.why));
-  const { epoch, epochModRevision, operation } = began;
-  return stay(
-    {
-      kind: 'fencing',
-      epoch,
-      epochModRevision,
-      operation,
-      startedAtMs: o.nowMs,
-      record: state.beginning,
-      move: state.move,
-      unseen: false,
-      askAgainAtMs: new Map(),
-      positions: new Map(),
-    },
-    because('epoch-written', `epoch ${epoch} is written; the recorded set is detached now`),
-  );
+  return toFencing(began, { record: state.beginning, move: state.move, unseen: false }, o.nowMs);
 }
 
 /** The way out of every state: the journal says how it ended, and the slot is free again. */

@@ -1,5 +1,5 @@
 import type { NodeId } from '../../base/ids.ts';
-import type { Reason } from '../../base/reason.ts';
+import { because, type Reason } from '../../base/reason.ts';
 import type { Position } from '../../ports/database.ts';
 import type { FenceRecord, HandedOver, OperationRecord, SyncRecord } from '../../ports/records.ts';
 import type { ActionResult, Observation, Versioned } from './observation.ts';
@@ -142,6 +142,26 @@ export interface Step {
 }
 
 export const stay = (state: FailoverState, why: Reason): Step => ({ state, actions: [], why });
+
+/** The epoch is written: from here every takeover is the same, whoever wanted it. */
+export const toFencing = (
+  { epoch, epochModRevision, operation }: Pick<Takeover, 'epoch' | 'epochModRevision' | 'operation'>,
+  from: Pick<Takeover, 'record' | 'move' | 'unseen'>,
+  nowMs: number,
+): Step =>
+  stay(
+    {
+      kind: 'fencing',
+      epoch,
+      epochModRevision,
+      operation,
+      ...from,
+      startedAtMs: nowMs,
+      askAgainAtMs: new Map(),
+      positions: new Map(),
+    },
+    because('epoch-written', `epoch ${epoch} is written; the recorded set is detached now`),
+  );
 
 export const STEADY: FailoverState = { kind: 'steady' };
 

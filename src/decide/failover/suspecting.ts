@@ -1,11 +1,10 @@
 import { placeOf, type NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
-import { whoIsAhead } from './checks.ts';
-import type { SyncRecord } from '../../ports/records.ts';
+import { quorumInReach, whoIsAhead } from './checks.ts';
 import { takeUp } from './moving.ts';
-import type { Observation, Versioned } from './observation.ts';
-import { hasPositionQuorum, positionQuorumSize } from './quorum.ts';
-import { type FailoverState, stay, STEADY, type Step } from './state.ts';
+import type { Observation } from './observation.ts';
+import { positionQuorumSize } from './quorum.ts';
+import { type FailoverState, stay, STEADY, type Step, toFencing } from './state.ts';
 import { backToSteady, publishVerdict } from './steady.ts';
 import { isDetachable, isHeard, ownVerdict, type Suspicion, suspicion } from './suspicion.ts';
 
@@ -14,7 +13,8 @@ type Suspecting = Extract<FailoverState, { kind: 'suspecting' }>;
 /** The primary is not seen to commit. Nothing was changed yet; a takeover begins with one transaction (P1.1). */
 export function decideSuspecting(state: Suspecting, o: Observation): Step {
   const began = o.results.find((result) => result.of === 'begin-takeover');
-  if (began?.kind === 'done' && state.beginning !== null) return toFencing(began, state.beginning, state.unseen, o);
+  if (began?.kind === 'done' && state.beginning !== null)
+    return toFencing(began, { record: state.beginning, move: null, unseen: state.unseen }, o.nowMs);
   if (began !== undefined) {
     const retry: Suspecting = { ...state, beginning: null, retryAtMs: o.nowMs + o.knobs.driverStaggerMs };
     const what = began.kind === 'done' ? 'no record to compare' : began.why;
@@ -97,18 +97,15 @@ function whyHeld(o: Observation): Reason | null {
 
 /** Enough members in reach for P3.2? A takeover refused after the epoch was written has already ended a healthy primary. */
 function reachable(o: Observation): { readonly enough: boolean; readonly text: string } {
-  const { sync } = o.store;
-  if (sync === null) return { enough: false, text: 'no sync record' };
-  const record = sync.value;
-  const detachable = [...record.names, record.primary].filter((node) => isDetachable(o, node));
-  const enough = hasPositionQuorum(record, new Set(detachable));
-  const read = detachable.join(', ') || 'nobody';
+  const record = o.store.sync?.value;
+  const { enough, readable, who: read } = quorumInReach(o);
+  if (record === undefined) return { enough, text: 'no sync record' };
   // A primary that acknowledged alone is the only one who surely has everything.
   if (record.names.length === 0) {
     const text = `${record.primary} acknowledged alone last, so only its data surely has every write, and ${read} of it can be read`;
     return { enough, text: `${text}; ${whatToDo([record.primary], 0, record.primary)}` };
   }
-  const missing = record.names.filter((node) => !detachable.includes(node));
+  const missing = record.names.filter((node) => !readable.includes(node));
   const needed = positionQuorumSize(record) - (record.names.length - missing.length);
   const text = `of the recorded set (${record.w} of ${record.names.join(', ')}) only ${read} can be read`;
   return { enough, text: enough ? text : `${text}; ${whatToDo(missing, needed, record.primary)}` };
@@ -128,25 +125,4 @@ function driverRank(o: Observation, unseen: boolean): number {
   const order = [...all.filter((node) => node !== primary), ...all.filter((node) => node === primary)];
   const mine = order.indexOf(o.me);
   return order.slice(0, Math.max(mine, 0)).filter((node) => isDetachable(o, node)).length;
-}
-
-type Began = { readonly epoch: number; readonly epochModRevision: number; readonly operation: string };
-
-function toFencing(began: Began, record: Versioned<SyncRecord>, unseen: boolean, o: Observation): Step {
-  const { epoch, epochModRevision, operation } = began;
-  return stay(
-    {
-      kind: 'fencing',
-      epoch,
-      epochModRevision,
-      operation,
-      startedAtMs: o.nowMs,
-      record,
-      move: null,
-      unseen,
-      askAgainAtMs: new Map(),
-      positions: new Map(),
-    },
-    because('epoch-written', `epoch ${epoch} is written; the recorded set is detached now`),
-  );
 }

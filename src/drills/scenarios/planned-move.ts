@@ -3,7 +3,7 @@ import { placeOf, type NodeId, type PlaceId } from '../../base/ids.ts';
 import type { OperationAsked } from '../../ports/operations.ts';
 import type { OperationRecord } from '../../ports/records.ts';
 import type { World } from '../../world/open.ts';
-import { openDesk } from '../../world/operations.ts';
+import { openDesk, readOperation } from '../../world/operations.ts';
 import { lookAtWorld } from '../../world/status.ts';
 import { drillRegions } from '../drill-world.ts';
 import { monotonicMs, pause } from '../monotonic.ts';
@@ -95,23 +95,13 @@ async function carriedOut(stage: Stage, kind: Kind, target: PlaceId): Promise<Op
   }
   let last: OperationRecord | null = null;
   const isOver = async (): Promise<boolean> => {
-    last = await lookUp(stage.world, answer.id);
+    last = await readOperation(stage.world, answer.id);
     if (last !== null && last.state !== 'requested' && last.state !== 'running') return true;
     await pause(LOOK_EVERY_MS, stage.signal);
     return false;
   };
   if ((await stage.traffic.until(isOver, monotonicMs() + OVER_WITHIN_MS)) && last !== null) return last;
   throw new FarshoreError('FSH_TIMEOUT', `${answer.id} is not over after ${OVER_WITHIN_MS / 1000} s`);
-}
-
-async function lookUp(world: World, id: string): Promise<OperationRecord | null> {
-  try {
-    const { view } = await openDesk(world);
-    return view.operations.find((operation) => operation.id === id) ?? null;
-  } catch {
-    // No agent answers at this moment; what was asked stands in the store.
-    return null;
-  }
 }
 
 /** The first region by preference that would be accepted now. */

@@ -4,7 +4,7 @@ import { figures } from './figures.ts';
 import { text } from './markup.ts';
 import { overview } from './overview.ts';
 import { headline, summary, verdictWord } from './sentences.ts';
-import { STYLE } from './style.ts';
+import { htmlPage } from './html-page.ts';
 import { checks, lostIds, streams } from './tables.ts';
 
 /**
@@ -14,18 +14,7 @@ import { checks, lostIds, streams } from './tables.ts';
 export function renderHtml(report: DrillReport): string {
   const { verdict, deployment, drill, fault, id, startedAt } = report;
   const title = `${verdictWord(verdict)}: ${headline(report)}`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${text(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<p class="about"><span>Farshore drill ${text(drill)}</span><span>${text(fault)}</span><span>deployment ${text(deployment)}</span><span>${text(startedAt.replace('T', ' ').slice(0, 19))} UTC</span><span>${text(id)}</span></p>
+  const body = `<p class="about"><span>Farshore drill ${text(drill)}</span><span>${text(fault)}</span><span>deployment ${text(deployment)}</span><span>${text(startedAt.replace('T', ' ').slice(0, 19))} UTC</span><span>${text(id)}</span></p>
 <header class="verdict ${verdict}"><div><span class="word">${verdictWord(verdict).toUpperCase()}</span><h1>${text(headline(report))}</h1><p>${text(summary(report))}</p></div></header>
 ${figures(report)}
 ${pictures(report)}
@@ -39,10 +28,8 @@ ${streams(report)}
 <pre>${text(report.command)}</pre>
 ${howToRead(report)}
 <footer>Every attempt: ${text(report.files.ledger)} · the same figures for programs: ${text(report.files.report)}</footer>
-</main>
-</body>
-</html>
 `;
+  return htmlPage(title, body);
 }
 
 const OVERVIEW_KEY: readonly (readonly [string, string])[] = [

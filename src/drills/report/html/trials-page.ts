@@ -3,7 +3,7 @@ import type { TrialsReport } from '../trials.ts';
 import { rangeText } from '../trials.ts';
 import { axis, duration, scaleOf, text } from './markup.ts';
 import { verdictWord } from './sentences.ts';
-import { STYLE } from './style.ts';
+import { htmlPage } from './html-page.ts';
 
 const WIDTH = 1_000;
 const LEFT = 150;
@@ -18,18 +18,7 @@ export function renderTrialsHtml(report: TrialsReport): string {
       ? ''
       : ` With 95 % confidence fewer than ${Math.ceil(failureBelow * 100)} % of such losses would fail.`;
   const said = `${verdicts.pass} of ${trials.length} passed; ${lost === 0 ? 'none' : lost} of ${acknowledged} acknowledged writes lost.${sure}`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${text(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<p class="about"><span>Farshore drill ${text(drill)}</span><span>${text(fault)}</span><span>deployment ${text(deployment)}</span></p>
+  const body = `<p class="about"><span>Farshore drill ${text(drill)}</span><span>${text(fault)}</span><span>deployment ${text(deployment)}</span></p>
 <header class="verdict ${verdict}"><div><span class="word">${verdictWord(verdict).toUpperCase()}</span><h1>${trials.length} trials of ${text(drill)}, ${text(fault)}</h1><p>${text(said)}</p></div></header>
 <h2>Each trial</h2>
 <p class="quiet">One dot is one trial, at a random moment of the lease. The line is the median, the band the interval that holds it with 95 % confidence, whatever the distribution (from six trials on).</p>
@@ -39,10 +28,8 @@ ${table(report)}
 <h2>Do it again</h2>
 <pre>${text(report.command)}</pre>
 <footer>A pause of ${duration(report.toleratedPauseMs)} is tolerated without a failover: shorter times would pay with false alarms.</footer>
-</main>
-</body>
-</html>
 `;
+  return htmlPage(title, body);
 }
 
 const ROW = 44;
