@@ -83,7 +83,12 @@ export interface GatewayConfig {
   readonly tokenPath: string;
   /** Certificate for clients that ask for TLS; null = TLS is answered with "not offered", allowed on loopback only. */
   readonly tls: { readonly certPath: string; readonly keyPath: string } | null;
-  /** How long a new connection waits for a primary before 57P03. */
+  /**
+   * How many of PostgreSQL's connections clients may have. Ones in the middle of logging in count there too, and have no place kept
+   * for a superuser: a storm of clients would leave none for Farshore itself, which needs some to let standbys back in.
+   */
+  readonly clientsMax: number;
+  /** How long a new connection waits for a primary, or for a place, before 57P03. */
   readonly waitForPrimaryMs: number;
 }
 

@@ -1,3 +1,4 @@
+import { CLIENT_CONNECTIONS_MAX } from '../database/postgres/settings.ts';
 import { type NodeId, type PlaceId, slug } from '../base/ids.ts';
 import { defaultKnobs } from '../base/knobs.ts';
 import { assert } from '../base/result.ts';
@@ -245,6 +246,7 @@ const gatewayConfig = (plan: Plan, node: DataNodeLayout): GatewayConfig => ({
   peer: at(node.ports.peer),
   tokenPath: plan.secretsPath,
   tls: null,
+  clientsMax: CLIENT_CONNECTIONS_MAX,
   waitForPrimaryMs: WAIT_FOR_PRIMARY_MS,
 });
 

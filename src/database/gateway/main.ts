@@ -20,6 +20,7 @@ const configSchema = z.strictObject({
   peer: address,
   tokenPath: z.string(),
   tls: z.strictObject({ certPath: z.string(), keyPath: z.string() }).nullable(),
+  clientsMax: z.number().int().positive(),
   waitForPrimaryMs: z.number().nonnegative(),
 });
 

@@ -46,19 +46,14 @@ export function sweepSessions(sessions: ReadonlySet<Session>, authority: Authori
 }
 
 /**
- * Of PostgreSQL's 100 connections. Ones in the middle of logging in count there too, and have no place kept for a superuser: a
- * storm of clients would leave none for Farshore itself, which needs some to let standbys back in. The others wait (P7.2).
- */
-const LOCAL_SESSIONS_MAX = 85;
-
-/**
  * Opens a client's connection to the local PostgreSQL. Those that are being opened count: one table wakes all who wait at once.
  * @throws ConnectionLost, also when all that clients may have are in use.
  */
 export async function dialLocal(gateway: GatewayContext, startup: Buffer, timeoutMs: number): Promise<Socket> {
   const local = [...gateway.sessions].filter(({ binding }) => binding.target === 'local').length;
-  if (local + gateway.dialling >= LOCAL_SESSIONS_MAX)
-    throw new ConnectionLost(`all ${LOCAL_SESSIONS_MAX} connections for clients are in use`);
+  const { clientsMax } = gateway.config;
+  if (local + gateway.dialling >= clientsMax)
+    throw new ConnectionLost(`all ${clientsMax} connections for clients are in use`);
   gateway.dialling += 1;
   try {
     return await dial(localTarget(gateway), startup, timeoutMs);

@@ -7,6 +7,11 @@ import { majorOf } from './run-tool.ts';
 /** Written anew before every start; the same on every node but for addresses (I9). */
 const MANAGED_FILE = 'farshore.conf';
 
+const CONNECTIONS_MAX = 100;
+/** For agents, replication, heartbeats and a person with psql, also while every client logs in at once. */
+const KEPT_FOR_FARSHORE = 15;
+export const CLIENT_CONNECTIONS_MAX = CONNECTIONS_MAX - KEPT_FOR_FARSHORE;
+
 /**
  * Settings that differ from PostgreSQL's defaults, each because a promise or the size of a small machine needs it.
  * Those that a standby must not have lower than its primary (max_connections, max_wal_senders, …) keep the defaults:
@@ -21,7 +26,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   wal_log_hints: 'on',
   // A crash of one backend must not restart PostgreSQL as a primary by itself: every start is isolated (P8.1).
   restart_after_crash: 'off',
-  max_connections: '100',
+  max_connections: String(CONNECTIONS_MAX),
   max_wal_senders: '10',
   max_replication_slots: '10',
   wal_keep_size: '256MB',

@@ -158,6 +158,7 @@ export async function startTestGateway(
     peer: any,
     tokenPath: path('secrets.json'),
     tls: null,
+    clientsMax: 185,
     waitForPrimaryMs: 3_000,
     ...change,
   };
