@@ -65,6 +65,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     does: 'print the JSON Schema of the deployment file',
     load: async () => (await import('./schema.ts')).schema,
   },
+  explain: {
+    does: 'what an error code means and what to do: explain CODE',
+    load: async () => (await import('./explain.ts')).explain,
+  },
   version: { does: 'print the version', load: async () => printVersion },
   help: { does: 'print this', load: async () => printHelp },
 };

@@ -11,6 +11,7 @@ export function statusLines(status: WorldStatus): readonly string[] {
   const { bold, green, yellow, red, dim } = paint(process.stdout);
   const colour = { ready: green, starting: yellow, degraded: yellow, down: red }[status.state];
   const epoch = status.epoch === null ? 'no epoch' : `epoch ${status.epoch.value}`;
+  if (status.state === 'down') return [`${bold(status.deployment)}  ${red('DOWN')}`, dim(`  ${status.why.text}`)];
   const head = `${bold(status.deployment)}  ${colour(status.state.toUpperCase())}  ${epoch}  primary ${status.primary?.value.region ?? 'none'}`;
   const lines = [
     head,
@@ -41,8 +42,7 @@ export function statusLines(status: WorldStatus): readonly string[] {
     );
   }
   lines.push(...storeLines(status, red));
-  // In a world that is down every link is.
-  const faulty = status.state === 'down' ? [] : status.links.filter((link) => link.state !== 'up');
+  const faulty = status.links.filter((link) => link.state !== 'up');
   if (faulty.length > 0)
     lines.push('', ...faulty.map((link) => red(`link ${link.from} → ${link.to} is ${link.state}`)));
   if (status.ends.length > 0)
@@ -51,8 +51,8 @@ export function statusLines(status: WorldStatus): readonly string[] {
 }
 
 /** One line for a store with members; the embedded one is told by the reason when it does not answer. */
-function storeLines({ store, state }: WorldStatus, bad: (text: string) => string): readonly string[] {
-  if (store.members.length === 0 || state === 'down') return [];
+function storeLines({ store }: WorldStatus, bad: (text: string) => string): readonly string[] {
+  if (store.members.length === 0) return [];
   const said = store.members.map(({ place, state: is, why }) =>
     is === 'up' ? `${place} ${why}` : bad(`${place} ${why}`),
   );

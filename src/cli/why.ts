@@ -70,6 +70,8 @@ export async function whyLines(world: World, subject: string | undefined, last: 
     const time = new Date(atWallMs).toISOString().slice(11, 23);
     return `${dim(time)}  ${node.padEnd(22)} ${about.padEnd(9)} ${state.padEnd(12)} ${reason.text} ${dim(`[${reason.code}]`)}`;
   });
+  if (told.length > last)
+    lines.unshift(dim(`${told.length - last} older decisions are not shown: --last ${told.length}`));
   for (const { node, answered, why: silent } of now.answers)
     if (!answered) lines.push(`${node} does not answer: ${silent}`);
   for (const end of now.ends.toReversed()) lines.push(describeEnd(end));

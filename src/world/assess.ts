@@ -39,7 +39,10 @@ interface Verdict {
  */
 export function assessWorld(view: WorldView): Verdict {
   if (view.supervisor === 'gone' && !view.anythingRuns)
-    return { state: 'down', why: because('not-running', 'nothing runs; the data stays') };
+    return {
+      state: 'down',
+      why: because('not-running', `nothing runs; its data is kept, \`${view.upCommand}\` goes on from it`),
+    };
   const missing = firstMissing(view);
   if (view.supervisor !== 'runs') return { state: 'degraded', why: whyUnsupervised(view, missing) };
   if (missing === null)

@@ -52,6 +52,10 @@ describe('bad days of a world', () => {
     const primary = healthy.primary?.value.region ?? '';
     const standby = healthy.regions.find((region) => region.id !== primary)?.id ?? '';
     await farshore(['down', '--state', dir]);
+    const stopped = await farshore(['status', '--state', dir]);
+    expect(stopped.stdout).toMatch(
+      /DOWN\n {2}nothing runs; its data is kept, `farshore up .*--state .*` goes on from it\n/,
+    );
     truncateSync(join(dataDirOf(dir, standby), 'global/pg_control'), 0);
 
     const again = await farshore(['up', example, '--detach', '--state', dir, '--timeout', '25']);
