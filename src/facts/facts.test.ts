@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { placeId } from '../base/ids.ts';
 import { readFacts } from '../cli/read-facts.ts';
 import { jurisdictionHolds, jurisdictions } from './residency.ts';
-import { distanceKm, distanceRttMs, rttMs } from './rtt.ts';
+import { distanceKm } from './geo.ts';
+import { distanceRttMs, rttMs } from './rtt.ts';
 
 const facts = readFacts();
 const ids = [...facts.regions.keys()];

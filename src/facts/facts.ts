@@ -1,14 +1,23 @@
-import { z } from 'zod';
 import { placeId, type PlaceId } from '../base/ids.ts';
+import { assert } from '../base/result.ts';
+import type { Point } from './geo.ts';
+import { PACKS, parsePack, type Confidence, type PackName, type PackOf, type PackTexts } from './packs.ts';
 
 /** A place that a provider runs a region in. Coordinates are of the city, in degrees. */
-export interface RegionFact {
+export interface RegionFact extends Point {
   readonly id: PlaceId;
   readonly place: string;
   /** ISO 3166-1 alpha-2. */
   readonly country: string;
-  readonly lat: number;
-  readonly lon: number;
+  /** Availability zones; 0: the region has none. null: unknown. */
+  readonly zones: number | null;
+  /** The provider's own pair for recovery, where it has one. */
+  readonly pair: PlaceId | null;
+  /** Must be enabled for an account before anything can run there: not on the day of the failover. */
+  readonly optIn: boolean;
+  readonly confidence: Confidence;
+  /** What the source said before it was corrected, and why. */
+  readonly corrected: { readonly lat: number; readonly lon: number; readonly why: string } | null;
 }
 
 /** Countries that one law covers: `EU`, `EEA`. */
@@ -18,65 +27,149 @@ export interface BlocFact {
   readonly countries: ReadonlySet<string>;
 }
 
+export interface CountryFact {
+  readonly iso2: string;
+  readonly name: string;
+  /** Part of the world as the United Nations name it: `Southern Asia`. */
+  readonly area: string;
+  readonly population: number;
+  readonly internetUsers: number;
+  readonly shareYear: number;
+  /** Worldwide Governance Indicators 2022, mean of six, 0 (worst) to 1; null: unknown. */
+  readonly governance: number | null;
+}
+
+/** Internet users of a country around one place. */
+export interface PopulationCluster extends Point {
+  readonly country: string;
+  readonly place: string;
+  readonly internetUsers: number;
+}
+
+/** One measured round trip. Symmetric: kept once per pair. */
+export interface MeasuredRtt {
+  readonly rttMs: number;
+  readonly source: string;
+  /** `2025-05-29`, or less of it. */
+  readonly asOf: string;
+  /** `pack`: shipped. `own`: measured or imported by the user; wins. */
+  readonly origin: 'pack' | 'own';
+}
+
+export interface PackInfo {
+  readonly name: string;
+  readonly asOf: string;
+  readonly source: string;
+  readonly licence: string;
+  readonly confidence: Confidence;
+}
+
 /** The data packs, indexed. Made by `parseFacts`; read through the functions beside it. */
 export interface Facts {
   readonly regions: ReadonlyMap<PlaceId, RegionFact>;
   readonly blocs: ReadonlyMap<string, BlocFact>;
   /** By `pairKey`. */
-  readonly rtts: ReadonlyMap<string, { readonly rttMs: number; readonly source: string }>;
+  readonly rtts: ReadonlyMap<string, MeasuredRtt>;
+  readonly countries: ReadonlyMap<string, CountryFact>;
+  readonly clusters: readonly PopulationCluster[];
+  readonly prices: PackOf<'prices'>;
+  readonly transfer: PackOf<'transfer'>;
+  readonly carbon: ReadonlyMap<PlaceId, PackOf<'carbon'>['regions'][number]>;
+  readonly residency: Pick<PackOf<'residency-rules'>, 'groups' | 'rules'>;
+  readonly hazards: PackOf<'hazards'>['zones'];
+  readonly packs: readonly PackInfo[];
 }
-
-/** The packs' file names under `facts/`, in the order that `parseFacts` takes their texts. */
-export const PACKS = ['regions', 'blocs', 'rtt-aws', 'rtt-azure', 'rtt-gcp'] as const;
-export type PackName = (typeof PACKS)[number];
-
-const regionsPack = z.object({
-  pack: z.literal('farshore.facts.regions/v1'),
-  regions: z.array(
-    z.object({
-      id: z.string(),
-      place: z.string(),
-      country: z.string().length(2),
-      lat: z.number().min(-90).max(90),
-      lon: z.number().min(-180).max(180),
-    }),
-  ),
-});
-
-const blocsPack = z.object({
-  pack: z.literal('farshore.facts.blocs/v1'),
-  blocs: z.array(z.object({ id: z.string(), name: z.string(), countries: z.array(z.string().length(2)) })),
-});
-
-const rttPack = z.object({
-  pack: z.literal('farshore.facts.rtt/v1'),
-  provider: z.string(),
-  asOf: z.string(),
-  source: z.string(),
-  rttMs: z.array(z.tuple([z.string(), z.string(), z.number().positive()])),
-});
 
 /** Round trips are kept once per pair, whatever the direction. */
 export const pairKey = (a: PlaceId, b: PlaceId): string => (a < b ? `${a}|${b}` : `${b}|${a}`);
 
-/**
- * Index the texts of the data packs. The packs are part of this program: a text that does not
- * fit its schema is a broken installation, and throws.
- */
-export function parseFacts(texts: Readonly<Record<PackName, string>>): Facts {
-  const regions = regionsPack.parse(JSON.parse(texts.regions)).regions;
-  const blocs = blocsPack.parse(JSON.parse(texts.blocs)).blocs;
-  const rtts = new Map<string, { rttMs: number; source: string }>();
-  for (const name of ['rtt-aws', 'rtt-azure', 'rtt-gcp'] as const) {
-    const pack = rttPack.parse(JSON.parse(texts[name]));
+export const providerOf = (region: PlaceId): string => region.slice(0, region.indexOf(':'));
+
+/** The fact about a region that the caller knows to exist; an unknown one is a bug of the caller. */
+export function regionFact(facts: Pick<Facts, 'regions'>, id: PlaceId): RegionFact {
+  const found = facts.regions.get(id);
+  assert(found !== undefined, `no facts about ${id}`);
+  return found;
+}
+
+type Corrections = PackOf<'corrections'>['corrections'];
+
+/** Index the texts of the data packs. Throws on a text that does not fit: the installation is broken. */
+export function parseFacts(texts: PackTexts): Facts {
+  const packs = Object.fromEntries(PACKS.map((name) => [name, parsePack(name, texts[name])])) as {
+    [N in PackName]: PackOf<N>;
+  };
+  const { corrections } = packs.corrections;
+  return {
+    regions: indexRegions(packs.regions, corrections),
+    blocs: new Map(packs.blocs.blocs.map((bloc) => [bloc.id, { ...bloc, countries: new Set(bloc.countries) }])),
+    rtts: indexRtts([packs['rtt-aws'], packs['rtt-azure'], packs['rtt-gcp']], corrections),
+    countries: new Map(
+      packs.countries.countries.map(([iso2, name, area, population, internetUsers, shareYear, governance]) => [
+        iso2,
+        { iso2, name, area, population, internetUsers, shareYear, governance },
+      ]),
+    ),
+    clusters: packs.population.clusters.map(([country, place, lat, lon, internetUsers]) => ({
+      country,
+      place,
+      lat,
+      lon,
+      internetUsers,
+    })),
+    prices: packs.prices,
+    transfer: packs.transfer,
+    carbon: new Map(packs.carbon.regions.map((row) => [placeId(row[0]), row])),
+    residency: packs['residency-rules'],
+    hazards: packs.hazards.zones,
+    packs: PACKS.map((name) => {
+      const { asOf, source, licence, confidence } = packs[name];
+      return { name, asOf, source, licence, confidence };
+    }),
+  };
+}
+
+function indexRegions(pack: PackOf<'regions'>, corrections: Corrections): Map<PlaceId, RegionFact> {
+  const regions = new Map<PlaceId, RegionFact>();
+  for (const row of pack.regions) {
+    const correction = corrections.find((c) => c.field === 'coordinates' && c.row === row.id);
+    assert(
+      correction?.field !== 'coordinates' || (correction.from[0] === row.lat && correction.from[1] === row.lon),
+      `the correction of ${row.id} does not fit what it corrects`,
+    );
+    const isCorrected = correction?.field === 'coordinates';
+    regions.set(placeId(row.id), {
+      id: placeId(row.id),
+      place: row.place,
+      country: row.country,
+      lat: isCorrected ? correction.to[0] : row.lat,
+      lon: isCorrected ? correction.to[1] : row.lon,
+      zones: row.zones ?? null,
+      pair: row.pair === undefined ? null : placeId(row.pair),
+      optIn: row.optIn,
+      confidence: row.confidence ?? pack.confidence,
+      corrected: isCorrected ? { lat: row.lat, lon: row.lon, why: correction.why } : null,
+    });
+  }
+  return regions;
+}
+
+function indexRtts(packs: readonly PackOf<'rtt-aws'>[], corrections: Corrections): Map<string, MeasuredRtt> {
+  const rtts = new Map<string, MeasuredRtt>();
+  for (const pack of packs) {
+    const source = `facts/rtt-${pack.provider}.json (${pack.asOf})`;
     for (const [a, b, rttMs] of pack.rttMs) {
       const key = pairKey(placeId(`${pack.provider}:${a}`), placeId(`${pack.provider}:${b}`));
-      rtts.set(key, { rttMs, source: `facts/${name}.json (${pack.asOf})` });
+      rtts.set(key, { rttMs, source, asOf: pack.asOf, origin: 'pack' });
     }
   }
-  return {
-    regions: new Map(regions.map((region) => [placeId(region.id), { ...region, id: placeId(region.id) }])),
-    blocs: new Map(blocs.map((bloc) => [bloc.id, { ...bloc, countries: new Set(bloc.countries) }])),
-    rtts,
-  };
+  for (const correction of corrections) {
+    if (correction.field !== 'rttMs') continue;
+    assert(
+      rtts.get(correction.row)?.rttMs === correction.from,
+      `the correction of ${correction.row} does not fit what it corrects`,
+    );
+    rtts.delete(correction.row);
+  }
+  return rtts;
 }

@@ -11,3 +11,21 @@ export function jurisdictions(facts: Facts): readonly string[] {
 /** Does the law of `jurisdiction` (a bloc, or a country's two letters) hold in `country`? */
 export const jurisdictionHolds = (facts: Facts, jurisdiction: string, country: string): boolean =>
   facts.blocs.get(jurisdiction)?.countries.has(country) ?? jurisdiction === country;
+
+export type ResidencyRule = Facts['residency']['rules'][number];
+
+/** Is `country` among the members of `word`: a bloc, a group of the rules (`EU_ADEQUATE`), a country, or `*`? */
+const isMember = (facts: Facts, word: string, country: string): boolean =>
+  word === '*' ||
+  (facts.residency.groups.find((group) => group.id === word)?.countries.includes(country) ??
+    jurisdictionHolds(facts, word, country));
+
+/** The rules of law about data of one class (`personal`, `health`, `payment`, …) of people in `country`. Engineering defaults, not legal advice. */
+export const residencyRulesOf = (facts: Facts, country: string, dataClass: string): readonly ResidencyRule[] =>
+  facts.residency.rules.filter(
+    (rule) => rule.dataClasses.includes(dataClass) && isMember(facts, rule.jurisdiction, country),
+  );
+
+/** May data under `rule` be in `country` without a further legal basis? A rule without a list of places allows every place. */
+export const ruleAllows = (facts: Facts, rule: ResidencyRule, country: string): boolean =>
+  rule.allowed === undefined || rule.allowed.some((word) => isMember(facts, word, country));

@@ -1,7 +1,7 @@
 import { placeId } from '../../base/ids.ts';
 import type { Facts, RegionFact } from '../../facts/facts.ts';
 import { jurisdictionHolds, jurisdictions } from '../../facts/residency.ts';
-import { distanceKm } from '../../facts/rtt.ts';
+import { distanceKm } from '../../facts/geo.ts';
 import type { Draft } from '../draft.ts';
 import { atKey, atValue, didYouMean, type Field, type Finding } from '../finding.ts';
 
