@@ -12,6 +12,7 @@ import type { AgentConfig, Secrets } from '../ports/config.ts';
 import { createLog } from '../telemetry/log.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
 import { processFile } from './process-file.ts';
+import { terminated } from './terminated.ts';
 import { sabotagedDecision } from './sabotage.ts';
 
 /** `farshore agent FILE`: the loop of one node, until SIGTERM. */
@@ -60,9 +61,3 @@ async function pidsOf(keeper: KeeperClient | null): Promise<KeeperPids> {
     return { keeperPid: null, postgresPid: null };
   }
 }
-
-const terminated = (): Promise<void> =>
-  new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
-  });

@@ -12,7 +12,7 @@ import { liveScreen, plainScreen, type Screen } from './demo/screen.ts';
 import { DemoSession, HELP } from './demo/session.ts';
 import { paint } from './paint.ts';
 import { round, seconds, table } from './text.ts';
-import { bringUp, type Running, UP_OPTIONS, upOptions } from './up.ts';
+import { bringUp, type Running, UP_OPTIONS, upOptions, WITH_HAPROXY } from './up.ts';
 import { demoSpecPath } from './which-world.ts';
 
 const USAGE = `Usage: farshore demo [--for DURATION] [options of up]
@@ -27,7 +27,7 @@ const LOOK_EVERY_MS = 1_000;
 
 /** `farshore demo`: `argv` is what follows the verb. Resolves to the exit code. */
 export async function demo(argv: readonly string[]): Promise<number> {
-  const { values } = readArguments(argv, { ...UP_OPTIONS, for: { type: 'string' } }, 0);
+  const { values } = readArguments(argv, { ...UP_OPTIONS, ...WITH_HAPROXY, for: { type: 'string' } }, 0);
   if (values.help === true) {
     process.stdout.write(USAGE);
     return 0;

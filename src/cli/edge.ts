@@ -5,6 +5,7 @@ import type { EdgeConfig, Secrets } from '../ports/config.ts';
 import { createLog } from '../telemetry/log.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
 import { processFile } from './process-file.ts';
+import { terminated } from './terminated.ts';
 
 /** A call to the store never holds up a request: users are served with the last table meanwhile. */
 const STORE_TIMEOUT_MS = 2_000;
@@ -34,9 +35,3 @@ export async function edge(argv: readonly string[]): Promise<number> {
   await store.close();
   return 0;
 }
-
-const terminated = (): Promise<void> =>
-  new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
-  });

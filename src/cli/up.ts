@@ -13,7 +13,7 @@ import { seconds } from './text.ts';
 import { waitUntilReady } from './wait-ready.ts';
 
 const USAGE = `Usage: farshore up FILE [--detach] [--state DIR] [--base-port N] [--postgres-bin DIR] [--etcd-bin PATH]
-                        [--rtt-scale X] [--for-recovery] [--timeout SECONDS]
+                        [--haproxy] [--rtt-scale X] [--for-recovery] [--timeout SECONDS]
 
 Runs a deployment on this machine: every region is its own set of processes, every byte between places crosses a link with the
 real round trip. With data from an earlier run it goes on from there. Ctrl-C stops it; --detach returns when it is ready.
@@ -22,6 +22,7 @@ real round trip. With data from an earlier run it goes on from there. Ctrl-C sto
   --base-port N       first of its ports (default: the next free block from 7800)
   --postgres-bin DIR  a system PostgreSQL, 15 or newer, instead of the one from npm
   --etcd-bin PATH     etcd's program, for a store with several members (default: the one in PATH)
+  --haproxy           a HAProxy beside the edge of each region, driven by Farshore; --haproxy-bin PATH names its program
   --rtt-scale X       links have the real round trips times X (default 1; 0: no distance)
   --for-recovery      with --detach: a world whose store is behind its databases runs on, closed, for \`farshore recover store\`
   --timeout SECONDS   how long to wait until it is ready (default 120); the world goes on after it
@@ -36,6 +37,7 @@ export interface UpOptions {
   readonly basePort: number | undefined;
   readonly postgresBin: string | undefined;
   readonly etcdBin: string | undefined;
+  readonly haproxy: string | true | undefined;
   readonly rttScale: number | undefined;
   readonly timeoutMs: number;
 }
@@ -45,14 +47,16 @@ export const UP_OPTIONS = {
   'base-port': { type: 'string' },
   'postgres-bin': { type: 'string' },
   'etcd-bin': { type: 'string' },
+  'haproxy-bin': { type: 'string' },
   'rtt-scale': { type: 'string' },
   timeout: { type: 'string' },
 } as const;
+export const WITH_HAPROXY = { haproxy: { type: 'boolean' } } as const;
 const UP_FLAGS = { detach: { type: 'boolean' }, 'for-recovery': { type: 'boolean' } } as const;
 
 export function upOptions(
   file: string,
-  values: { readonly [K in keyof typeof UP_OPTIONS]?: string | undefined },
+  values: { readonly [K in keyof typeof UP_OPTIONS]?: string | undefined } & { readonly haproxy?: boolean | undefined },
 ): UpOptions {
   const rttScale = values['rtt-scale'] === undefined ? undefined : Number(values['rtt-scale']);
   if (rttScale !== undefined && !(rttScale >= 0 && rttScale <= 100))
@@ -63,6 +67,7 @@ export function upOptions(
     basePort: wholeNumber('base-port', values['base-port'], 1_024, 32_000),
     postgresBin: values['postgres-bin'],
     etcdBin: values['etcd-bin'],
+    haproxy: values['haproxy-bin'] ?? (values.haproxy === true ? true : undefined),
     rttScale,
     timeoutMs: 1_000 * (wholeNumber('timeout', values.timeout, 1, 86_400) ?? DEFAULT_TIMEOUT_S),
   };
@@ -70,7 +75,7 @@ export function upOptions(
 
 /** `farshore up FILE`: `argv` is what follows the verb. Resolves to the exit code. */
 export async function up(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(argv, { ...UP_OPTIONS, ...UP_FLAGS }, 1);
+  const { values, positionals } = readArguments(argv, { ...UP_OPTIONS, ...WITH_HAPROXY, ...UP_FLAGS }, 1);
   if (values.help === true) {
     process.stdout.write(USAGE);
     return 0;
@@ -127,6 +132,7 @@ export async function bringUp(options: UpOptions, detach: boolean, forRecovery =
     basePort: options.basePort,
     postgresBin: options.postgresBin,
     etcdBin: options.etcdBin,
+    haproxy: options.haproxy,
     rttScale: options.rttScale,
     rttMs: (a, b) => rttMs(facts, a, b).value,
   });

@@ -99,6 +99,23 @@ export interface EdgeConfig {
   }[];
 }
 
+/** What drives the HAProxy of one place. `farshore haproxy FILE`; the same file makes HAProxy's own configuration. */
+export interface HaproxyConfig {
+  readonly place: PlaceId;
+  readonly deployment: string;
+  readonly group: string;
+  readonly storeUrls: readonly string[];
+  readonly storeKind: StoreKind;
+  readonly secretsPath: string;
+  /** HAProxy's socket for commands, and the file that it reads the primary from when it starts. */
+  readonly runtimeSocketPath: string;
+  readonly primaryMapPath: string;
+  /** Where HAProxy's agent checks are answered. */
+  readonly agent: { readonly host: string; readonly port: number };
+  /** Regions that HAProxy has a server for. */
+  readonly regions: readonly PlaceId[];
+}
+
 /** One relay process: connections that processes in `from` open towards `to`. `farshore link FILE`. */
 export interface LinkConfig {
   readonly from: PlaceId;

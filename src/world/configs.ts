@@ -6,6 +6,7 @@ import type { PeerAddresses } from '../ports/agent.ts';
 import type {
   AgentConfig,
   EdgeConfig,
+  HaproxyConfig,
   LinkConfig,
   MemberConfig,
   PostgresConfig,
@@ -28,6 +29,7 @@ import {
   type ProcessPlan,
   type WorldLayout,
 } from './layout.ts';
+import { haproxyFiles } from './haproxy-files.ts';
 import { type StoreLayout, storeDirOf } from './store-layout.ts';
 
 type Plan = Omit<WorldLayout, 'processes'>;
@@ -35,7 +37,19 @@ type Plan = Omit<WorldLayout, 'processes'>;
 /** A file that a process is started with. */
 export interface ConfigFile {
   readonly path: string;
-  readonly content: KeeperConfig | GatewayConfig | AgentConfig | EdgeConfig | LinkConfig | StoreConfig | MemberConfig;
+  /** What is there already stays: a process keeps its last word in it. */
+  readonly keep?: true;
+  readonly content:
+    | KeeperConfig
+    | GatewayConfig
+    | AgentConfig
+    | EdgeConfig
+    | LinkConfig
+    | StoreConfig
+    | MemberConfig
+    | HaproxyConfig
+    // Another program's own language.
+    | string;
 }
 
 /** What starts a process: this Node and the built program. */
@@ -131,6 +145,14 @@ export function planProcesses(
       ['cli/main.js', 'edge'],
       edgeConfig(plan, place),
     );
+    if (plan.haproxyBinary === null) continue;
+    const of = { place: place.id, node: null };
+    const haproxy = haproxyFiles(plan, place, edgeConfig(plan, place));
+    files.push(haproxy.setup, haproxy.map);
+    const argv = [plan.haproxyBinary, '-db', '-f', haproxy.setup.path];
+    const [kind, itsName] = ['haproxy', `${slug(place.id)}-haproxy`] as const;
+    processes.push({ ...base, ...of, kind, name: itsName, argv, logPath: logPath(itsName) });
+    add('haproxy-driver', of, `${itsName}-driver`, ['cli/main.js', 'haproxy'], haproxy.driver);
   }
   return { layout: { ...plan, processes }, files };
 }

@@ -39,6 +39,7 @@ const options = (basePort = 7_800): LayoutOptions => ({
   runAs: null,
   binDir: '/pg/bin',
   etcdBinary: null,
+  haproxyBinary: null,
   libDir: '/pg/lib',
   basePort,
   rttScale: 1,
@@ -161,7 +162,7 @@ describe('layout', () => {
       layout.links.flatMap((link) => Object.values(link.nearNodes).flatMap((ports) => Object.values(ports))),
     );
     for (const { content } of agents) {
-      if (!('peers' in content)) throw new Error('not an agent');
+      if (typeof content === 'string' || !('peers' in content)) throw new Error('not an agent');
       expect(content.peers.length).toBe(3);
       for (const peer of content.peers) expect(near.has(peer.agent.port)).toBe(true);
       expect(content.knobs).toMatchObject({ leaseTtlMs: 4_000, tickMs: 50 });

@@ -4,7 +4,7 @@ import { type Deployment, storePlaces } from '../spec/deployment.ts';
 import { layStore, type StoreLayout } from './store-layout.ts';
 
 /** What listens once per place. A link carries some of them to other places. A member of etcd has a peer door, and a relay to the others'. */
-export type Service = 'edge' | 'app' | 'store' | 'storePeer' | 'storeRelay';
+export type Service = 'edge' | 'app' | 'store' | 'storePeer' | 'storeRelay' | 'haproxy' | 'haproxyAgent';
 
 /** What listens once per node: the doors of its gateway, its agent, its PostgreSQL. */
 export type NodeService = 'rw' | 'ro' | 'api' | 'peer' | 'postgres';
@@ -13,7 +13,16 @@ export type NodeService = 'rw' | 'ro' | 'api' | 'peer' | 'postgres';
 export type LinkedService = Extract<Service, 'app' | 'store' | 'storePeer'>;
 export type LinkedNodeService = Extract<NodeService, 'api' | 'peer' | 'postgres'>;
 
-export type ProcessKind = 'store' | 'link' | 'keeper' | 'gateway' | 'agent' | 'app' | 'edge';
+export type ProcessKind =
+  | 'store'
+  | 'link'
+  | 'keeper'
+  | 'gateway'
+  | 'agent'
+  | 'app'
+  | 'edge'
+  | 'haproxy'
+  | 'haproxy-driver';
 
 /** One agent and, when it owns PostgreSQL, its keeper and gateway. On a site it is the witness. */
 export interface NodeLayout {
@@ -100,6 +109,8 @@ export interface WorldLayout {
   readonly policy: GroupPolicy;
   readonly store: StoreLayout;
   readonly healthPath: string | null;
+  /** HAProxy's program, when each region has one beside its edge. */
+  readonly haproxyBinary: string | null;
   readonly secretsPath: string;
   readonly supervisorSocketPath: string;
   readonly places: readonly PlaceLayout[];
@@ -121,6 +132,8 @@ export interface LayoutOptions {
   readonly basePort: number;
   /** Null when none is needed, or none was found. */
   readonly etcdBinary: string | null;
+  /** Null: no HAProxy beside the edges. */
+  readonly haproxyBinary: string | null;
   /** Links have the real round trips times this; 0 for a world without distance. */
   readonly rttScale: number;
   /** Round trip between two places in milliseconds. */
@@ -153,6 +166,7 @@ export function layOut(deployment: Deployment, options: LayoutOptions): Omit<Wor
     policy: policyOf(deployment, places),
     store: layStore(storePlaces(deployment), options.etcdBinary, (a, b) => options.rttMs(a, b) * options.rttScale),
     healthPath: deployment.application?.healthPath ?? null,
+    haproxyBinary: options.haproxyBinary,
     secretsPath: `${options.stateDir}/secrets.json`,
     supervisorSocketPath: `${options.runDir}/supervisor.sock`,
     places,
@@ -222,6 +236,8 @@ const PORT_ORDER: readonly (Service | NodeService)[] = [
   'store',
   'storePeer',
   'storeRelay',
+  'haproxy',
+  'haproxyAgent',
 ];
 const DATA_SERVICES: readonly NodeService[] = ['rw', 'ro', 'api', 'peer', 'postgres'];
 
@@ -232,8 +248,9 @@ interface WantedPlace {
   readonly nodes: readonly { readonly id: NodeId; readonly services: readonly NodeService[] }[];
 }
 
-function wantedPlaces(deployment: Deployment): readonly WantedPlace[] {
-  const served: readonly Service[] = deployment.application !== null ? ['edge', 'app'] : [];
+function wantedPlaces(deployment: Deployment, withHaproxy: boolean): readonly WantedPlace[] {
+  const haproxy: readonly Service[] = withHaproxy ? ['haproxy', 'haproxyAgent'] : [];
+  const served: readonly Service[] = deployment.application !== null ? ['edge', 'app', ...haproxy] : [];
   const member: readonly Service[] =
     storePlaces(deployment).length === 1 ? ['store'] : ['store', 'storePeer', 'storeRelay'];
   return [
@@ -253,7 +270,7 @@ function wantedPlaces(deployment: Deployment): readonly WantedPlace[] {
 }
 
 function layPlaces(deployment: Deployment, options: LayoutOptions, ports: PortCounter): readonly PlaceLayout[] {
-  const wanted = wantedPlaces(deployment);
+  const wanted = wantedPlaces(deployment, options.haproxyBinary !== null);
   const owners = wanted.flatMap((place) => [place, ...place.nodes]);
   const portOf = new Map<string, number>();
   for (const service of PORT_ORDER)

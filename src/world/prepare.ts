@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, statfsSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, statfsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { asFarshoreError } from '../database/postgres/files.ts';
 import { locateBinaries } from '../database/postgres/locate-binaries.ts';
 import { chooseRunAs, type RunAs, reachableFor } from '../database/postgres/run-as.ts';
 import { type Deployment, storePlaces } from '../spec/deployment.ts';
-import { locateEtcd } from './locate-etcd.ts';
+import { locateEtcd, locateHaproxy } from './locate-program.ts';
 import { type ConfigFile, planProcesses } from './configs.ts';
 import { portIsFree } from './free-ports.ts';
 import { dataNodesOf, layOut, type LayoutOptions, type WorldLayout } from './layout.ts';
@@ -32,6 +32,8 @@ export interface WorldOptions {
   readonly postgresBin?: string | undefined;
   /** etcd's program; looked for in PATH when it is not given. Used only by a store with several members. */
   readonly etcdBin?: string | undefined;
+  /** A HAProxy beside the edge of each region: `true`, the one of this machine; or its program. */
+  readonly haproxy?: string | true | undefined;
   /** Links have the real round trips times this (default 1); 0 for a world without distance. */
   readonly rttScale?: number | undefined;
   readonly rttMs: (a: PlaceId, b: PlaceId) => number;
@@ -62,7 +64,19 @@ export async function prepareWorld(deployment: Deployment, options: WorldOptions
     cacheDir: runAs === null ? cacheDir() : '/var/lib/farshore',
   });
   const etcdBinary = storePlaces(deployment).length > 1 ? locateEtcd(options.etcdBin, process.env['PATH']) : null;
-  const fixed = { etcdBinary, id, stateDir, runDir, dataRoot, runAs, binDir, libDir, rttMs: options.rttMs };
+  const haproxyBinary = options.haproxy === undefined ? null : locateHaproxy(options.haproxy, process.env['PATH']);
+  const fixed = {
+    etcdBinary,
+    haproxyBinary,
+    id,
+    stateDir,
+    runDir,
+    dataRoot,
+    runAs,
+    binDir,
+    libDir,
+    rttMs: options.rttMs,
+  };
   const rttScale = options.rttScale ?? saved?.rttScale ?? 1;
   const draft: LayoutOptions = { ...fixed, rttScale, specPath: resolve(options.specPath), basePort: DEFAULT_BASE_PORT };
   const basePort = await choosePorts(options.basePort ?? saved?.basePort ?? null, layOut(deployment, draft).portCount);
@@ -161,5 +175,8 @@ function makeFolders(layout: WorldLayout): void {
 }
 
 function writeFiles(files: readonly ConfigFile[]): void {
-  for (const { path, content } of files) writeWhole(path, JSON.stringify(content, null, 1));
+  for (const { path, content, keep } of files) {
+    if (keep === true && existsSync(path)) continue;
+    writeWhole(path, typeof content === 'string' ? content : JSON.stringify(content, null, 1));
+  }
 }

@@ -197,6 +197,7 @@ const furtherNode = (place: PlaceLayout, node: NodeId | null): string =>
 /** What a person can open. Passwords are in the state directory, never here. */
 const PEOPLE: Partial<Record<Service | NodeService, (port: number) => string>> = {
   edge: (port) => `http://${HOST}:${port}`,
+  haproxy: (port) => `http://${HOST}:${port}`,
   rw: (port) => `postgres://app@${HOST}:${port}/app`,
   ro: (port) => `postgres://app@${HOST}:${port}/app`,
   app: (port) => `http://${HOST}:${port}`,

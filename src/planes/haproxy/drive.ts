@@ -1,0 +1,141 @@
+import type { AddressInfo, Server } from 'node:net';
+import type { Clock } from '../../base/clock.ts';
+import { FarshoreError, messageOf } from '../../base/errors.ts';
+import type { PlaceId } from '../../base/ids.ts';
+import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
+import type { HaproxyConfig } from '../../ports/config.ts';
+import type { Coordination } from '../../ports/coordination.ts';
+import { keysOf, type RouteTable } from '../../ports/records.ts';
+import { TableWatch } from '../edge/table-watch.ts';
+import { serveAgentChecks } from './agent-check.ts';
+import { NOBODY } from './config-file.ts';
+import { type Desired, desiredOf } from './desired.ts';
+import { keepMap } from './map-file.ts';
+import { ask, commandsFor, readActual } from './runtime.ts';
+
+/** HAProxy is compared with the table this often, whatever changed: it may have been started again, or somebody else may have a hand in it. */
+const COMPARE_EVERY_MS = 1_000;
+const REREAD_TABLE_EVERY_MS = 2_000;
+const RETRY_STORE_MS = 250;
+
+/** How to reach the store is the business of whoever connects it. */
+type DrivenConfig = Omit<HaproxyConfig, 'storeUrls' | 'storeKind' | 'secretsPath'>;
+
+export interface HaproxyDriver {
+  /** Where agent checks are answered. */
+  readonly agentPort: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Drives a HAProxy that runs with the configuration of `haproxyConfig`: keeps its map and its servers' states as the route table
+ * says, without a reload. HAProxy goes on as it is when this process or the store is gone.
+ * @param say one line about a change or about trouble, never twice in a row the same
+ * @throws FarshoreError FSH_PORT_IN_USE
+ */
+export async function driveHaproxy(
+  config: DrivenConfig,
+  coordination: Coordination,
+  clock: Clock,
+  say: (text: string) => void,
+): Promise<HaproxyDriver> {
+  const driver = new Driver(config, coordination, clock, say);
+  await driver.listen();
+  return driver;
+}
+
+class Driver implements HaproxyDriver {
+  readonly #config: DrivenConfig;
+  readonly #clock: Clock;
+  readonly #say: (text: string) => void;
+  readonly #watch: TableWatch;
+  readonly #agent: Server;
+  readonly #stopping = new AbortController();
+  readonly #loop: Promise<void>;
+  #wake: AbortController = new AbortController();
+  #table: RouteTable | null = null;
+  #desired: Desired | null = null;
+  #said = '';
+
+  constructor(config: DrivenConfig, coordination: Coordination, clock: Clock, say: (text: string) => void) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#say = say;
+    this.#agent = serveAgentChecks((region) => this.#desired?.reads.get(region as PlaceId));
+    this.#watch = new TableWatch({
+      coordination,
+      clock,
+      key: keysOf(config.deployment, config.group).routes,
+      rereadEveryMs: REREAD_TABLE_EVERY_MS,
+      retryStoreMs: RETRY_STORE_MS,
+      onTable: (text) => this.#offer(text),
+    });
+    this.#loop = this.#run();
+  }
+
+  get agentPort(): number {
+    return (this.#agent.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  listen(): Promise<void> {
+    const { host, port } = this.#config.agent;
+    return new Promise((resolve, reject) => {
+      this.#agent.once('error', (error) => {
+        void this.close();
+        const taken = 'code' in error && error.code === 'EADDRINUSE';
+        reject(taken ? new FarshoreError('FSH_PORT_IN_USE', `port ${port} on ${host} is taken`, error) : error);
+      });
+      this.#agent.listen(port, host, () => resolve());
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake.abort();
+    this.#watch.stop();
+    this.#agent.close();
+    await this.#loop;
+  }
+
+  #offer(text: string): void {
+    const parsed = parseRouteTable(text);
+    if (!parsed.ok) return this.#tell(`a route table is refused, the last one stays: ${parsed.error}`);
+    if (!isNewer(this.#table, parsed.value)) return;
+    this.#table = parsed.value;
+    this.#desired = desiredOf(parsed.value, this.#config.place, this.#config.regions);
+    this.#wake.abort();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#wake = new AbortController();
+      if (this.#desired !== null) await this.#apply(this.#desired);
+      if (this.#stopping.signal.aborted) return;
+      // A table that came meanwhile has aborted this already, and is applied at once.
+      await this.#clock.sleep(COMPARE_EVERY_MS, this.#wake.signal).catch(() => undefined);
+    }
+  }
+
+  async #apply(desired: Desired): Promise<void> {
+    const { runtimeSocketPath: socket, primaryMapPath: map } = this.#config;
+    try {
+      await keepMap(map, desired.primary ?? NOBODY);
+    } catch (error) {
+      this.#tell(`the map for the next start of HAProxy cannot be written: ${messageOf(error)}`);
+    }
+    const actual = await readActual(socket, map);
+    if (!actual.ok) return this.#tell(`HAProxy does not answer (${actual.error}); it is told again when it does`);
+    const commands = commandsFor(desired, actual.value, map);
+    for (const command of commands) {
+      const answer = await ask(socket, command);
+      const trouble = answer.ok ? answer.value : answer.error;
+      if (trouble !== '') return this.#tell(`"${command}" failed: ${trouble}`);
+    }
+    if (commands.length > 0) this.#tell(`writes go to ${desired.primary ?? 'nobody'}; ${commands.join('; ')}`);
+  }
+
+  #tell(text: string): void {
+    if (text !== this.#said) this.#say(text);
+    this.#said = text;
+  }
+}
