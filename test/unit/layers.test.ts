@@ -17,7 +17,10 @@ const FOLDERS: Readonly<Record<string, { readonly pure: boolean; readonly mayImp
   database: { pure: false, mayImport: ['base', 'ports', 'telemetry'] },
   planes: { pure: false, mayImport: ['base', 'ports', 'decide', 'telemetry'] },
   agent: { pure: false, mayImport: ['base', 'ports', 'decide', 'telemetry'] },
-  world: { pure: false, mayImport: ['base', 'ports', 'facts', 'spec', 'coordination', 'database', 'telemetry'] },
+  world: {
+    pure: false,
+    mayImport: ['base', 'ports', 'facts', 'spec', 'coordination', 'database', 'planes', 'telemetry'],
+  },
   drills: {
     pure: false,
     mayImport: ['base', 'ports', 'facts', 'spec', 'decide', 'coordination', 'database', 'telemetry', 'world'],
