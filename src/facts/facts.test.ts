@@ -46,12 +46,12 @@ describe('rttMs', () => {
     expect(known('gcp:europe-west1', 'gcp:europe-west4').source).toContain('2019');
   });
 
-  test('across providers, and for unmeasured regions, the distance decides', () => {
+  test('across providers, and for unmeasured regions, measured pairs nearby decide', () => {
     const across = rttMs(facts, placeId('aws:us-east-1'), placeId('gcp:europe-west4'));
-    expect(across.method).toBe('distance');
-    expect(across.value).toBeGreaterThan(80);
-    expect(across.value).toBeLessThan(130);
-    expect(rttMs(facts, placeId('aws:ap-east-2'), placeId('aws:us-east-1')).method).toBe('distance');
+    expect(across.method).toBe('triangulated');
+    expect(across.value).toBeGreaterThan(75);
+    expect(across.value).toBeLessThan(95);
+    expect(rttMs(facts, placeId('aws:ap-east-2'), placeId('aws:us-east-1')).method).toBe('triangulated');
   });
 
   test('an unknown place is a bug of the caller', () => {

@@ -1,6 +1,7 @@
 import { placeId, type PlaceId } from '../base/ids.ts';
 import { assert } from '../base/result.ts';
 import type { Point } from './geo.ts';
+import type { Fit } from './latency/residuals.ts';
 import { PACKS, parsePack, type Confidence, type PackName, type PackOf, type PackTexts } from './packs.ts';
 
 /** A place that a provider runs a region in. Coordinates are of the city, in degrees. */
@@ -77,6 +78,10 @@ export interface Facts {
   readonly carbon: ReadonlyMap<PlaceId, PackOf<'carbon'>['regions'][number]>;
   readonly residency: Pick<PackOf<'residency-rules'>, 'groups' | 'rules'>;
   readonly hazards: PackOf<'hazards'>['zones'];
+  /** Where cables go: the latency model's ways. */
+  readonly backbone: Pick<PackOf<'backbone'>, 'hubs' | 'edges'>;
+  /** What the latency model found in the packs' round trips; empty: it starts from nothing. */
+  readonly latencyFit: Fit;
   readonly packs: readonly PackInfo[];
 }
 
@@ -122,6 +127,8 @@ export function parseFacts(texts: PackTexts): Facts {
     carbon: new Map(packs.carbon.regions.map((row) => [placeId(row[0]), row])),
     residency: packs['residency-rules'],
     hazards: packs.hazards.zones,
+    backbone: packs.backbone,
+    latencyFit: new Map(packs['latency-fit'].pairs.map(([key, weight, trust]) => [key, { weight, trust }])),
     packs: PACKS.map((name) => {
       const { asOf, source, licence, confidence } = packs[name];
       return { name, asOf, source, licence, confidence };

@@ -16,6 +16,8 @@ export const PACKS = [
   'carbon',
   'residency-rules',
   'hazards',
+  'backbone',
+  'latency-fit',
 ] as const;
 export type PackName = (typeof PACKS)[number];
 
@@ -169,6 +171,16 @@ export const packSchemas = {
         confidence,
       }),
     ),
+  }),
+  backbone: pack('backbone', {
+    /** Name, latitude, longitude. */
+    hubs: z.array(z.tuple([z.string(), latitude, longitude])),
+    /** Two hubs, and how much longer than the great circle the way counts. */
+    edges: z.array(z.union([z.tuple([z.string(), z.string()]), z.tuple([z.string(), z.string(), z.number().min(1)])])),
+  }),
+  'latency-fit': pack('latency-fit', {
+    /** Pair, weight, trust: what `fitResiduals` finds in the other packs. */
+    pairs: z.array(z.tuple([z.string(), z.number(), z.number().min(0).max(1)])),
   }),
 } as const satisfies Record<PackName, z.ZodType>;
 
