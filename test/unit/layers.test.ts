@@ -23,7 +23,7 @@ const FOLDERS: Readonly<Record<string, { readonly pure: boolean; readonly mayImp
   },
   drills: {
     pure: false,
-    mayImport: ['base', 'ports', 'facts', 'spec', 'decide', 'coordination', 'database', 'telemetry', 'world'],
+    mayImport: ['base', 'ports', 'facts', 'spec', 'decide', 'coordination', 'database', 'planes', 'telemetry', 'world'],
   },
   cli: {
     pure: false,

@@ -68,7 +68,6 @@ const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   '  option http-keep-alive',
   '  http-reuse safe',
   '  option redispatch 1',
-  '  option splice-auto',
   '  timeout http-request 10s',
   '  timeout http-keep-alive 60s',
   '  timeout client 60s',
@@ -86,10 +85,8 @@ const frontendSection = (setup: HaproxySetup): readonly string[] => [
   'frontend users',
   `  bind ${setup.listen.host}:${setup.listen.port}`,
   '  acl safe method GET HEAD OPTIONS',
-  `  http-request set-var(txn.primary) ${quote(`str(primary),map_str(${argument(setup.primaryMapPath)},${NOBODY})`)}`,
-  '  http-request del-header x-forwarded-proto',
+  `  http-request set-var(txn.primary) ${quote(`str(primary),map_str(${argument(setup.primaryMapPath)},${NOBODY})`)} unless safe`,
   '  http-request set-header x-forwarded-proto http',
-  '  http-request set-header x-forwarded-host %[req.hdr(host)] if { req.hdr(host) -m found }',
   '  option forwardfor',
   `  use_backend ${LAST_RESORT} if safe { nbsrv(${READS}) eq 0 }`,
   `  use_backend ${READS} if safe`,
@@ -104,11 +101,12 @@ function readsSection(setup: HaproxySetup, nearestFirst: readonly Upstream[]): r
   const [first] = nearestFirst;
   return [
     `backend ${READS}`,
+    // A connection that an earlier request left may be dead by now: safe requests are tried again, so they may use any.
+    '  http-reuse always',
     '  timeout server 2s',
     '  retries 10',
     `  retry-on ${RETRIED}`,
     `  http-response set-header x-farshore-region %[srv_name]`,
-    '  http-response set-header x-farshore-why haproxy-nearest',
     ...nearestFirst.map((it) => serverLine(it, [...agentWords(setup, it), ...(it === first ? [] : ['backup'])])),
   ];
 }
@@ -121,7 +119,6 @@ const lastResortSection = (setup: HaproxySetup, nearestFirst: readonly Upstream[
   '  retries 10',
   `  retry-on ${RETRIED}`,
   '  http-response set-header x-farshore-region %[srv_name]',
-  '  http-response set-header x-farshore-why haproxy-all-unhealthy',
   ...nearestFirst.map((it) => serverLine(it, ['no-check', ...agentWords(setup, it)])),
 ];
 
@@ -132,7 +129,6 @@ const writesSection = (upstream: Upstream): readonly string[] => [
   '  retries 3',
   '  retry-on conn-failure',
   `  http-response set-header x-farshore-region ${upstream.region}`,
-  '  http-response set-header x-farshore-why haproxy-primary',
   ownAnswer(
     'error',
     502,
