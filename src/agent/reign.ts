@@ -1,4 +1,4 @@
-import { placeOf, type NodeId } from '../base/ids.ts';
+import { placeOf, type NodeId, type PlaceId } from '../base/ids.ts';
 import type { Lsn } from '../base/lsn.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
 import type { Order } from '../ports/agent.ts';
@@ -69,6 +69,10 @@ async function whyNotMine(me: NodeId, group: GroupStore, order: Order): Promise<
   return null;
 }
 
+type State = RouteTable['regions'][number]['state'];
+const stateOf = (before: RouteTable | null, region: PlaceId): State =>
+  before?.regions.find((each) => each.id === region)?.state ?? 'serving';
+
 /** Writes the route table of a reign that has just opened. Compares the epoch, so a reign that is over writes nothing. */
 export async function publishRoutes(
   group: GroupStore,
@@ -82,7 +86,12 @@ export async function publishRoutes(
     generation: (before?.generation ?? 0) + 1,
     epoch: reign.epoch,
     primary: { node: me, region: placeOf(me) },
-    regions: policy.regions.map((region) => ({ ...region, state: 'serving' as const })),
+    // What an operator holds stays held, but for the region that alone can take writes now: nobody would be served.
+    regions: policy.regions.map((region) => ({
+      ...region,
+      state: region.id === placeOf(me) ? ('serving' as const) : stateOf(before, region.id),
+    })),
+    released: before?.released ?? 0,
     reason: { code: 'primary-opened', text: why },
   };
   const { keys } = group;

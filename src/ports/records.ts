@@ -1,6 +1,7 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Lsn } from '../base/lsn.ts';
 import type { Reason } from '../base/reason.ts';
+import type { RoutingPolicy, TrafficRamp } from './routing.ts';
 
 /** The records of one group in the store (protocol P1). JSON values under `/farshore/<deployment>/<group>/`. */
 export interface EpochRecord {
@@ -143,6 +144,12 @@ export interface RouteTable {
     readonly weight: number;
     readonly state: 'serving' | 'drained';
   }[];
+  /** Absent: written before there were policies; then the nearest region serves. */
+  readonly routing?: RoutingPolicy;
+  /** Reads that return to a region by and by; writes follow the primary at once. */
+  readonly ramp?: TrafficRamp | null;
+  /** With a manual failback: how often a person has let regions back. A plane forgets which had failed when it grows. */
+  readonly released?: number;
   readonly reason: { readonly code: string; readonly text: string };
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Detector, DETECTOR_POLICY as POLICY, newDetector, type Sample, signal } from './detector.ts';
+import { type Detector, DETECTOR_POLICY as POLICY, forgive, newDetector, type Sample, signal } from './detector.ts';
 
 const check = (ok: boolean, atMs = 0): Sample => ({ ok, source: 'check', code: ok ? 'ok' : 'timeout', atMs });
 const request = (ok: boolean, atMs = 0): Sample => ({ ok, source: 'request', code: ok ? 'ok' : 'connect', atMs });
@@ -87,4 +87,15 @@ test('property: never from unhealthy to healthy with fewer than `rise` good chec
       }
     }),
   );
+});
+
+test('a region that came back is marked as such, until a person forgives it; a new one never is', () => {
+  const fresh = signal(newDetector(0), { ok: true, source: 'check', code: 'ok', atMs: 1 });
+  expect(fresh.verdict.recovered).toBe(false);
+  expect(forgive(fresh)).toBe(fresh);
+  let detector = fresh;
+  for (let i = 0; i < 2; i += 1) detector = signal(detector, { ok: false, source: 'check', code: 'reset', atMs: 2 });
+  for (let i = 0; i < 4; i += 1) detector = signal(detector, { ok: true, source: 'check', code: 'ok', atMs: 3 });
+  expect(detector.verdict).toMatchObject({ state: 'healthy', recovered: true });
+  expect(forgive(detector).verdict).toMatchObject({ state: 'healthy', recovered: false });
 });

@@ -39,6 +39,8 @@ export const DETECTOR_POLICY: DetectorPolicy = { fall: 2, rise: 4, bucket: 6, le
 export interface Verdict {
   readonly state: 'unknown' | 'healthy' | 'unhealthy';
   readonly sinceMs: number;
+  /** It was unhealthy before: hold-down, slow start and manual failback are about such a region, and not about a new one. */
+  readonly recovered: boolean;
   readonly why: Reason;
 }
 
@@ -51,9 +53,18 @@ export interface Detector {
 }
 
 export function newDetector(nowMs: number): Detector {
-  const verdict: Verdict = { state: 'unknown', sinceMs: nowMs, why: because('unseen', 'nothing was seen of it yet') };
+  const verdict: Verdict = {
+    state: 'unknown',
+    sinceMs: nowMs,
+    recovered: false,
+    why: because('unseen', 'nothing was seen of it yet'),
+  };
   return { verdict, missesInRow: 0, goodInRow: 0, bucketFill: 0 };
 }
+
+/** A person lets the region serve again: what it did before is forgotten. */
+export const forgive = (detector: Detector): Detector =>
+  detector.verdict.recovered ? { ...detector, verdict: { ...detector.verdict, recovered: false } } : detector;
 
 /** Takes one sample in. Returns the same object when nothing changed, so that the busy case costs nothing. */
 export function signal(detector: Detector, sample: Sample, policy: DetectorPolicy = DETECTOR_POLICY): Detector {
@@ -96,5 +107,6 @@ function miss(detector: Detector, sample: Sample, policy: DetectorPolicy): Detec
 }
 
 function turned(state: 'healthy' | 'unhealthy', sample: Sample, why: Reason): Detector {
-  return { verdict: { state, sinceMs: sample.atMs, why }, missesInRow: 0, goodInRow: 0, bucketFill: 0 };
+  const recovered = state === 'healthy' && why.code === 'rose';
+  return { verdict: { state, sinceMs: sample.atMs, recovered, why }, missesInRow: 0, goodInRow: 0, bucketFill: 0 };
 }

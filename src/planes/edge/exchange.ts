@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PlaceId } from '../../base/ids.ts';
+import type { Route } from '../../decide/routing/world.ts';
 import { bodyOf } from './request-body.ts';
 import { headersForRegion, originForm } from './headers.ts';
-import type { SteeredRoute } from './steering.ts';
 import type { OutgoingRequest } from './upstream.ts';
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -55,11 +55,11 @@ export class Exchange {
   }
 
   /** What the edge adds to an answer: who gave it, and why it was asked, as short codes. */
-  addedHeaders(region: PlaceId, route: SteeredRoute): Record<string, string> {
+  addedHeaders(region: PlaceId, route: Route): Record<string, string> {
     return { 'x-farshore-region': region, 'x-farshore-why': this.why(route) };
   }
 
-  why(route: SteeredRoute): string {
+  why(route: Route): string {
     return [route.codes, ...this.#failed].join(',');
   }
 }

@@ -1,13 +1,14 @@
 import type { Clock } from '../../base/clock.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { earn, newRetryBudget, type RetryBudget, spend } from '../../decide/routing/retry-budget.ts';
+import type { Route } from '../../decide/routing/world.ts';
 import type { AttemptEnd } from './attempt.ts';
 import type { Changes } from './changes.ts';
 import { type Counters, newCounters } from './counters.ts';
 import type { Exchange } from './exchange.ts';
 import type { EdgeLimits } from './limits.ts';
 import { answerItself } from './own-answers.ts';
-import type { SteeredRoute, Steering } from './steering.ts';
+import type { Steering } from './steering.ts';
 import type { Upstream } from './upstream.ts';
 
 const FIRST_PAUSE_MS = 20;
@@ -126,7 +127,7 @@ export class Forwarder {
   async #try(
     exchange: Exchange,
     region: PlaceId,
-    route: SteeredRoute,
+    route: Route,
     timeoutMs: number,
     othersLeft: boolean,
   ): Promise<Tried> {
@@ -191,7 +192,7 @@ export class Forwarder {
     return left !== null;
   }
 
-  #readFailed(exchange: Exchange, route: SteeredRoute, failed: Failed | null): void {
+  #readFailed(exchange: Exchange, route: Route, failed: Failed | null): void {
     if (exchange.clientGone) return;
     if (failed?.code === 'invalid') return this.#invalid(exchange, route, failed);
     this.counters.failedReads += 1;
@@ -200,11 +201,11 @@ export class Forwarder {
     answerItself(exchange, route, { status, code: 'no-region-answered', text, outcome: null });
   }
 
-  #invalid(exchange: Exchange, route: SteeredRoute, failed: Failed): void {
+  #invalid(exchange: Exchange, route: Route, failed: Failed): void {
     answerItself(exchange, route, { status: 400, code: 'invalid-request', text: failed.text, outcome: 'refused' });
   }
 
-  #refused(exchange: Exchange, route: SteeredRoute): void {
+  #refused(exchange: Exchange, route: Route): void {
     if (exchange.clientGone) return;
     this.counters.refusedWrites += 1;
     const why = route.why.at(-1)?.text ?? 'no region may accept writes now';
@@ -212,7 +213,7 @@ export class Forwarder {
     answerItself(exchange, route, { status: 503, code: 'refused', text, outcome: 'refused' });
   }
 
-  #outcomeUnknown(exchange: Exchange, route: SteeredRoute, region: PlaceId, failed: Failed): void {
+  #outcomeUnknown(exchange: Exchange, route: Route, region: PlaceId, failed: Failed): void {
     this.counters.unknownWrites += 1;
     const text = `the write was sent to ${region}, which gave no whole answer (${failed.text}); it may have been carried out`;
     answerItself(exchange, route, { status: 502, code: 'outcome-unknown', text, outcome: 'unknown' });

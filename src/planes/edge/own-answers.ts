@@ -1,5 +1,5 @@
+import type { Route } from '../../decide/routing/world.ts';
 import type { Exchange } from './exchange.ts';
-import type { SteeredRoute } from './steering.ts';
 
 /**
  * The answers that the edge gives itself. `x-farshore-outcome` tells a machine what became of the request:
@@ -12,7 +12,7 @@ interface OwnAnswer {
   readonly outcome: 'refused' | 'unknown' | null;
 }
 
-export function answerItself(exchange: Exchange, route: SteeredRoute, answer: OwnAnswer): void {
+export function answerItself(exchange: Exchange, route: Route, answer: OwnAnswer): void {
   const { response } = exchange;
   if (response.destroyed || response.headersSent) return;
   const body = `${JSON.stringify({ code: answer.code, why: answer.text })}\n`;

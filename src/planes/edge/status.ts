@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { PlaceId } from '../../base/ids.ts';
 import type { Reason } from '../../base/reason.ts';
 import type { RouteTable } from '../../ports/records.ts';
+import type { Route } from '../../decide/routing/world.ts';
 import type { Counters } from './counters.ts';
-import type { SteeredRoute } from './steering.ts';
 
 export const STATUS_PATH = '/.farshore/edge';
 
@@ -22,7 +22,7 @@ export interface EdgeStatus {
     | null;
   readonly store: { readonly state: 'reachable' | 'trouble'; readonly why: string | null };
   readonly refusedTables: { readonly count: number; readonly last: string | null };
-  readonly routes: Readonly<Record<'read' | 'write', Pick<SteeredRoute, 'candidates' | 'why'>>>;
+  readonly routes: Readonly<Record<'read' | 'write', Pick<Route, 'candidates' | 'why'>>>;
   readonly regions: readonly {
     readonly id: PlaceId;
     readonly health: 'unknown' | 'healthy' | 'unhealthy';

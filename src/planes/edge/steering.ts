@@ -2,19 +2,18 @@ import type { Clock } from '../../base/clock.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
 import { type Detector, newDetector, type Sample, signal, type Verdict } from '../../decide/health/detector.ts';
-import { type Route, route } from '../../decide/routing/route.ts';
+import { ANYBODY, bookOf } from '../../decide/routing/route.ts';
+import { Router } from '../../decide/routing/router.ts';
 import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
+import type { Client, LatencyBook, Route } from '../../decide/routing/world.ts';
 import type { RouteTable } from '../../ports/records.ts';
 
-/** A route with its codes as the `x-farshore-why` header shows them. */
-export interface SteeredRoute extends Route {
-  readonly codes: string;
-}
-
-const NO_TABLE: SteeredRoute = {
+const NO_TABLE: Route = {
   candidates: [],
   why: [because('no-table', 'this edge has not read a route table yet')],
   codes: 'no-table',
+  wanted: null,
+  refusal: 'no-table',
 };
 
 /**
@@ -24,7 +23,7 @@ const NO_TABLE: SteeredRoute = {
 export class Steering {
   readonly #clock: Clock;
   readonly #place: PlaceId;
-  readonly #rtt: ReadonlyMap<PlaceId, number>;
+  readonly #latency: LatencyBook;
   readonly #detectors: Map<PlaceId, Detector>;
   readonly #onChange: () => void;
   #table: RouteTable | null = null;
@@ -36,7 +35,7 @@ export class Steering {
   constructor(clock: Clock, place: PlaceId, rtt: ReadonlyMap<PlaceId, number>, onChange: () => void) {
     this.#clock = clock;
     this.#place = place;
-    this.#rtt = rtt;
+    this.#latency = bookOf(rtt);
     this.#onChange = onChange;
     const nowMs = clock.nowMs();
     this.#detectors = new Map([...rtt.keys()].map((region) => [region, newDetector(nowMs)]));
@@ -46,7 +45,7 @@ export class Steering {
     return this.#table;
   }
 
-  get routes(): { readonly read: SteeredRoute; readonly write: SteeredRoute } {
+  get routes(): { readonly read: Route; readonly write: Route } {
     return this.#routes;
   }
 
@@ -98,10 +97,18 @@ export class Steering {
     this.#onChange();
   }
 
-  #steer(method: 'read' | 'write'): SteeredRoute {
+  #steer(method: Client['method']): Route {
     if (this.#table === null) return NO_TABLE;
-    const health = new Map([...this.#detectors].map(([region, detector]) => [region, detector.verdict]));
-    const { candidates, why } = route(this.#table, { method, from: this.#place }, health, this.#rtt);
-    return { candidates, why, codes: [...new Set(why.map((reason) => reason.code))].join(',') };
+    const router = new Router({
+      table: this.#table,
+      from: this.#place,
+      health: new Map([...this.#detectors].map(([region, detector]) => [region, detector.verdict])),
+      latency: this.#latency,
+      load: new Map(),
+      leaders: new Map(),
+      acceptedAtMs: this.#acceptedAtMs,
+      nowMs: this.#clock.nowMs(),
+    });
+    return router.route({ ...ANYBODY, method });
   }
 }

@@ -26,7 +26,12 @@ const table = (primary: PlaceId | null, regions: readonly Region[]): RouteTable 
   regions,
   reason: because('test', 'test'),
 });
-const verdict = (state: Verdict['state'], sinceMs = 0): Verdict => ({ state, sinceMs, why: because(state, state) });
+const verdict = (state: Verdict['state'], sinceMs = 0): Verdict => ({
+  state,
+  sinceMs,
+  recovered: false,
+  why: because(state, state),
+});
 const health = (states: Partial<Record<string, Verdict>>): Map<PlaceId, Verdict> =>
   new Map(Object.entries(states).flatMap(([id, value]) => (value === undefined ? [] : [[placeId(id), value]])));
 const read = { method: 'read', from: A } as const;

@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Address, canonical, clientKey, parseAddress, parseNetwork } from './address.ts';
+import { compileGeo, type GeoRows, NO_ROWS } from './geo-table.ts';
+
+const at = (text: string): Address => {
+  const address = parseAddress(text);
+  if (address === null) throw new Error(`no address: ${text}`);
+  return address;
+};
+const v4 = (word: number): Address => ({ family: 4, words: [word >>> 0] });
+
+describe('addresses', () => {
+  test.each([
+    ['203.0.113.9', 4, [0xcb007109]],
+    ['::', 6, [0, 0, 0, 0]],
+    ['2001:db8::9', 6, [0x20010db8, 0, 0, 9]],
+    ['1:2:3:4:5:6:7:8', 6, [0x10002, 0x30004, 0x50006, 0x70008]],
+    ['::ffff:203.0.113.9', 6, [0, 0, 0xffff, 0xcb007109]],
+    ['fe80::1%eth0', 6, [0xfe800000, 0, 0, 1]],
+  ])('reads %s', (text, family, words) => {
+    expect(parseAddress(text)).toEqual({ family, words });
+  });
+
+  test.each([
+    '',
+    '1.2.3',
+    '1.2.3.256',
+    '01.2.3.4',
+    '1.2.3.4.5',
+    '1::2::3',
+    '1:2:3:4:5:6:7',
+    '12345::',
+    ':',
+    '1.2.3.4::',
+    'g::',
+  ])('refuses %j', (text) => {
+    expect(parseAddress(text)).toBeNull();
+  });
+
+  test('tunnels are seen through: mapped, NAT64, 6to4, Teredo', () => {
+    const inside = at('203.0.113.9');
+    expect(canonical(at('::ffff:203.0.113.9'))).toEqual(inside);
+    expect(canonical(at('64:ff9b::cb00:7109'))).toEqual(inside);
+    expect(canonical(at('2002:cb00:7109::1'))).toEqual(inside);
+    expect(canonical(at('2001:0:1:2:3:4:34ff:8ef6'))).toEqual(inside);
+    expect(canonical(at('2001:db8::1')).family).toBe(6);
+  });
+
+  test('a client has the key of its network: what a resolver tells about it gives the same one', () => {
+    expect(clientKey(at('203.0.113.9'))).toBe(clientKey(at('203.0.113.0')));
+    expect(clientKey(at('2001:db8:1:2::9'))).toBe(clientKey(at('2001:db8:1::')));
+    expect(clientKey(at('203.0.112.9'))).not.toBe(clientKey(at('203.0.113.9')));
+    expect(clientKey(at('2001:db8:2::'))).not.toBe(clientKey(at('2001:db8:1::')));
+  });
+
+  test('networks: bits behind the length are a mistake', () => {
+    expect(parseNetwork('203.0.113.0/24')?.length).toBe(24);
+    expect(parseNetwork('203.0.113.9/24')).toBeNull();
+    expect(parseNetwork('203.0.113.9')?.length).toBe(32);
+    expect(parseNetwork('2001:db8::/32')?.length).toBe(32);
+    expect(parseNetwork('2001:db8::/129')).toBeNull();
+    expect(parseNetwork('0.0.0.0/0')?.length).toBe(0);
+  });
+
+  test('property: any text is an address or null, and what is one comes back from its own words', () => {
+    const group = fc.integer({ min: 0, max: 0xffff });
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+        const address = at(groups.map((each) => each.toString(16)).join(':'));
+        expect(address.words).toEqual([0, 2, 4, 6].map((i) => (groups[i] ?? 0) * 65_536 + (groups[i + 1] ?? 0)));
+      }),
+    );
+    fc.assert(fc.property(fc.string(), (text) => void parseAddress(text)));
+  });
+});
+
+/** Rows over a small space, so that overlaps, neighbours and edges are frequent. */
+const anyRows: fc.Arbitrary<GeoRows> = fc
+  .uniqueArray(fc.oneof(fc.nat(300), fc.integer({ min: 0xfffffff0, max: 0xffffffff })), { maxLength: 12 })
+  .map((marks) => {
+    const sorted = marks.toSorted((a, b) => a - b);
+    const pairs = sorted.flatMap((first, i) =>
+      i % 2 === 0 ? [{ first, last: sorted[i + 1] ?? first, place: i % 3 }] : [],
+    );
+    return {
+      places: ['DE', 'FR', 'US'].map((place) => ({ place, country: place })),
+      v4: pairs,
+      v6: pairs.map(({ first, last, place }) => ({ first: [0, first] as const, last: [0, last] as const, place })),
+    };
+  });
+const anyOverride = fc.tuple(fc.nat(300), fc.integer({ min: 22, max: 32 })).map(([address, length]) => {
+  const word = (address & (length === 32 ? 0xffffffff : 0xffffffff << (32 - length))) >>> 0;
+  return {
+    network: `${[24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.')}/${length}`,
+    place: `o${length}`,
+    country: null,
+  };
+});
+const probes = [...Array.from({ length: 320 }, (_, i) => i), ...Array.from({ length: 16 }, (_, i) => 0xfffffff0 + i)];
+
+describe('the table of places', () => {
+  test('property: every address has the place of its row, IPv4 and IPv6, and none between rows', () => {
+    fc.assert(
+      fc.property(anyRows, (rows) => {
+        const table = compileGeo(rows, []);
+        for (const word of probes) {
+          const row = rows.v4.find((each) => each.first <= word && word <= each.last);
+          const place = row === undefined ? null : (rows.places[row.place]?.place ?? null);
+          expect(table.placeOf(v4(word)).place).toBe(place);
+          expect(table.placeOf({ family: 6, words: [0, word, 5, 6] }).place).toBe(place);
+        }
+      }),
+    );
+  });
+
+  test('property: of the overrides that hold an address the longest decides, above every row', () => {
+    fc.assert(
+      fc.property(
+        anyRows,
+        fc.uniqueArray(anyOverride, { maxLength: 4, selector: (each) => each.network }),
+        (rows, overrides) => {
+          const table = compileGeo(rows, overrides);
+          const plain = compileGeo(rows, []);
+          for (const word of probes) {
+            const holding = overrides
+              .map((each) => ({ each, network: parseNetwork(each.network) }))
+              .filter(
+                ({ network }) =>
+                  network !== null &&
+                  word - network.address.words[0] >= 0 &&
+                  word - network.address.words[0] < 2 ** (32 - network.length),
+              )
+              .toSorted((a, b) => (b.network?.length ?? 0) - (a.network?.length ?? 0));
+            const expected = holding[0]?.each.place ?? plain.placeOf(v4(word)).place;
+            expect(table.placeOf(v4(word)).place).toBe(expected);
+          }
+        },
+      ),
+    );
+  });
+
+  test('property: the scope is the largest block of one answer around the address', () => {
+    fc.assert(
+      fc.property(anyRows, fc.nat(300), (rows, word) => {
+        const table = compileGeo(rows, []);
+        const classOf = (code: number) => (table.places[code]?.place === 'US' ? 1 : 0);
+        const merged = table.merged(classOf);
+        const answer = (at_: number) => classOf(table.codeOf(v4(at_)));
+        expect(merged.classOf(v4(word))).toBe(answer(word));
+        const scope = merged.scopeOf(v4(word));
+        const blockOf = (length: number) => (word & (length === 0 ? 0 : 0xffffffff << (32 - length))) >>> 0;
+        const size = 2 ** (32 - scope);
+        const inside = probes.filter((probe) => probe >= blockOf(scope) && probe < blockOf(scope) + size);
+        for (const probe of inside) expect(answer(probe)).toBe(answer(word));
+        if (scope > 22) {
+          const wider = Array.from({ length: 2 * size }, (_, i) => blockOf(scope - 1) + i);
+          expect(wider.some((probe) => answer(probe) !== answer(word))).toBe(true);
+        }
+      }),
+    );
+  });
+
+  test('without a database only the overrides are known', () => {
+    const table = compileGeo(NO_ROWS, [
+      { network: '192.0.2.0/24', place: 'office', country: 'DE' },
+      { network: '2001:db8::/32', place: 'lab', country: null },
+    ]);
+    expect(table.placeOf(at('192.0.2.77'))).toEqual({ place: 'office', country: 'DE', source: 'override' });
+    expect(table.placeOf(at('2001:db8:1::7')).place).toBe('lab');
+    expect(table.placeOf(at('198.51.100.1')).place).toBeNull();
+  });
+});

@@ -1,0 +1,257 @@
+/**
+ * From addresses to places, fast enough for every request and every DNS query. Ranges are compiled once into sorted flat
+ * arrays without gaps, with an index by the first 16 bits; a look-up is two reads of the index and a short binary search.
+ * IPv6 is kept by its first 64 bits: nobody hands out less than a /64.
+ */
+import type { GeoOverride } from '../../ports/routing.ts';
+import { type Address, canonical, maskOf, parseNetwork } from './address.ts';
+import { type ClientPlace, UNMAPPED } from './world.ts';
+
+/** Rows of a database: every address from `first` to `last` (both included) is at `places[place]`. In any order, without overlap. */
+export interface GeoRows {
+  readonly places: readonly { readonly place: string; readonly country: string | null }[];
+  readonly v4: readonly { readonly first: number; readonly last: number; readonly place: number }[];
+  /** The first 64 bits as two unsigned words. */
+  readonly v6: readonly {
+    readonly first: readonly [number, number];
+    readonly last: readonly [number, number];
+    readonly place: number;
+  }[];
+}
+
+export const NO_ROWS: GeoRows = { places: [], v4: [], v6: [] };
+
+/** A code per boundary: from `starts[i]` to the next one all addresses have `codes[i]`. The first boundary is 0. */
+interface Flat {
+  readonly high: Uint32Array;
+  /** Null for IPv4. */
+  readonly low: Uint32Array | null;
+  readonly codes: Uint16Array;
+  /** By the first 16 bits: the last boundary at or before them. One entry more than there are values. */
+  readonly index: Uint32Array;
+}
+
+export interface GeoTable {
+  readonly size: number;
+  placeOf(address: Address): ClientPlace;
+  /** The code of the place, for `places`; 0 is unmapped. */
+  codeOf(address: Address): number;
+  readonly places: readonly ClientPlace[];
+  /** The same addresses by what a plane answers them: places that `classOf` maps to one number become one. */
+  merged(classOf: (code: number) => number): GeoClasses;
+}
+
+export interface GeoClasses {
+  classOf(address: Address): number;
+  /**
+   * The leading bits of the largest block around the address of which all addresses have its class: the scope of a DNS answer
+   * (RFC 7871). Up to 32, or 64 for IPv6. Of an address that only carries an IPv4 one, that one's.
+   */
+  scopeOf(address: Address): number;
+}
+
+type Word64 = readonly [number, number];
+type Bound = { readonly at: Word64; code: number };
+type Row = { readonly first: Word64; readonly last: Word64; readonly code: number };
+
+/** @throws never; overrides that are no networks are left out, `farshore validate` reports them. */
+export function compileGeo(rows: GeoRows, overrides: readonly GeoOverride[]): GeoTable {
+  const places: ClientPlace[] = [
+    UNMAPPED,
+    ...rows.places.map(({ place, country }) => ({ place, country, source: 'database' as const })),
+  ];
+  const v4: Row[] = rows.v4.map(({ first, last, place }) => ({ first: [first, 0], last: [last, 0], code: place + 1 }));
+  const v6: Row[] = rows.v6.map(({ first, last, place }) => ({ first, last, code: place + 1 }));
+  const layers = overrides
+    .flatMap((override) => {
+      const network = parseNetwork(override.network);
+      return network === null ? [] : [{ network, override }];
+    })
+    // The longest prefix is laid on last, so it is what counts.
+    .toSorted((a, b) => a.network.length - b.network.length);
+  const over: { readonly v4: Row[]; readonly v6: Row[] } = { v4: [], v6: [] };
+  for (const { network, override } of layers) {
+    const code = places.push({ place: override.place, country: override.country, source: 'override' }) - 1;
+    const { family, words } = network.address;
+    const [a, b] = family === 4 ? [words[0], 0] : words;
+    const lastA = (a | ~maskOf(network.length)) >>> 0;
+    const lastB = family === 4 ? 0 : (b | ~maskOf(network.length - 32)) >>> 0;
+    (family === 4 ? over.v4 : over.v6).push({ first: [a, b], last: [lastA, lastB], code });
+  }
+  return new CompiledGeo(
+    flatten(overlay(v4, over.v4, step4), false),
+    flatten(overlay(v6, over.v6, step6), true),
+    places,
+  );
+}
+
+class CompiledGeo implements GeoTable {
+  readonly places: readonly ClientPlace[];
+  readonly #v4: Flat;
+  readonly #v6: Flat;
+
+  constructor(v4: Flat, v6: Flat, places: readonly ClientPlace[]) {
+    this.#v4 = v4;
+    this.#v6 = v6;
+    this.places = places;
+  }
+
+  get size(): number {
+    return this.#v4.codes.length + this.#v6.codes.length;
+  }
+
+  codeOf(address: Address): number {
+    const { family, words } = canonical(address);
+    if (family === 4) return this.#v4.codes[find4(this.#v4, words[0])] ?? 0;
+    return this.#v6.codes[find6(this.#v6, words[0], words[1])] ?? 0;
+  }
+
+  placeOf(address: Address): ClientPlace {
+    return this.places[this.codeOf(address)] ?? UNMAPPED;
+  }
+
+  merged(classOf: (code: number) => number): GeoClasses {
+    const classes = new Map<number, number>();
+    for (let code = 0; code < this.places.length; code += 1) classes.set(code, classOf(code));
+    return new MergedGeo(merge(this.#v4, classes), merge(this.#v6, classes));
+  }
+}
+
+class MergedGeo implements GeoClasses {
+  readonly #v4: Flat;
+  readonly #v6: Flat;
+
+  constructor(v4: Flat, v6: Flat) {
+    this.#v4 = v4;
+    this.#v6 = v6;
+  }
+
+  classOf(address: Address): number {
+    const { family, words } = canonical(address);
+    if (family === 4) return this.#v4.codes[find4(this.#v4, words[0])] ?? 0;
+    return this.#v6.codes[find6(this.#v6, words[0], words[1])] ?? 0;
+  }
+
+  scopeOf(address: Address): number {
+    const { family, words } = canonical(address);
+    const flat = family === 4 ? this.#v4 : this.#v6;
+    const [a, b] = family === 4 ? [words[0], 0] : [words[0], words[1]];
+    const at = family === 4 ? find4(flat, a) : find6(flat, a, b);
+    const low: Word64 = [flat.high[at] ?? 0, flat.low?.[at] ?? 0];
+    const next = at + 1;
+    const end = next === flat.codes.length ? null : ([flat.high[next] ?? 0, flat.low?.[next] ?? 0] as const);
+    return blockLength([a, b], low, end, family === 4 ? 32 : 64);
+  }
+}
+
+function merge(flat: Flat, classes: ReadonlyMap<number, number>): Flat {
+  const bounds: Bound[] = [];
+  for (let i = 0; i < flat.codes.length; i += 1) {
+    const code = classes.get(flat.codes[i] ?? 0) ?? 0;
+    if (bounds.at(-1)?.code !== code) bounds.push({ at: [flat.high[i] ?? 0, flat.low?.[i] ?? 0], code });
+  }
+  return flatOf(bounds, flat.low !== null);
+}
+
+/** The shortest prefix of `at` whose whole block lies from `low` up to, not including, `end` (null: to the last address). */
+function blockLength(at: Word64, low: Word64, end: Word64 | null, most: number): number {
+  for (let length = 0; length < most; length += 1) {
+    const first: Word64 = [(at[0] & maskOf(length)) >>> 0, (at[1] & maskOf(length - 32)) >>> 0];
+    const last: Word64 = [(at[0] | ~maskOf(length)) >>> 0, most === 32 ? 0 : (at[1] | ~maskOf(length - 32)) >>> 0];
+    if (compare(first, low) >= 0 && (end === null || compare(last, end) < 0)) return length;
+  }
+  return most;
+}
+
+function find4({ high, index }: Flat, word: number): number {
+  let low = index[word >>> 16] ?? 0;
+  let top = index[(word >>> 16) + 1] ?? 0;
+  while (low < top) {
+    const middle = (low + top + 1) >>> 1;
+    if ((high[middle] as number) <= word) low = middle;
+    else top = middle - 1;
+  }
+  return low;
+}
+
+function find6({ high, low: lows, index }: Flat, a: number, b: number): number {
+  let low = index[a >>> 16] ?? 0;
+  let top = index[(a >>> 16) + 1] ?? 0;
+  while (low < top) {
+    const middle = (low + top + 1) >>> 1;
+    const word = high[middle] as number;
+    if (word < a || (word === a && ((lows as Uint32Array)[middle] as number) <= b)) low = middle;
+    else top = middle - 1;
+  }
+  return low;
+}
+
+/** Sorted, without gaps and without two neighbours of one code. */
+function flatten(rows: readonly Row[], wide: boolean): Flat {
+  const next = wide ? step6 : step4;
+  const bounds: Bound[] = [{ at: [0, 0], code: 0 }];
+  const mark = (at: Word64, code: number) => {
+    const last = bounds.at(-1);
+    if (last === undefined || last.code === code) return;
+    if (compare(last.at, at) === 0) {
+      const before = bounds.at(-2);
+      if (before?.code === code) bounds.pop();
+      else last.code = code;
+    } else bounds.push({ at, code });
+  };
+  for (const { first, last, code } of rows) {
+    mark(first, code);
+    const after = next(last);
+    if (after !== null) mark(after, 0);
+  }
+  return flatOf(bounds, wide);
+}
+
+function flatOf(bounds: readonly Bound[], wide: boolean): Flat {
+  const high = Uint32Array.from(bounds, ({ at }) => at[0]);
+  const low = wide ? Uint32Array.from(bounds, ({ at }) => at[1]) : null;
+  return { high, low, codes: Uint16Array.from(bounds, ({ code }) => code), index: indexOf(bounds.map(({ at }) => at)) };
+}
+
+/** Entry `i`: the last boundary at or before the first address that begins with `i`. The search of `i` ends at entry `i + 1`. */
+function indexOf(bounds: readonly Word64[]): Uint32Array {
+  const index = new Uint32Array(65_537);
+  let at = 0;
+  for (let prefix = 0; prefix <= 65_536; prefix += 1) {
+    const first: Word64 = [prefix * 65_536, 0];
+    for (let next = bounds[at + 1]; next !== undefined && compare(next, first) <= 0; next = bounds[at + 1]) at += 1;
+    index[prefix] = at;
+  }
+  return index;
+}
+
+/** Lays rows over sorted ones, each on top of all before it. */
+function overlay(rows: readonly Row[], over: readonly Row[], next: (at: Word64) => Word64 | null): readonly Row[] {
+  let base: readonly Row[] = rows.toSorted((a, b) => compare(a.first, b.first));
+  for (const top of over) {
+    const kept: Row[] = [];
+    let placed = false;
+    for (const row of base) {
+      if (compare(row.last, top.first) < 0) {
+        kept.push(row);
+        continue;
+      }
+      if (compare(row.first, top.first) < 0) kept.push({ ...row, last: before(top.first, next) });
+      if (!placed) kept.push(top);
+      placed = true;
+      const after = next(top.last);
+      if (compare(row.first, top.last) > 0) kept.push(row);
+      else if (after !== null && compare(row.last, top.last) > 0) kept.push({ ...row, first: after });
+    }
+    if (!placed) kept.push(top);
+    base = kept;
+  }
+  return base;
+}
+
+const compare = (a: Word64, b: Word64): number => a[0] - b[0] || a[1] - b[1];
+/** The address after this one; null after the last. */
+const step4 = ([a]: Word64): Word64 | null => (a === 0xffffffff ? null : [a + 1, 0]);
+const step6 = ([a, b]: Word64): Word64 | null => (b !== 0xffffffff ? [a, b + 1] : a !== 0xffffffff ? [a + 1, 0] : null);
+const before = ([a, b]: Word64, next: (at: Word64) => Word64 | null): Word64 =>
+  next === step4 ? [a - 1, 0] : b !== 0 ? [a, b - 1] : [a - 1, 0xffffffff];
