@@ -11,6 +11,7 @@ import { DemoLoad, type Door, type Tally } from './demo/load.ts';
 import { liveScreen, plainScreen, type Screen } from './demo/screen.ts';
 import { DemoSession, HELP } from './demo/session.ts';
 import { paint } from './paint.ts';
+import { dnsLine } from './status-text.ts';
 import { round, seconds, table } from './text.ts';
 import { bringUp, type Running, UP_OPTIONS, upOptions, WITH_HAPROXY } from './up.ts';
 import { demoSpecPath } from './which-world.ts';
@@ -63,8 +64,9 @@ async function play(running: Running, forMs: number | null): Promise<void> {
   const doors = doorsOf(world);
   const load = new DemoLoad(doors, Date.now().toString(36));
   const live = process.stdout.isTTY && process.stdin.isTTY;
-  // Title, regions, table header, load, line.
-  const screen: Screen = live ? liveScreen(doors.length + 5) : plainScreen((lines) => lines.join(' | '));
+  // Title, table header, regions, what DNS answers, load, line.
+  const lines = doors.length + 5 + (world.layout.dns === null ? 0 : 1);
+  const screen: Screen = live ? liveScreen(lines) : plainScreen((lines) => lines.join(' | '));
   const session = new DemoSession(world, load, (line) => screen.say(line));
   let over = false;
   const quit = new Promise<void>((resolve) => {
@@ -120,6 +122,7 @@ function liveLines(world: World, load: DemoLoad, doors: readonly Door[], glance:
     `${bold(world.layout.deployment)}  ${colour(glance.state.toUpperCase())}  epoch ${epoch}  ${glance.why.text}`,
     dim(header),
     ...lines,
+    ...(glance.dns === null ? [] : [dnsLine(glance.dns, red)]),
     `orders acknowledged ${load.acknowledged.length}, requests failed ${total(load)}`,
     dim('─'.repeat(process.stdout.columns)),
   ];
@@ -128,7 +131,8 @@ function liveLines(world: World, load: DemoLoad, doors: readonly Door[], glance:
 function plainLine(load: DemoLoad, doors: readonly Door[], glance: WorldGlance): string {
   const users = doors.map((door) => `${door.region} ${usersOf(load.take(door.region))}`).join(', ');
   const up = seconds(glance.supervisor?.upMs ?? 0);
-  return `${up} ${glance.state}: ${glance.why.text}; orders acknowledged ${load.acknowledged.length}, failed ${total(load)}; ${users}`;
+  const leads = glance.dns === null ? '' : `; ${dnsLine(glance.dns, (text) => text)}`;
+  return `${up} ${glance.state}: ${glance.why.text}${leads}; orders acknowledged ${load.acknowledged.length}, failed ${total(load)}; ${users}`;
 }
 
 const usersOf = ({ ok, failed, p50Ms }: Tally): string =>

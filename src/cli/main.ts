@@ -77,6 +77,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
 const PROCESSES: Readonly<Record<string, Verb>> = {
   agent: { does: 'the loop of one node: agent FILE', load: async () => (await import('./agent.ts')).agent },
   edge: { does: 'an HTTP edge: edge FILE', load: async () => (await import('./edge.ts')).edge },
+  dns: { does: 'an authoritative DNS server: dns FILE', load: async () => (await import('./dns.ts')).dns },
   haproxy: { does: 'what drives a HAProxy: haproxy FILE', load: async () => (await import('./haproxy.ts')).haproxy },
   store: { does: 'the embedded store: store FILE', load: async () => (await import('./processes.ts')).store },
   link: { does: 'one directed pair of places: link FILE', load: async () => (await import('./processes.ts')).link },

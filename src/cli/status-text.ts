@@ -1,4 +1,4 @@
-import type { NodeStatus, WorldStatus } from '../ports/status.ts';
+import type { DnsLook, NodeStatus, WorldStatus } from '../ports/status.ts';
 import { describeEnd } from '../world/ends.ts';
 import type { World } from '../world/open.ts';
 import { lookAtWorld } from '../world/status.ts';
@@ -41,7 +41,7 @@ export function statusLines(status: WorldStatus): readonly string[] {
       yellow(`${saved.length} saved from diverged nodes, ${transactions} transactions: farshore salvage list`),
     );
   }
-  lines.push(...storeLines(status, red));
+  lines.push(...storeLines(status, red), ...dnsLines(status, red));
   const faulty = status.links.filter((link) => link.state !== 'up');
   if (faulty.length > 0)
     lines.push('', ...faulty.map((link) => red(`link ${link.from} → ${link.to} is ${link.state}`)));
@@ -57,6 +57,18 @@ function storeLines({ store }: WorldStatus, bad: (text: string) => string): read
     is === 'up' ? `${place} ${why}` : bad(`${place} ${why}`),
   );
   return ['', `store: ${store.kind}; ${said.join(', ')}`];
+}
+
+/** What to type to see where users are led, and where that is now. */
+function dnsLines({ dns, state }: WorldStatus, bad: (text: string) => string): readonly string[] {
+  if (dns === null || state === 'down') return [];
+  return ['', dnsLine(dns, bad)];
+}
+
+export function dnsLine({ server, host, addresses, region, why }: DnsLook, bad: (text: string) => string): string {
+  const [address, port] = server.split(':');
+  const leads = why === null ? `${addresses.join(' ')} (${region ?? 'no region'})` : bad(`no answer: ${why}`);
+  return `dig @${address} -p ${port} ${host} → ${leads}`;
 }
 
 const HEADER = ['PLACE', 'STATE', 'ROLE', 'TL', 'LSN', 'TO REPLAY', 'HEARTBEAT', 'EDGE', 'SEEN', 'WHY'];
@@ -100,7 +112,8 @@ export async function worldLines(world: World): Promise<readonly string[]> {
     `ro ${region.addresses['ro']}`,
     region.id === status.primary?.value.region ? 'primary' : '',
   ]);
-  return table(rows);
+  const dns = status.dns === null ? [] : [`  ${dnsLine(status.dns, (text) => text)}`];
+  return [...table(rows), ...dns];
 }
 
 /** Target and measured round trips, one line. A link measures itself once a second, so this waits for the first figures. */

@@ -47,6 +47,7 @@ describe('validate', () => {
       'places     aws:eu-central-1 is the first primary, then aws:eu-west-1; store on aws:eu-north-1; witness on aws:eu-north-1',
       'a write    is acknowledged when 1 of 1 other region has it: + 27 ms in aws:eu-central-1 (round trip to aws:eu-west-1, measured)',
       'void when  no other region has confirmed for 2s: the primary serves alone, and the RPO is 24h until one is back; or a session lowers synchronous_commit, or writes an UNLOGGED table',
+      'dns        shop.example, www.shop.example led by routing; an answer is kept for 20s; 1 record that never changes',
       'residency  "gdpr" keeps all data in EU',
       '',
     ]);

@@ -86,6 +86,8 @@ export interface EdgeConfig {
   readonly deployment: string;
   readonly group: string;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where it listens too: the address that DNS answers for its region. */
+  readonly alsoListen?: readonly { readonly host: string; readonly port: number }[];
   readonly storeUrls: readonly string[];
   readonly storeKind: StoreKind;
   readonly secretsPath: string;

@@ -103,8 +103,25 @@ export interface WorldStatus {
     readonly measuredRttMs: number | null;
     readonly pid: number | null;
   }[];
+  /** The DNS server and where it leads somebody on this machine now; null without one. */
+  readonly dns: DnsLook | null;
   /** Processes that ended within the last minutes though nobody asked them to, newest first. */
   readonly ends: readonly ProcessEnd[];
+}
+
+/** What a question to the DNS server of a world found. */
+export interface DnsLook {
+  readonly place: PlaceId;
+  readonly zone: string;
+  /** What was asked for: a host that routing leads. */
+  readonly host: string;
+  /** `127.0.0.1:7803`. */
+  readonly server: string;
+  readonly addresses: readonly string[];
+  /** Whose address the first one is. */
+  readonly region: PlaceId | null;
+  /** Why there is no address; null when there is one. */
+  readonly why: string | null;
 }
 
 /** The last end of a process that nobody had asked to end. */

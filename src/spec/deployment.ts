@@ -1,5 +1,6 @@
 import type { PlaceId } from '../base/ids.ts';
 import type { Knobs } from '../base/knobs.ts';
+import type { DNS_TYPES } from './file-schema.ts';
 
 /** A deployment file after parsing: every default filled in, every rule checked. Nothing below `spec/` reads YAML. */
 export interface Deployment {
@@ -16,6 +17,7 @@ export interface Deployment {
   /** Timings that the file sets; the rest are the knobs' defaults. */
   readonly timings: Partial<Knobs>;
   readonly application: ApplicationSpec | null;
+  readonly dns: DnsSpec | null;
 }
 
 /** The places that hold the coordination store, in order of preference: one, three or five. */
@@ -69,4 +71,19 @@ export interface ApplicationSpec {
   /** Started once per region: argv. Gets PORT, DATABASE_URL (rw), DATABASE_URL_RO, FARSHORE_REGION in its environment. */
   readonly command: readonly string[];
   readonly healthPath: string;
+}
+
+export interface DnsSpec {
+  /** `shop.example`. */
+  readonly zone: string;
+  /** Names led by routing, below the zone; `@` is the zone itself. */
+  readonly hosts: readonly string[];
+  readonly ttlMs: number;
+  /** Protocols for HTTPS records; empty: there are none. */
+  readonly alpn: readonly string[];
+  readonly records: readonly {
+    readonly name: string;
+    readonly type: (typeof DNS_TYPES)[number];
+    readonly value: string;
+  }[];
 }

@@ -32,6 +32,8 @@ export const SPEC_CODES = {
   E2303: 'timings that contradict each other',
   E2401: 'data in a place that a residency rule forbids (I11)',
   E2402: 'no failover target conforms to the residency rules',
+  E2501: 'a DNS record whose value is not of its type',
+  E2502: 'DNS records of one name that contradict each other',
   E2901: 'described, but not built yet',
 
   N3001: 'semi-sync with one standby is sync (P11.2)',

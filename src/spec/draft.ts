@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { KNOBS, type KnobName } from '../base/knobs.ts';
-import { deploymentFile, TIMINGS } from './file-schema.ts';
+import { deploymentFile, type DNS_TYPES, TIMINGS } from './file-schema.ts';
 import { parseDuration } from './duration.ts';
 import type { Field } from './finding.ts';
 import { parseSize } from './size.ts';
@@ -30,6 +30,7 @@ export interface Draft {
   /** Every knob but the lease: what the file sets, or the default. */
   readonly timings: ReadonlyMap<KnobName, Field<number>>;
   readonly application: { readonly command: readonly string[]; readonly healthPath: string } | null;
+  readonly dns: DnsDraft | null;
 }
 
 type File = z.output<typeof deploymentFile>;
@@ -50,6 +51,20 @@ export interface SiteDraft {
   readonly id: Field<string> | null;
   readonly store: Field<boolean> | null;
   readonly witness: Field<boolean> | null;
+}
+
+export interface DnsDraft {
+  readonly zone: Field<string> | null;
+  readonly hosts: readonly Field<string>[];
+  readonly ttlMs: Field<number> | null;
+  readonly alpn: readonly string[];
+  readonly records: readonly RecordDraft[];
+}
+
+export interface RecordDraft {
+  readonly name: Field<string> | null;
+  readonly type: Field<(typeof DNS_TYPES)[number]> | null;
+  readonly value: Field<string> | null;
 }
 
 export interface ResidencyDraft {
@@ -100,6 +115,7 @@ export function draftOf(root: unknown): Draft {
     leaseTtlMs: or(ms(read(root, ['database', 'lease'], top.database.shape.lease)), KNOBS.leaseTtlMs.value),
     timings: timingsOf(root),
     application: applicationOf(root),
+    dns: dnsOf(root),
   };
 }
 
@@ -137,6 +153,30 @@ function applicationOf(root: unknown): Draft['application'] {
   const parsed = top.application.safeParse(valueAt(root, ['application']));
   if (!parsed.success || parsed.data === undefined) return null;
   return { command: parsed.data.command, healthPath: parsed.data.health ?? '/healthz' };
+}
+
+const dns = top.dns.unwrap().shape;
+const DNS_HOSTS = ['@', 'www'];
+const DNS_TTL_MS = 20_000;
+
+function dnsOf(root: unknown): DnsDraft | null {
+  if (valueAt(root, ['dns']) === undefined) return null;
+  const host = dns.hosts.unwrap().element;
+  const record = dns.records.unwrap().element.shape;
+  const written = each(root, ['dns', 'hosts'], (path) => read(root, path, host));
+  const hosts = written ?? DNS_HOSTS.map((value) => ({ value, path: ['dns', 'hosts'], written: false }));
+  return {
+    zone: read(root, ['dns', 'zone'], dns.zone),
+    hosts: hosts.filter((field) => field !== null),
+    ttlMs: or(ms(read(root, ['dns', 'ttl'], dns.ttl)), DNS_TTL_MS),
+    alpn: read(root, ['dns', 'alpn'], dns.alpn)?.value ?? [],
+    records:
+      each(root, ['dns', 'records'], (path) => ({
+        name: read(root, [...path, 'name'], record.name),
+        type: read(root, [...path, 'type'], record.type),
+        value: read(root, [...path, 'value'], record.value),
+      })) ?? [],
+  };
 }
 
 function read<S extends z.ZodType>(root: unknown, path: Path, schema: S): Field<z.output<S>> | null {

@@ -170,6 +170,54 @@ const application = z.strictObject({
     .describe('The path that answers 200 while the application can serve. Default /healthz.'),
 });
 
+/** Records that never change. Their values are checked by `rules/dns`. */
+export const DNS_TYPES = ['A', 'AAAA', 'CAA', 'CNAME', 'MX', 'SRV', 'TXT'] as const;
+
+/** Below the zone: `www`, `_sip._tcp`, or `@` for the zone itself. */
+const owner = z
+  .string()
+  .max(180)
+  .regex(/^(@|[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*)$/, {
+    error: 'a name below the zone in small letters, or "@" for the zone itself: www',
+  });
+
+const dns = z.strictObject({
+  zone: z
+    .string()
+    .max(60)
+    .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, {
+      error: 'a domain name in small letters: shop.example',
+    })
+    .describe('The domain that Farshore answers for.'),
+  hosts: z
+    .array(owner)
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe('Names whose addresses are led by routing: "@" is the zone itself. Default: "@" and "www".'),
+  ttl: duration(
+    5_000,
+    3_600_000,
+    'How long a resolver may keep an address that routing chose; half of it while a region is lost. Default 20s.',
+  ).optional(),
+  alpn: z
+    .array(z.enum(['h2', 'h3', 'http/1.1']))
+    .min(1)
+    .optional()
+    .describe('Protocols that the hosts speak, told by HTTPS records. Default: no HTTPS records.'),
+  records: z
+    .array(
+      z.strictObject({
+        name: owner.describe('Below the zone; "@" is the zone itself.'),
+        type: z.enum(DNS_TYPES).describe('The type of the record.'),
+        value: z.string().min(1).max(4_000).describe('As in a zone file: `10 mail.shop.example` of an MX.'),
+      }),
+    )
+    .max(1_000)
+    .optional()
+    .describe('Records that never change: mail, verification texts, aliases.'),
+});
+
 /** The deployment file as written. Strict: an unknown key is an error. Defaults and meaning come after it. */
 export const deploymentFile = z.strictObject({
   farshore: z.enum(['v1']).describe('The version of this format.'),
@@ -215,6 +263,7 @@ export const deploymentFile = z.strictObject({
     .optional()
     .describe('Timings of detection and failover. Leave them alone unless a drill says otherwise.'),
   application: application.optional().describe('The application that runs in every region.'),
+  dns: dns.optional().describe('The authoritative DNS server that leads users to regions. Default: there is none.'),
 });
 
 /** JSON Schema (draft-07, for editors) of the deployment file, generated from the code. */

@@ -2,7 +2,7 @@ import type { PlaceId } from '../base/ids.ts';
 import { defaultKnobs, type Knobs } from '../base/knobs.ts';
 import type { Facts } from '../facts/facts.ts';
 import { rttMs, type Rtt } from '../facts/rtt.ts';
-import { type Deployment, storePlaces } from './deployment.ts';
+import { type Deployment, type DnsSpec, storePlaces } from './deployment.ts';
 import { formatDuration } from './duration.ts';
 
 /** Every knob of a deployment: what its file sets, and the defaults. */
@@ -22,9 +22,19 @@ export function explainDeployment(deployment: Deployment, facts: Facts): readonl
     `places     ${placesLine(deployment)}`,
     `a write    ${writeLine(deployment, facts)}`,
     `void when  ${voidLine(deployment)}`,
+    ...(deployment.dns === null ? [] : [`dns        ${dnsLine(deployment.dns)}`]),
     ...(rules.length === 0 ? [] : [`residency  ${rules.join('; ')}`]),
   ];
 }
+
+const dnsLine = ({ zone, hosts, ttlMs, records }: DnsSpec): string =>
+  [
+    `${hosts.map((host) => (host === '@' ? zone : `${host}.${zone}`)).join(', ')} led by routing`,
+    `an answer is kept for ${formatDuration(ttlMs)}`,
+    ...(records.length === 0
+      ? []
+      : [`${records.length} record${records.length === 1 ? ' that never changes' : 's that never change'}`]),
+  ].join('; ');
 
 function placesLine({ regions, sites }: Deployment): string {
   const [primary, ...others] = regions.map((region) => region.id);

@@ -11,9 +11,11 @@ import {
   TWO,
   type Case,
 } from '../../test/unit/spec-cases.ts';
+import { DNS_MEANING } from '../../test/unit/dns-cases.ts';
 import { SPEC_CODES } from './diagnostic.ts';
 
 const MEANING: readonly Case[] = [
+  ...DNS_MEANING,
   {
     title: 'a misspelt region',
     text: edit(TWO, ['aws:eu-west-1', 'aws:eu-wset-1']),

@@ -3,9 +3,10 @@ import type { KnobName } from '../base/knobs.ts';
 import { assert, err, ok, type Result } from '../base/result.ts';
 import type { Facts } from '../facts/facts.ts';
 import { byPosition, type Diagnostic } from './diagnostic.ts';
-import type { Deployment, RegionSpec } from './deployment.ts';
-import { draftOf, type Draft, type RegionDraft } from './draft.ts';
+import type { Deployment, DnsSpec, RegionSpec } from './deployment.ts';
+import { draftOf, type DnsDraft, type Draft, type RegionDraft } from './draft.ts';
 import { toDiagnostic, type Field } from './finding.ts';
+import { dnsRecords } from './rules/dns.ts';
 import { notBuilt } from './rules/not-built.ts';
 import { places } from './rules/places.ts';
 import { replication } from './rules/replication.ts';
@@ -43,6 +44,7 @@ export function parseDeployment(
     ...replication(draft),
     ...timing(draft),
     ...residency(draft, facts),
+    ...dnsRecords(draft),
   ];
   const diagnostics = findings.map((finding) => toDiagnostic(finding, source, fileName)).toSorted(byPosition);
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
@@ -86,6 +88,7 @@ function build(draft: Draft): Deployment {
     leaseTtlMs: value(draft.leaseTtlMs, 'lease'),
     timings: writtenTimings(draft),
     application: draft.application,
+    dns: draft.dns === null ? null : buildDns(draft.dns),
   };
 }
 
@@ -98,6 +101,18 @@ const buildRegion = (region: RegionDraft): RegionSpec => ({
   store: value(region.store, 'store'),
   // A rule about all data already refused every region that it forbids.
   promotable: true,
+});
+
+const buildDns = (dns: DnsDraft): DnsSpec => ({
+  zone: value(dns.zone, 'zone'),
+  hosts: dns.hosts.map((host) => host.value),
+  ttlMs: value(dns.ttlMs, 'ttl'),
+  alpn: dns.alpn,
+  records: dns.records.map((record) => ({
+    name: value(record.name, 'name'),
+    type: value(record.type, 'type'),
+    value: value(record.value, 'value'),
+  })),
 });
 
 const writtenTimings = (draft: Draft): Deployment['timings'] =>

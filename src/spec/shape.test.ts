@@ -1,8 +1,10 @@
+import { DNS_SHAPE } from '../../test/unit/dns-cases.ts';
 import { expect, test } from 'vitest';
 import { codesOf, edit, errorsOf, expectErrors, THREE, TWO, type Case } from '../../test/unit/spec-cases.ts';
 import { SPEC_CODES } from './diagnostic.ts';
 
 const SHAPE: readonly Case[] = [
+  ...DNS_SHAPE,
   {
     title: 'broken YAML',
     text: edit(TWO, ['[node, app/server.mjs]', '[node, app/server.mjs']),

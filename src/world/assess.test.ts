@@ -62,6 +62,7 @@ const healthy: WorldView = {
   },
   storeWhy: null,
   badEdges: [],
+  dns: null,
   badMembers: [],
   badLinks: [],
   ends: [],
@@ -79,6 +80,15 @@ const failing: ProcessEnd = {
   failing: true,
   runsAgain: false,
 };
+const answering = {
+  place: west,
+  zone: 'shop.example',
+  host: 'shop.example',
+  server: '127.0.0.1:7802',
+  addresses: ['127.0.10.1'],
+  region: east,
+  why: null,
+};
 const ill = because('ill', 'it is ill');
 
 describe('state of a world', () => {
@@ -92,6 +102,7 @@ describe('state of a world', () => {
 
   it('is ready when nothing is missing', () => {
     expect(assessWorld(healthy).state).toBe('ready');
+    expect(assessWorld({ ...healthy, dns: answering }).state).toBe('ready');
   });
 
   it.each<[string, Partial<WorldView>]>([
@@ -105,6 +116,7 @@ describe('state of a world', () => {
     ],
     ['store-member-down', { badMembers: [{ place: east, why: 'has no leader' }] }],
     ['edge-not-serving', { badEdges: [{ place: east, why: '503' }] }],
+    ['dns-not-answering', { dns: { ...answering, addresses: [], region: null, why: 'queryA ETIMEOUT' } }],
     ['link-fault', { badLinks: [{ from: east, to: west, state: 'cut' }] }],
   ])('is degraded, and says %s', (code, change) => {
     expect(assessWorld({ ...healthy, ...change })).toMatchObject({ state: 'degraded', why: { code } });

@@ -1,6 +1,6 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import { because, type Reason } from '../base/reason.ts';
-import type { Aged, NodeStatus, ProcessEnd, WorldStatus } from '../ports/status.ts';
+import type { Aged, DnsLook, NodeStatus, ProcessEnd, WorldStatus } from '../ports/status.ts';
 import type { SyncRecord } from '../ports/records.ts';
 import { describeFailing } from './ends.ts';
 import type { NodeAnswer } from './open.ts';
@@ -21,6 +21,8 @@ export interface WorldView {
   readonly storeWhy: string | null;
   /** Edges that do not answer 200 on the application's health path, with what they say. */
   readonly badEdges: readonly { readonly place: PlaceId; readonly why: string }[];
+  /** What the DNS server answers; null without one. */
+  readonly dns: DnsLook | null;
   /** Members of the store that do not answer, or have no leader. */
   readonly badMembers: readonly { readonly place: PlaceId; readonly why: string }[];
   readonly badLinks: readonly { readonly from: PlaceId; readonly to: PlaceId; readonly state: string }[];
@@ -90,6 +92,10 @@ function firstMissing(view: WorldView): Reason | null {
   if (alone !== null) return alone;
   const [edge] = view.badEdges;
   if (edge !== undefined) return because('edge-not-serving', `the edge of ${edge.place} does not serve: ${edge.why}`);
+  if (view.dns !== null && view.dns.why !== null) {
+    const { place, host, why } = view.dns;
+    return because('dns-not-answering', `the DNS server of ${place} has no address for ${host}: ${why}`);
+  }
   const [member] = view.badMembers;
   if (member !== undefined)
     return because('store-member-down', `the store’s member in ${member.place} ${member.why}; the others go on`);

@@ -12,6 +12,7 @@ import type {
   PostgresConfig,
   StoreConfig,
 } from '../ports/config.ts';
+import type { DnsConfig } from '../ports/dns.ts';
 import type { GatewayConfig } from '../ports/gateway.ts';
 import type { KeeperConfig } from '../ports/keeper.ts';
 import type { Deployment } from '../spec/deployment.ts';
@@ -29,6 +30,7 @@ import {
   type ProcessPlan,
   type WorldLayout,
 } from './layout.ts';
+import { dnsConfig, publicPort } from './dns-config.ts';
 import { haproxyFiles } from './haproxy-files.ts';
 import { type StoreLayout, storeDirOf } from './store-layout.ts';
 
@@ -44,6 +46,7 @@ export interface ConfigFile {
     | GatewayConfig
     | AgentConfig
     | EdgeConfig
+    | DnsConfig
     | LinkConfig
     | StoreConfig
     | MemberConfig
@@ -61,6 +64,8 @@ export interface Program {
   readonly home: string;
   /** Further environment of every process, e.g. what a drill's self-test breaks on purpose. */
   readonly env: Readonly<Record<string, string>>;
+  /** Of DNS zones: grows from one preparation of the world to the next. */
+  readonly serial: number;
 }
 
 /** How long a new connection to `rw` waits for a primary: longer than a failover, shorter than a person's patience. */
@@ -153,6 +158,11 @@ export function planProcesses(
     const [kind, itsName] = ['haproxy', `${slug(place.id)}-haproxy`] as const;
     processes.push({ ...base, ...of, kind, name: itsName, argv, logPath: logPath(itsName) });
     add('haproxy-driver', of, `${itsName}-driver`, ['cli/main.js', 'haproxy'], haproxy.driver);
+  }
+  const dns = plan.dns === null ? null : dnsConfig(plan, storeUrls(plan, plan.dns.place), program.serial);
+  if (dns !== null) {
+    const of = { place: dns.place, node: null };
+    add('dns', of, `${slug(dns.place)}-dns`, ['cli/main.js', 'dns'], dns);
   }
   return { layout: { ...plan, processes }, files };
 }
@@ -332,6 +342,7 @@ const edgeConfig = (plan: Plan, place: PlaceLayout): EdgeConfig => ({
   deployment: plan.deployment,
   group: plan.group,
   listen: at(place.ports.edge),
+  ...(place.address === null ? {} : { alsoListen: [{ host: place.address, port: publicPort(plan) }] }),
   storeUrls: storeUrls(plan, place.id),
   storeKind: plan.store.kind,
   secretsPath: plan.secretsPath,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { placeId } from '../base/ids.ts';
+import { type PlaceId, placeId } from '../base/ids.ts';
 import type { Deployment } from '../spec/deployment.ts';
 import { planProcesses } from './configs.ts';
 import { addressOf, dataNodesOf, layOut, type LayoutOptions, nodeAddressOf, nodesOf } from './layout.ts';
@@ -9,6 +9,7 @@ const deployment = (
   regions: readonly string[],
   sites: readonly { id: string; witness: boolean }[],
   nodes: readonly string[] = ['n1'],
+  dns: Deployment['dns'] = null,
 ): Deployment => ({
   name: 'shop',
   model: 'global',
@@ -29,7 +30,9 @@ const deployment = (
   leaseTtlMs: 4_000,
   timings: { tickMs: 50 },
   application: { command: ['node', 'app/main.mjs'], healthPath: '/healthz' },
+  dns,
 });
+const DNS = { zone: 'shop.example', hosts: ['@', 'www'], ttlMs: 20_500, alpn: [], records: [] };
 const options = (basePort = 7_800): LayoutOptions => ({
   id: '0123456789',
   specPath: '/home/a user/shop/farshore.yaml',
@@ -45,13 +48,21 @@ const options = (basePort = 7_800): LayoutOptions => ({
   rttScale: 1,
   rttMs: (a, b) => a.length + b.length,
 });
-const program = { node: '/usr/bin/node', distDir: '/f/dist', path: '/usr/bin', home: '/home/a user', env: {} };
+const program = {
+  node: '/usr/bin/node',
+  distDir: '/f/dist',
+  path: '/usr/bin',
+  home: '/home/a user',
+  env: {},
+  serial: 1,
+};
 
 const places = fc.uniqueArray(fc.stringMatching(/^(aws|azure|gcp):[a-z0-9-]{3,30}$/), { minLength: 2, maxLength: 6 });
 const shapes = fc.record({
   ids: places,
   sites: fc.integer({ min: 1, max: 2 }),
   witness: fc.boolean(),
+  dns: fc.boolean(),
   nodes: fc.constantFrom(['n1'], ['n1', 'n2'], ['n1', 'n2', 'n3']),
 });
 const worlds = shapes.map((it) => {
@@ -61,6 +72,7 @@ const worlds = shapes.map((it) => {
     regionIds,
     siteIds.map((id, i) => ({ id, witness: it.witness || i > 0 })),
     it.nodes,
+    it.dns ? DNS : null,
   );
 });
 
@@ -68,7 +80,9 @@ const worlds = shapes.map((it) => {
 function listened(files: readonly { readonly content: unknown }[]): readonly number[] {
   return files.flatMap(({ content }) => {
     const it = content as Record<string, { port: number } | undefined> & { routes?: unknown; database?: unknown };
-    const own = ['listen', 'api', 'rw', 'ro', 'peer'].flatMap((name) => it[name]?.port ?? []);
+    const own = ['listen', 'api', 'rw', 'ro', 'peer', 'status'].flatMap((name) =>
+      [it[name] ?? []].flat().map(({ port }) => port),
+    );
     const routes = (it.routes ?? []) as { name: string; listen: { port: number }; target: { port: number } }[];
     const far = routes.flatMap((route) => (route.name === 'ping' ? [route.target.port] : []));
     const database = it.database as { port: number } | null | undefined;
@@ -192,6 +206,34 @@ describe('layout', () => {
     expect(new Set(files.map((file) => file.path)).size).toBe(files.length);
     expect(plan.policy.dataNodes.length).toBe(4);
     expect(plan.policy.observers.length).toBe(5);
+  });
+
+  it('leads DNS to an address of each region, and lets its server look at the edges over links, as users there would', () => {
+    const [near, far, site] = ['aws:eu-west-1', 'aws:us-east-1', 'aws:ca-1'].map(placeId) as [
+      PlaceId,
+      PlaceId,
+      PlaceId,
+    ];
+    const world = deployment([near, far], [{ id: site, witness: false }], ['n1'], DNS);
+    const { layout, files } = planProcesses(layOut(world, options()), world, program);
+    const contentOf = (name: string) => files.find((file) => file.path.endsWith(`/${name}.json`))?.content;
+    const links = [near, far].map((to) => layout.links.find((link) => link.from === site && link.to === to));
+    expect(contentOf('aws-ca-1-dns')).toMatchObject({
+      place: site,
+      listen: [{ host: '127.0.0.1', port: 7_802 }],
+      zones: [{ name: 'shop.example', hosts: ['@', 'www'], ttlSec: 21, serial: 1 }],
+      storeUrls: [`http://127.0.0.1:${layout.places[2]?.ports.store}`],
+      regions: [near, far].map((region, i) => ({
+        region,
+        addresses: [`127.0.10.${i + 1}`],
+        check: { host: '127.0.0.1', port: links[i]?.near.edge, rttMs: links[i]?.rttMs },
+      })),
+    });
+    expect(links.map((link) => link?.near.edge)).not.toContain(undefined);
+    for (const [i, name] of ['aws-eu-west-1-edge', 'aws-us-east-1-edge'].entries())
+      expect(contentOf(name)).toMatchObject({ alsoListen: [{ host: `127.0.10.${i + 1}`, port: 7_800 }] });
+    // Only the place of the server has a way to other edges.
+    expect(layout.links.filter((link) => link.near.edge !== undefined).every((link) => link.from === site)).toBe(true);
   });
 
   it('holds no secret', () => {

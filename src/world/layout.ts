@@ -1,16 +1,25 @@
 import { type NodeId, nodeId, type PlaceId, slug } from '../base/ids.ts';
 import type { GroupPolicy } from '../ports/config.ts';
-import { type Deployment, storePlaces } from '../spec/deployment.ts';
+import { type Deployment, type DnsSpec, storePlaces } from '../spec/deployment.ts';
 import { layStore, type StoreLayout } from './store-layout.ts';
 
 /** What listens once per place. A link carries some of them to other places. A member of etcd has a peer door, and a relay to the others'. */
-export type Service = 'edge' | 'app' | 'store' | 'storePeer' | 'storeRelay' | 'haproxy' | 'haproxyAgent';
+export type Service =
+  | 'edge'
+  | 'app'
+  | 'store'
+  | 'storePeer'
+  | 'storeRelay'
+  | 'haproxy'
+  | 'haproxyAgent'
+  | 'dns'
+  | 'dnsStatus';
 
 /** What listens once per node: the doors of its gateway, its agent, its PostgreSQL. */
 export type NodeService = 'rw' | 'ro' | 'api' | 'peer' | 'postgres';
 
 /** What processes of one place open towards another, plus `ping`, which measures the link. */
-export type LinkedService = Extract<Service, 'app' | 'store' | 'storePeer'>;
+export type LinkedService = Extract<Service, 'edge' | 'app' | 'store' | 'storePeer'>;
 export type LinkedNodeService = Extract<NodeService, 'api' | 'peer' | 'postgres'>;
 
 export type ProcessKind =
@@ -22,7 +31,8 @@ export type ProcessKind =
   | 'app'
   | 'edge'
   | 'haproxy'
-  | 'haproxy-driver';
+  | 'haproxy-driver'
+  | 'dns';
 
 /** One agent and, when it owns PostgreSQL, its keeper and gateway. On a site it is the witness. */
 export interface NodeLayout {
@@ -52,6 +62,8 @@ export interface PlaceLayout {
   readonly index: number;
   /** True for a region with PostgreSQL. */
   readonly data: boolean;
+  /** What the DNS server answers for this region; its edge listens there too, at the same port in every region. */
+  readonly address: string | null;
   readonly ports: Readonly<Partial<Record<Service, number>>>;
   /** In order of preference; empty on a site that only stores. */
   readonly nodes: readonly NodeLayout[];
@@ -111,6 +123,8 @@ export interface WorldLayout {
   readonly healthPath: string | null;
   /** HAProxy's program, when each region has one beside its edge. */
   readonly haproxyBinary: string | null;
+  /** The zone that is answered for, and where its server stands; null without one. */
+  readonly dns: (DnsSpec & { readonly place: PlaceId }) | null;
   readonly secretsPath: string;
   readonly supervisorSocketPath: string;
   readonly places: readonly PlaceLayout[];
@@ -141,6 +155,8 @@ export interface LayoutOptions {
 }
 
 export const HOST = '127.0.0.1';
+/** Region number n has the address n here. */
+const REGION_HOSTS = '127.0.10.';
 const GROUP = 'main';
 
 /** Places, links and every port. The same deployment and options always give the same plan. Processes are added by `planProcesses`. */
@@ -167,6 +183,7 @@ export function layOut(deployment: Deployment, options: LayoutOptions): Omit<Wor
     store: layStore(storePlaces(deployment), options.etcdBinary, (a, b) => options.rttMs(a, b) * options.rttScale),
     healthPath: deployment.application?.healthPath ?? null,
     haproxyBinary: options.haproxyBinary,
+    dns: dnsOf(deployment),
     secretsPath: `${options.stateDir}/secrets.json`,
     supervisorSocketPath: `${options.runDir}/supervisor.sock`,
     places,
@@ -214,6 +231,15 @@ export const nodesOf = (layout: Pick<WorldLayout, 'places'>): readonly NodeLayou
 export const dataNodesOf = (of: Pick<WorldLayout, 'places'> | PlaceLayout): readonly DataNodeLayout[] =>
   ('places' in of ? nodesOf(of) : of.nodes).filter((node) => node.dataDir !== null) as readonly DataNodeLayout[];
 
+/**
+ * Where the DNS server stands: on a site, outside the regions whose loss it has to tell; else with the region that is preferred
+ * least. Null: the file asks for none, or there is nothing to lead users to.
+ */
+function dnsOf({ dns, sites, regions, application }: Deployment): WorldLayout['dns'] {
+  const place = sites[0] ?? regions.at(-1);
+  return dns === null || application === null || place === undefined ? null : { ...dns, place: place.id };
+}
+
 interface PortCounter {
   next(): number;
   used(): number;
@@ -227,6 +253,7 @@ function portCounter(basePort: number): PortCounter {
 /** What a person types comes first: with the default base, edges are 7800, 7801, 7802. */
 const PORT_ORDER: readonly (Service | NodeService)[] = [
   'edge',
+  'dns',
   'rw',
   'ro',
   'app',
@@ -238,6 +265,7 @@ const PORT_ORDER: readonly (Service | NodeService)[] = [
   'storeRelay',
   'haproxy',
   'haproxyAgent',
+  'dnsStatus',
 ];
 const DATA_SERVICES: readonly NodeService[] = ['rw', 'ro', 'api', 'peer', 'postgres'];
 
@@ -253,17 +281,19 @@ function wantedPlaces(deployment: Deployment, withHaproxy: boolean): readonly Wa
   const served: readonly Service[] = deployment.application !== null ? ['edge', 'app', ...haproxy] : [];
   const member: readonly Service[] =
     storePlaces(deployment).length === 1 ? ['store'] : ['store', 'storePeer', 'storeRelay'];
+  const dns = dnsOf(deployment)?.place;
+  const named = (id: PlaceId): readonly Service[] => (id === dns ? ['dns', 'dnsStatus'] : []);
   return [
     ...deployment.regions.map((region) => ({
       id: region.id,
       data: true,
-      services: [...served, ...(region.store ? member : [])],
+      services: [...served, ...named(region.id), ...(region.store ? member : [])],
       nodes: region.nodes.map((name) => ({ id: nodeId(region.id, name), services: DATA_SERVICES })),
     })),
     ...deployment.sites.map((site) => ({
       id: site.id,
       data: false,
-      services: site.store ? member : [],
+      services: [...named(site.id), ...(site.store ? member : [])],
       nodes: site.witness ? [{ id: nodeId(site.id, 'witness'), services: ['api'] as const }] : [],
     })),
   ];
@@ -282,6 +312,7 @@ function layPlaces(deployment: Deployment, options: LayoutOptions, ports: PortCo
     id: place.id,
     index,
     data: place.data,
+    address: place.data && deployment.dns !== null ? `${REGION_HOSTS}${index + 1}` : null,
     ports: portsOf(place.id, place.services),
     nodes: place.nodes.map(({ id, services }, i) => ({
       id,
@@ -302,14 +333,18 @@ const homeOf = (id: NodeId, short: string, { dataRoot, runDir }: LayoutOptions) 
   gatewaySocketPath: `${runDir}/g${short}.sock`,
 });
 
-const LINKED: readonly LinkedService[] = ['app', 'store', 'storePeer'];
+const LINKED: readonly LinkedService[] = ['edge', 'app', 'store', 'storePeer'];
 const LINKED_NODE: readonly LinkedNodeService[] = ['api', 'peer', 'postgres'];
 
 /** What a place opens towards others: a region everything, a witness looks at agents and uses the store, members talk to members. */
 const crosses = (from: PlaceLayout, service: LinkedService | LinkedNodeService): boolean =>
   service === 'storePeer'
     ? from.ports.storePeer !== undefined
-    : from.data || (from.nodes.length > 0 && (service === 'api' || service === 'store'));
+    : service === 'edge'
+      ? from.ports.dns !== undefined
+      : (service === 'store' && from.ports.dns !== undefined) ||
+        from.data ||
+        (from.nodes.length > 0 && (service === 'api' || service === 'store'));
 
 function layLinks(places: readonly PlaceLayout[], options: LayoutOptions, ports: PortCounter): readonly LinkLayout[] {
   const pairs = places.flatMap((from) => places.filter((to) => to !== from).map((to) => ({ from, to })));

@@ -45,6 +45,7 @@ const shop: Deployment = {
   leaseTtlMs: 3_000,
   timings: {},
   application: null,
+  dns: null,
 };
 
 let folder: string;

@@ -104,6 +104,7 @@ const program = (): Parameters<typeof planProcesses>[2] => ({
   path: `${dirname(process.execPath)}:${process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'}`,
   home: homedir(),
   env: sabotage(),
+  serial: Math.floor(Date.now() / 1_000),
 });
 
 /** Only a drill's self-test sets it: it must turn red. */

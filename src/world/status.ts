@@ -5,6 +5,7 @@ import type { LinkStatus } from '../ports/link.ts';
 import type { SyncRecord } from '../ports/records.ts';
 import type { Aged, ProcessEnd, WorldStatus } from '../ports/status.ts';
 import { assessRpoZero, assessWorld } from './assess.ts';
+import { askDns } from './dns-look.ts';
 import { recentEnds } from './ends.ts';
 import { httpGet } from './http-get.ts';
 import { defaultStateDir } from './prepare.ts';
@@ -25,6 +26,7 @@ export interface WorldGlance {
   readonly records: Outcome<GroupRecords>;
   readonly badEdges: BadEdges;
   readonly members: WorldStatus['store']['members'];
+  readonly dns: WorldStatus['dns'];
   readonly ends: readonly ProcessEnd[];
   readonly state: WorldStatus['state'];
   readonly why: Reason;
@@ -33,12 +35,13 @@ export interface WorldGlance {
 /** A look without the links. Never rejects: what does not answer is said in the result. */
 export async function glanceAtWorld(world: World, badLinks: BadLinks = []): Promise<WorldGlance> {
   const { layout } = world;
-  const [list, answers, records, badEdges, members] = await Promise.all([
+  const [list, answers, records, badEdges, members, dns] = await Promise.all([
     world.supervisor.list(),
     world.statuses(),
     world.records(),
     edgesThatFail(layout),
     askMembers(layout),
+    askDns(layout),
   ]);
   const supervisor = list.kind === 'done' ? list.value : null;
   const ends = recentEnds(supervisor?.processes ?? []);
@@ -53,11 +56,12 @@ export async function glanceAtWorld(world: World, badLinks: BadLinks = []): Prom
     record: recordOf(records),
     storeWhy: records.kind === 'done' ? null : records.why,
     badEdges,
+    dns,
     badMembers: members.filter((member) => member.state === 'down'),
     badLinks,
     ends,
   });
-  return { supervisor, answers, records, badEdges, members, ends, ...verdict };
+  return { supervisor, answers, records, badEdges, members, dns, ends, ...verdict };
 }
 
 /** One look at the whole world. Never rejects. */
@@ -66,7 +70,7 @@ export async function lookAtWorld(world: World): Promise<WorldStatus> {
   const outcomes = await Promise.all(layout.links.map(async (link) => world.link(link.from, link.to).status()));
   const links = layout.links.map((link, i) => linkOf(link, outcomes[i]?.kind === 'done' ? outcomes[i].value : null));
   const badLinks = links.filter((link) => link.state !== 'up');
-  const { supervisor, answers, records, members, ends, state, why } = await glanceAtWorld(world, badLinks);
+  const { supervisor, answers, records, members, dns, ends, state, why } = await glanceAtWorld(world, badLinks);
   const record = recordOf(records);
   return {
     schema: 'farshore.status/v1',
@@ -82,6 +86,7 @@ export async function lookAtWorld(world: World): Promise<WorldStatus> {
     sites: layout.places.filter((place) => !place.data).map((place) => siteOf(place, supervisor, answers, records)),
     store: { kind: layout.store.kind, members },
     links,
+    dns,
     ends,
   };
 }
@@ -198,6 +203,7 @@ const furtherNode = (place: PlaceLayout, node: NodeId | null): string =>
 const PEOPLE: Partial<Record<Service | NodeService, (port: number) => string>> = {
   edge: (port) => `http://${HOST}:${port}`,
   haproxy: (port) => `http://${HOST}:${port}`,
+  dns: (port) => `dns://${HOST}:${port}`,
   rw: (port) => `postgres://app@${HOST}:${port}/app`,
   ro: (port) => `postgres://app@${HOST}:${port}/app`,
   app: (port) => `http://${HOST}:${port}`,

@@ -21,7 +21,7 @@ import type { NameNode, Names } from './zone.ts';
 
 /** Leads a client to a region, by the address that is known of him. Runs for every packet. */
 export interface Compass {
-  /** The region's index in the configuration; the number of regions: nobody. */
+  /** The region's index in the configuration; the number of regions: nobody; more: not known yet. */
   lead(client: Address): number;
   /**
    * How many leading bits all addresses share for which the same is answered. For an IPv6 address that only carries an IPv4
@@ -91,6 +91,7 @@ export class Responder {
     const node = this.#names.find(query);
     if (node !== undefined) {
       const body = this.#bodyOf(node, query, client);
+      if (body === null) return this.#write(packet, RCODE.SERVFAIL, null, transport);
       return this.#write(packet, body.rcode, body, transport, node.zone.name.length);
     }
     const zone = this.#names.zoneOf(query);
@@ -98,7 +99,8 @@ export class Responder {
     return this.#write(packet, RCODE.NXDOMAIN, zone.noName, transport, zone.name.length);
   }
 
-  #bodyOf(node: NameNode, query: Query, client: Address): Body {
+  /** Null: it is not known where anybody may be led. */
+  #bodyOf(node: NameNode, query: Query, client: Address): Body | null {
     const { type } = query;
     const { zone } = node;
     if (node.steered) {
@@ -110,7 +112,7 @@ export class Responder {
             : type === TYPE.HTTPS
               ? zone.steered.https
               : null;
-      if (bodies !== null) return bodies[this.#lead(query, client)] ?? zone.noData;
+      if (bodies !== null) return bodies[this.#lead(query, client)] ?? null;
     }
     if (node.alias !== null) return node.alias;
     return node.fixed.get(type) ?? (type === TYPE.ANY ? zone.any : zone.noData);

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createDoor, type Server as Door } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { FarshoreError } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
@@ -52,6 +53,8 @@ class RunningEdge implements Edge {
   readonly #forwarder: Forwarder;
   readonly #table: TableWatch;
   readonly #server: Server;
+  /** Further addresses: what they accept is served like the rest. */
+  readonly #doors: readonly Door[];
   readonly #stopChecks: readonly (() => void)[];
   #draining = false;
 
@@ -73,6 +76,7 @@ class RunningEdge implements Edge {
     });
     this.#stopChecks = config.upstreams.map((address, index) => this.#startChecks(address, index));
     this.#server = createServer((request, response) => this.#onRequest(request, response));
+    this.#doors = (config.alsoListen ?? []).map(() => createDoor((socket) => this.#server.emit('connection', socket)));
   }
 
   get port(): number {
@@ -80,15 +84,20 @@ class RunningEdge implements Edge {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
-  listen(): Promise<void> {
-    const { host, port } = this.#config.listen;
+  async listen(): Promise<void> {
+    await this.#listenAt(this.#server, this.#config.listen);
+    const further = this.#config.alsoListen ?? [];
+    await Promise.all(this.#doors.flatMap((door, i) => (further[i] ? [this.#listenAt(door, further[i])] : [])));
+  }
+
+  #listenAt(server: Server | Door, { host, port }: EdgeConfig['listen']): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error) => {
+      server.once('error', (error) => {
         void this.close();
         const taken = 'code' in error && error.code === 'EADDRINUSE';
         reject(taken ? new FarshoreError('FSH_PORT_IN_USE', `port ${port} on ${host} is taken`, error) : error);
       });
-      this.#server.listen(port, host, () => resolve());
+      server.listen(port, host, () => resolve());
     });
   }
 
@@ -119,6 +128,7 @@ class RunningEdge implements Edge {
     this.#draining = true;
     this.#table.stop();
     for (const stop of this.#stopChecks) stop();
+    for (const door of this.#doors) door.close();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     const cut = setTimeout(() => this.#server.closeAllConnections(), this.#limits.drainMs);

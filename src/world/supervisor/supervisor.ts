@@ -14,7 +14,7 @@ const KILL_LEFTOVERS_MS = 5_000;
  * `graceMs` counts from SIGTERM to SIGKILL.
  */
 const STAGES: readonly { readonly kinds: readonly ProcessKind[]; readonly graceMs: number }[] = [
-  { kinds: ['app', 'edge', 'haproxy', 'haproxy-driver'], graceMs: 2_000 },
+  { kinds: ['app', 'edge', 'haproxy', 'haproxy-driver', 'dns'], graceMs: 2_000 },
   { kinds: ['gateway', 'agent'], graceMs: 3_000 },
   { kinds: ['keeper'], graceMs: 3_000 },
   { kinds: ['link'], graceMs: 1_000 },

@@ -1,0 +1,182 @@
+/** The whole server: regions that are killed, a store that goes away, and what is answered meanwhile. */
+import { createSocket } from 'node:dgram';
+import { afterEach, expect, test } from 'vitest';
+import { placeId, type PlaceId } from '../../base/ids.ts';
+import { memoryStore } from '../../coordination/memory.ts';
+import { nodeClock } from '../../telemetry/node-clock.ts';
+import { publish, type RegionProcess, startRegion, tableOf, until } from '../edge/testing.ts';
+import { type DnsServer, startDns } from './server.ts';
+import { queryOf, read, REGIONS, ZONE } from './testing.ts';
+
+const [A, B, C] = REGIONS.map((it) => it.region) as [PlaceId, PlaceId, PlaceId];
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function regions(): Promise<[RegionProcess, RegionProcess, RegionProcess]> {
+  const started = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
+  for (const region of started) cleanups.push(() => region.kill());
+  return started;
+}
+
+function aStore() {
+  const store = memoryStore(nodeClock);
+  cleanups.push(() => store.close());
+  return { client: store.connect(), itsOwn: store.connect() };
+}
+
+async function aServer(checked: readonly RegionProcess[], coordination: ReturnType<typeof aStore>['client']) {
+  const server = await startDns(
+    {
+      place: placeId('aws:eu-north-1'),
+      deployment: 'shop',
+      group: 'main',
+      listen: [{ host: '127.0.0.1', port: 0 }],
+      status: { host: '127.0.0.1', port: 0 },
+      nsid: null,
+      rateLimit: { perSecond: 100, slip: 2, exempt: ['127.0.0.0/8'] },
+      zones: [ZONE],
+      healthPath: '/healthz',
+      regions: REGIONS.map((region, i) => ({
+        ...region,
+        check: { host: '127.0.0.1', port: checked[i]?.port ?? 0, rttMs: i },
+      })),
+    },
+    { coordination, clock: nodeClock, seed: 5 },
+  );
+  cleanups.push(() => server.close());
+  return server;
+}
+
+/** Asks over and over, as a resolver without a cache would, and notes when each new answer came first. */
+function watch(server: DnsServer, name: string) {
+  const socket = createSocket('udp4');
+  const seen: { readonly atMs: number; readonly answers: readonly string[]; readonly rcode: number }[] = [];
+  let asked = 0;
+  socket.on('message', (bytes) => {
+    const { answers, rcode } = read(bytes);
+    seen.push({ atMs: performance.now(), answers, rcode });
+  });
+  const query = queryOf(name, 'A');
+  const timer = setInterval(() => {
+    asked += 1;
+    socket.send(query, server.ports[0] ?? 0, '127.0.0.1');
+  }, 5);
+  cleanups.push(() => {
+    clearInterval(timer);
+    socket.close();
+  });
+  return { seen, asked: () => asked, last: () => seen.at(-1) };
+}
+
+const addressIn = (answers: readonly string[] | undefined) => answers?.[0]?.split(' ').at(-1);
+
+test('a region dies: the answer is another one well within a second of its detection, and half as long-lived', async () => {
+  const [a, b, c] = await regions();
+  const { client } = aStore();
+  await publish(
+    client,
+    tableOf({
+      primary: B,
+      regions: [
+        [A, 'active'],
+        [B, 'active'],
+        [C, 'active'],
+      ],
+    }),
+  );
+  const server = await aServer([a, b, c], client);
+  const shop = watch(server, 'www.shop.example');
+  await until('the first region', () => addressIn(shop.last()?.answers) === '192.0.2.1');
+  expect(shop.last()?.answers).toEqual(['www.shop.example 20 A 192.0.2.1']);
+
+  await a.kill();
+  const killedMs = performance.now();
+  let detectedMs = 0;
+  await until('detection', () => {
+    if (server.status().regions[0]?.health === 'unhealthy') detectedMs ||= performance.now();
+    return detectedMs > 0;
+  });
+  await until('the second region', () => addressIn(shop.last()?.answers) === '192.0.2.2');
+  const flip = shop.seen.find(({ atMs, answers }) => atMs > killedMs && addressIn(answers) === '192.0.2.2');
+  expect(shop.last()?.answers).toEqual(['www.shop.example 10 A 192.0.2.2']);
+  expect((flip?.atMs ?? Infinity) - detectedMs).toBeLessThan(1_000);
+  expect(detectedMs - killedMs).toBeLessThan(3_000);
+  // Never nothing, and never an error, while it happened.
+  expect(shop.seen.filter(({ answers, rcode }) => rcode !== 0 || answers.length !== 1)).toEqual([]);
+});
+
+test('before the first table: SERVFAIL for hosts, and everything that does not depend on routing is answered', async () => {
+  const [a, b, c] = await regions();
+  const { client } = aStore();
+  const server = await aServer([a, b, c], client);
+  const [shop, mail] = [watch(server, 'shop.example'), watch(server, 'mail.shop.example')];
+  await until('answers', () => shop.seen.length > 0 && mail.seen.length > 0);
+  expect([shop.last()?.rcode, shop.last()?.answers]).toEqual([2, []]);
+  expect(addressIn(mail.last()?.answers)).toBe('192.0.2.25');
+  await publish(
+    client,
+    tableOf({
+      primary: B,
+      regions: [
+        [A, 'active'],
+        [B, 'active'],
+        [C, 'active'],
+      ],
+    }),
+  );
+  await until('an address', () => addressIn(shop.last()?.answers) === '192.0.2.1');
+});
+
+test('active-passive: users are led to the region of the primary, and follow it; the store gone: they stay (I12)', async () => {
+  const [a, b, c] = await regions();
+  const { client, itsOwn } = aStore();
+  const passive = [
+    [A, 'active'],
+    [B, 'passive'],
+    [C, 'passive'],
+  ] as const;
+  await publish(client, tableOf({ primary: A, epoch: 1, regions: passive }));
+  const server = await aServer([a, b, c], itsOwn);
+  const shop = watch(server, 'shop.example');
+  await until('the primary', () => addressIn(shop.last()?.answers) === '192.0.2.1');
+  await publish(client, tableOf({ primary: C, epoch: 2, regions: passive }));
+  const publishedMs = performance.now();
+  await until('the new primary', () => addressIn(shop.last()?.answers) === '192.0.2.3');
+  expect(performance.now() - publishedMs).toBeLessThan(1_000);
+  await publish(client, tableOf({ primary: A, epoch: 1, regions: passive }));
+  await itsOwn.close();
+  await until('the store is missed', () => server.status().store.state === 'trouble');
+  // All regions die as well: nobody is better than another, so the last good one is held.
+  await Promise.all([a, b, c].map((region) => region.kill()));
+  await until('all are missed', () => server.status().regions.every((it) => it.health === 'unhealthy'));
+  const from = shop.seen.length;
+  await until('more answers', () => shop.seen.length > from + 20);
+  expect(new Set(shop.seen.slice(from).map(({ answers }) => addressIn(answers)))).toEqual(new Set(['192.0.2.3']));
+});
+
+test('the status page tells what is answered and why', async () => {
+  const [a, b, c] = await regions();
+  const { client } = aStore();
+  await publish(
+    client,
+    tableOf({
+      primary: B,
+      regions: [
+        [A, 'active'],
+        [B, 'active'],
+        [C, 'active'],
+      ],
+    }),
+  );
+  const server = await aServer([a, b, c], client);
+  const shop = watch(server, 'shop.example');
+  await until('an address', () => addressIn(shop.last()?.answers) === '192.0.2.1');
+  const page = await fetch(`http://127.0.0.1:${server.statusPort}/.farshore/dns`);
+  const status = (await page.json()) as ReturnType<DnsServer['status']>;
+  expect(status).toMatchObject({ schema: 'farshore.dns/v1', table: { epoch: 1 }, route: { candidates: [A, B, C] } });
+  expect(status.counters.rcodes['NOERROR']).toBeGreaterThan(0);
+  expect((await fetch(`http://127.0.0.1:${server.statusPort}/`)).status).toBe(404);
+});

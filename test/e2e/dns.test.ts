@@ -1,0 +1,76 @@
+import { Resolver } from 'node:dns/promises';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { placeId } from '../../src/base/ids.ts';
+import type { DnsStatus } from '../../src/planes/dns/status.ts';
+import { crashRegion } from '../../src/world/faults/inject.ts';
+import { openWorld } from '../../src/world/open.ts';
+import { eventually, farshore, readyWorld, removeState, ROOT, stateDir } from './cli.ts';
+
+/** The server's own account of itself. */
+async function dnsStatus(port: number): Promise<DnsStatus> {
+  return (await (await fetch(`http://127.0.0.1:${port}/.farshore/dns`)).json()) as DnsStatus;
+}
+
+/** What a user's request to this address gets. */
+const statusOf = (address: string, port: number): Promise<number> =>
+  new Promise((resolve) => {
+    get({ host: address, port, path: '/healthz', agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).on('error', () => resolve(0));
+  });
+
+describe.each(['active-active', 'active-passive'])('the DNS server in the world of %s', (example) => {
+  const dir = stateDir();
+
+  beforeAll(async () => {
+    const file = join(ROOT, `examples/${example}.yaml`);
+    const up = await farshore(['up', file, '--rtt-scale', '0', '--detach', '--state', dir]);
+    expect(up.code, up.stderr).toBe(0);
+    expect(up.stdout).toMatch(/dig @127\.0\.0\.1 -p \d+ \S+ → 127\.0\.10\.1/);
+  });
+  afterAll(async () => {
+    await farshore(['down', '--state', dir]);
+    removeState(dir);
+  });
+
+  it('the region that users are led to dies: they are led to another one that serves, within a second of the detection', async () => {
+    const before = await readyWorld(dir);
+    expect(before.dns).toMatchObject({ why: null, region: before.primary?.value.region });
+    const lost = before.dns?.region ?? '';
+    const world = openWorld(dir);
+    const { places } = world.layout;
+    const ports = places.find((place) => place.id === before.dns?.place)?.ports;
+    const publicPort = places[0]?.ports.edge ?? 0;
+    const resolver = new Resolver({ timeout: 500, tries: 1 });
+    resolver.setServers([before.dns?.server ?? '']);
+    const answer = () => resolver.resolve4(before.dns?.host ?? '');
+    const [addressBefore = ''] = await answer();
+    expect(await statusOf(addressBefore, publicPort)).toBe(200);
+
+    const crash = await crashRegion(world, placeId(lost), 'test');
+    try {
+      // The decision of the server, and the packet that it sends: whichever is seen first, the other follows at once.
+      const decided = await eventually(30_000, 'another region is decided on', async () => {
+        const [first] = (await dnsStatus(ports?.dnsStatus ?? 0)).route.candidates;
+        return first !== undefined && first !== lost ? first : null;
+      });
+      const decidedMs = performance.now();
+      const address = await eventually(5_000, 'another address', async () => {
+        const [now] = await answer();
+        return now !== undefined && now !== addressBefore ? now : null;
+      });
+      expect(performance.now() - decidedMs).toBeLessThan(1_000);
+      expect(places.find((place) => place.id === decided)?.address).toBe(address);
+      await eventually(20_000, 'users are served there', async () =>
+        (await statusOf(address, publicPort)) === 200 ? true : null,
+      );
+    } finally {
+      await crash.undo();
+      await world.close();
+    }
+    await readyWorld(dir);
+  });
+});
