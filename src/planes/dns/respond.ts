@@ -82,8 +82,6 @@ export class Responder {
       return null;
     }
     this.#scope = 0;
-    // What could not be read is answered with nothing that the client did not send.
-    if (read !== RCODE.NOERROR) query.wantsNsid = false;
     if (read !== RCODE.NOERROR) return this.#write(packet, read, null, transport);
     if (!isInternet(query)) return this.#write(packet, RCODE.REFUSED, null, transport);
     const refusal = refusalOf(query.type);
@@ -131,8 +129,10 @@ export class Responder {
 
   #write(packet: Uint8Array, rcode: number, body: Body | null, transport: Transport, zoneBytes = 0): Buffer {
     const query = this.#query;
+    // A refusal holds nothing that the client did not send, so it is never longer than the query.
+    if (body === null) query.wantsNsid = false;
     this.rcodes[rcode] = (this.rcodes[rcode] ?? 0) + 1;
-    // A question that could not be read is not sent back, and then nothing is: the answer is never longer than the query.
+    // A question that could not be read is not sent back.
     const questionEnd = query.questionEnd === 0 ? HEADER_BYTES : query.questionEnd;
     const optBytes = query.edns ? this.#optBytes(query, transport) : 0;
     const room = transport === 'tcp' ? 0xffff : query.edns ? Math.min(query.udpBytes, EDNS_UDP_BYTES) : PLAIN_UDP_BYTES;
