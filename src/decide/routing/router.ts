@@ -70,6 +70,11 @@ export class Router {
     return this.#read(plan, client);
   }
 
+  /** What every read from a place gets, whoever it is; null when it depends on the client: weights, shares. */
+  sameFor(place: ClientPlace): Route | null {
+    return this.#planFor(place).same;
+  }
+
   /** The same decision, with what each step found. */
   explain(client: Client): Explanation {
     if (client.method === 'write') {

@@ -37,6 +37,7 @@ it.each([
 it('knows which addresses only carry another one, and where it begins', () => {
   expect(carrierBits(readAddress('::ffff:203.0.113.9'))).toBe(96);
   expect(carrierBits(readAddress('64:ff9b::203.0.113.9'))).toBe(96);
+  expect(carrierBits(readAddress('2001:0:c000:201::1'))).toBe(96);
   expect(carrierBits(readAddress('2002:cb00:7109::1'))).toBe(16);
   expect(carrierBits(readAddress('2001:db8::1'))).toBe(0);
   expect(carrierBits(readAddress('203.0.113.9'))).toBe(0);

@@ -1,18 +1,12 @@
-import { type Address, readAddress } from './network.ts';
+import { type Address, maskOf, parseNetwork } from '../../decide/routing/address.ts';
 
-/** Whether an address is in one of a few networks: `127.0.0.0/8`, `::1/128`. */
+/** Whether an address is in one of a few networks: `127.0.0.0/8`, `::1`. What is no network is left out. */
 export function networksOf(networks: readonly string[]): (address: Address) => boolean {
-  const all = networks.map((network) => {
-    const [address = '', bits] = network.split('/');
-    const { family, words } = readAddress(address);
-    return { family, words, bits: bits === undefined ? (family === 4 ? 32 : 128) : Number(bits) };
-  });
-  return (address) =>
+  const all = networks.map(parseNetwork).filter((network) => network !== null);
+  return ({ family, words }) =>
     all.some(
-      ({ family, words, bits }) =>
-        family === address.family &&
-        words.every((word, i) => ((word ^ (address.words[i] ?? 0)) & maskOf(bits - 32 * i)) === 0),
+      ({ address, length }) =>
+        address.family === family &&
+        address.words.every((word, i) => ((word ^ (words[i] ?? 0)) & maskOf(length - 32 * i)) === 0),
     );
 }
-
-const maskOf = (bits: number): number => (bits <= 0 ? 0 : bits >= 32 ? -1 : -1 << (32 - bits));

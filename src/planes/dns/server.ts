@@ -4,10 +4,11 @@ import { because } from '../../base/reason.ts';
 import type { Coordination } from '../../ports/coordination.ts';
 import type { DnsConfig, DnsZone } from '../../ports/dns.ts';
 import { keysOf } from '../../ports/records.ts';
+import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { startChecks } from '../edge/checks.ts';
 import { Steering } from '../edge/steering.ts';
 import { TableWatch } from '../edge/table-watch.ts';
-import { TurnedCompass } from './compass.ts';
+import { PlaceCompass } from './compass.ts';
 import { type Doors, openDoors } from './doors.ts';
 import { DNS_LIMITS, type DnsLimits } from './limits.ts';
 import { networksOf } from './networks.ts';
@@ -34,6 +35,8 @@ export interface DnsParts {
   readonly clock: Clock;
   /** 32 random bits that nobody outside knows. */
   readonly seed: number;
+  /** Which addresses are where. Without it only the networks that the route table itself places are placed. */
+  readonly rows?: GeoRows;
   readonly limits?: DnsLimits;
 }
 
@@ -63,7 +66,7 @@ class RunningDns implements DnsServer {
   readonly #clock: Clock;
   readonly #limits: DnsLimits;
   readonly #zones: readonly ServedZone[];
-  readonly #compass: TurnedCompass;
+  readonly #compass: PlaceCompass;
   readonly #responder: Responder;
   readonly #limiter: RateLimiter;
   readonly #steering: Steering;
@@ -72,8 +75,9 @@ class RunningDns implements DnsServer {
   #doors: Doors | null = null;
   #page: Awaited<ReturnType<typeof serveStatus>> | null = null;
   #ttlSec: readonly number[];
+  #turned = new AbortController();
 
-  constructor(config: ServedConfig, { coordination, clock, seed, limits = DNS_LIMITS }: DnsParts) {
+  constructor(config: ServedConfig, { coordination, clock, seed, rows, limits = DNS_LIMITS }: DnsParts) {
     this.#config = config;
     this.#clock = clock;
     this.#limits = limits;
@@ -82,7 +86,10 @@ class RunningDns implements DnsServer {
       nodes[0] === undefined ? [] : [{ config: zone, zone: nodes[0].zone }],
     );
     this.#ttlSec = this.#zones.map((it) => it.config.ttlSec);
-    this.#compass = new TurnedCompass(config.regions.map((it) => it.region));
+    this.#compass = new PlaceCompass(
+      config.regions.map((it) => it.region),
+      rows ?? NO_ROWS,
+    );
     this.#responder = new Responder({
       names: new Names(built.flatMap((it) => it.nodes)),
       compass: this.#compass,
@@ -131,6 +138,7 @@ class RunningDns implements DnsServer {
 
   async close(): Promise<void> {
     this.#table.stop();
+    this.#turned.abort();
     for (const stop of this.#stopChecks) stop();
     await this.#doors?.close();
     await this.#page?.close();
@@ -138,8 +146,7 @@ class RunningDns implements DnsServer {
 
   /** A new table or a new verdict. What is answered from here on follows it; nothing that was made before is sent again. */
   #onChange(): void {
-    const { candidates } = this.#steering.routes.read;
-    this.#compass.turn(this.#steering.table === null ? null : candidates);
+    this.#turn();
     // While a region is lost the answer may soon be another one again.
     const isDegraded = this.#config.regions.some(({ region }) => this.#isUnhealthy(region));
     const ttlSec = this.#zones.map(({ config }) => (isDegraded ? Math.ceil(config.ttlSec / 2) : config.ttlSec));
@@ -149,6 +156,19 @@ class RunningDns implements DnsServer {
       zone.steered = steeredBodies(config, addresses, ttlSec[i] ?? config.ttlSec, zone.noData);
     }
     this.#ttlSec = ttlSec;
+  }
+
+  /** Decides anew, and again when a hold-down or a growing share makes another decision of it. */
+  #turn(): void {
+    this.#turned.abort();
+    this.#compass.turn(this.#steering.world);
+    const inMs = this.#compass.untilMs - this.#clock.nowMs();
+    if (!Number.isFinite(inMs)) return;
+    this.#turned = new AbortController();
+    this.#clock.sleep(Math.max(10, inMs), this.#turned.signal).then(
+      () => this.#turn(),
+      () => undefined,
+    );
   }
 
   #isUnhealthy(region: DnsConfig['regions'][number]['region']): boolean {

@@ -5,7 +5,7 @@ import { type Detector, newDetector, type Sample, signal, type Verdict } from '.
 import { ANYBODY, bookOf } from '../../decide/routing/route.ts';
 import { Router } from '../../decide/routing/router.ts';
 import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
-import type { Client, LatencyBook, Route } from '../../decide/routing/world.ts';
+import type { Client, LatencyBook, Route, RoutingWorld } from '../../decide/routing/world.ts';
 import type { RouteTable } from '../../ports/records.ts';
 
 const NO_TABLE: Route = {
@@ -47,6 +47,21 @@ export class Steering {
 
   get routes(): { readonly read: Route; readonly write: Route } {
     return this.#routes;
+  }
+
+  /** What the decision looks at, as of now; null before the first table. */
+  get world(): RoutingWorld | null {
+    if (this.#table === null) return null;
+    return {
+      table: this.#table,
+      from: this.#place,
+      health: new Map([...this.#detectors].map(([region, detector]) => [region, detector.verdict])),
+      latency: this.#latency,
+      load: new Map(),
+      leaders: new Map(),
+      acceptedAtMs: this.#acceptedAtMs,
+      nowMs: this.#clock.nowMs(),
+    };
   }
 
   /** When the table was taken over, and what became of tables that were not. */
@@ -98,17 +113,7 @@ export class Steering {
   }
 
   #steer(method: Client['method']): Route {
-    if (this.#table === null) return NO_TABLE;
-    const router = new Router({
-      table: this.#table,
-      from: this.#place,
-      health: new Map([...this.#detectors].map(([region, detector]) => [region, detector.verdict])),
-      latency: this.#latency,
-      load: new Map(),
-      leaders: new Map(),
-      acceptedAtMs: this.#acceptedAtMs,
-      nowMs: this.#clock.nowMs(),
-    });
-    return router.route({ ...ANYBODY, method });
+    const { world } = this;
+    return world === null ? NO_TABLE : new Router(world).route({ ...ANYBODY, method });
   }
 }
