@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { headersForClient } from './headers.ts';
 
@@ -19,8 +19,8 @@ export interface AttemptOptions {
   readonly response: ServerResponse;
   readonly timeoutMs: number;
   readonly holdBytes: number;
-  /** Headers that the edge adds to the answer. */
-  readonly added: Readonly<Record<string, string>>;
+  /** Headers that the edge adds to the answer: names and values in turn. */
+  readonly added: readonly string[];
   /** Asked when the region answers 502, 503 or 504: may the answer be dropped, because another region will be asked? */
   mayPassOver(): boolean;
 }
@@ -28,8 +28,11 @@ export interface AttemptOptions {
 interface Head {
   readonly status: number;
   readonly message: string;
-  readonly headers: Record<string, string | string[]>;
+  readonly headers: string[];
 }
+
+/** A held body up to this size leaves in one write with its head, as a text of one byte a character: `writev` costs more than the copy. */
+const ONE_WRITE_BYTES = 4_096;
 
 /**
  * One try of one request at one region: takes what undici reports and passes the answer to the client.
@@ -39,6 +42,9 @@ interface Head {
  *
  * `waiting`: no byte has left; giving up now proves that nothing was sent. A small answer of known length is held until it is
  * whole, so that a crash in its middle can still be answered by another region; all others flow, with backpressure.
+ *
+ * It speaks the older of undici's two ways of reporting, which its core calls directly: the newer one is made of it, and costs
+ * an object for each answer's headers.
  */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly end: Promise<AttemptEnd>;
@@ -46,7 +52,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly #timer: NodeJS.Timeout;
   readonly #settle: (end: AttemptEnd) => void;
   #phase: 'waiting' | 'sent' | 'holding' | 'flowing' | 'ended' = 'waiting';
-  #controller: Dispatcher.DispatchController | null = null;
+  #abort: ((error: Error) => void) | null = null;
+  #resume: (() => void) | null = null;
   #head: Head | null = null;
   #held: Buffer[] = [];
 
@@ -63,56 +70,57 @@ export class Attempt implements Dispatcher.DispatchHandler {
   giveUp(code: 'timeout' | 'given-up', text: string): void {
     if (this.#phase === 'ended' || this.#phase === 'flowing') return;
     this.#fail(code, text);
-    this.#controller?.abort(new Error(text));
+    this.#abort?.(new Error(text));
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onConnect(abort: (error?: Error) => void): void {
     // Aborting here, before undici writes, keeps the promise that nothing was sent.
-    if (this.#phase === 'ended') return controller.abort(new Error('given up before it was sent'));
+    if (this.#phase === 'ended') return abort(new Error('given up before it was sent'));
     this.#phase = 'sent';
-    this.#controller = controller;
+    this.#abort = abort;
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: IncomingHttpHeaders,
-    message = '',
-  ): void {
-    if (status < 200 || this.#phase === 'ended') return;
+  /** `false` asks undici to pause. */
+  onHeaders(status: number, raw: readonly Buffer[], resume: () => void, message: string): boolean {
+    if (status < 200 || this.#phase === 'ended') return true;
     if (status >= 502 && status <= 504 && this.#options.mayPassOver()) {
       this.#finish({ kind: 'passed-over', status });
-      return;
+      return true;
     }
-    const head = { status, message, headers: { ...headersForClient(headers), ...this.#options.added } };
+    this.#resume = resume;
+    const { headers, lengthBytes } = headersForClient(raw);
+    headers.push(...this.#options.added);
+    const head = { status, message, headers };
     this.#head = head;
     this.#phase = 'holding';
     const { response, holdBytes } = this.#options;
     const hasBody = response.req.method !== 'HEAD' && status !== 204 && status !== 304;
-    if (!hasBody || Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) <= holdBytes) return;
-    this.#flow(head);
+    if (hasBody && (lengthBytes === null || lengthBytes > holdBytes)) this.#flow(head);
+    return true;
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): boolean {
     if (this.#phase === 'holding') this.#held.push(chunk);
-    if (this.#phase === 'flowing' && !this.#options.response.write(chunk)) controller.pause();
+    return this.#phase !== 'flowing' || this.#options.response.write(chunk);
   }
 
-  onResponseEnd(): void {
+  onComplete(): void {
     if (this.#phase === 'ended' || this.#head === null) return;
     const { response } = this.#options;
     const { status } = this.#head;
     if (this.#phase === 'holding') {
       response.writeHead(status, this.#head.message, this.#head.headers);
       const [only] = this.#held;
-      response.end(this.#held.length === 1 ? only : Buffer.concat(this.#held));
+      const body = only !== undefined && this.#held.length === 1 ? only : Buffer.concat(this.#held);
+      if (body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1');
+      else response.end(body);
     } else {
       response.end();
     }
     this.#finish({ kind: 'answered', status });
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
+  onError(error: Error): void {
     if (this.#phase === 'ended') return;
     const { response } = this.#options;
     if (response.destroyed || (response.req.destroyed && !response.req.complete)) {
@@ -147,12 +155,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#settle(end);
   }
 
-  readonly #onDrain = (): void => this.#controller?.resume();
+  readonly #onDrain = (): void => this.#resume?.();
 
   readonly #onClientClose = (): void => {
     if (this.#phase === 'ended') return;
     this.#finish({ kind: 'client-gone' });
-    this.#controller?.abort(new Error('the client left'));
+    this.#abort?.(new Error('the client left'));
   };
 }
 

@@ -55,11 +55,11 @@ export class Exchange {
   }
 
   /** What the edge adds to an answer: who gave it, and why it was asked, as short codes. */
-  addedHeaders(region: PlaceId, route: Route): Record<string, string> {
-    return { 'x-farshore-region': region, 'x-farshore-why': this.why(route) };
+  addedHeaders(region: PlaceId, route: Route): readonly string[] {
+    return ['x-farshore-region', region, 'x-farshore-why', this.why(route)];
   }
 
   why(route: Route): string {
-    return [route.codes, ...this.#failed].join(',');
+    return this.#failed.length === 0 ? route.codes : [route.codes, ...this.#failed].join(',');
   }
 }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 
 /** Headers that speak about one connection, not about the message (RFC 9110 7.6.1), and those the edge writes itself. */
 const NEVER_FORWARDED: ReadonlySet<string> = new Set([
@@ -35,17 +35,35 @@ export function headersForRegion(request: IncomingMessage): string[] {
   return headers;
 }
 
-type AnswerHeaders = Record<string, string | string[]>;
+interface AnswerHeaders {
+  /** Names and values in turn. */
+  readonly headers: string[];
+  /** What the region says that its body has; null when it does not say. */
+  readonly lengthBytes: number | null;
+}
 
-/** The headers for the client. */
-export function headersForClient(headers: IncomingHttpHeaders): AnswerHeaders {
-  const dropped = namesIn(headers.connection);
-  const kept: AnswerHeaders = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || NEVER_FORWARDED.has(name) || dropped?.has(name)) continue;
-    kept[name] = value;
+/** The headers for the client, from those of the region as they came: names and values in turn. */
+export function headersForClient(raw: readonly Buffer[]): AnswerHeaders {
+  const headers: string[] = [];
+  const ending: string[] = [];
+  let lengthBytes: number | null = null;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = text(raw[i]);
+    const value = text(raw[i + 1]);
+    const lower = name.toLowerCase();
+    if (lower === 'content-length') lengthBytes = Number(value);
+    if (lower === 'connection') ending.push(value);
+    if (!NEVER_FORWARDED.has(lower)) headers.push(name, value);
   }
-  return kept;
+  const dropped = namesIn(ending.length === 0 ? undefined : ending.join(','));
+  return { headers: dropped === null ? headers : without(headers, dropped), lengthBytes };
+}
+
+const text = (bytes: Buffer | undefined): string => bytes?.toString('latin1') ?? '';
+
+function without(headers: readonly string[], names: ReadonlySet<string>): string[] {
+  const keeps = (i: number): boolean => !names.has((headers[i - (i % 2)] ?? '').toLowerCase());
+  return headers.filter((_, i) => keeps(i));
 }
 
 /** The path as a region expects it, also when the client sent the whole address (`GET http://host/path`). */
