@@ -91,6 +91,7 @@ export async function publishRoutes(
       ...region,
       state: region.id === placeOf(me) ? ('serving' as const) : stateOf(before, region.id),
     })),
+    ...(policy.routing === undefined ? {} : { routing: policy.routing }),
     released: before?.released ?? 0,
     reason: { code: 'primary-opened', text: why },
   };

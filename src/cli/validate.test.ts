@@ -48,6 +48,7 @@ describe('validate', () => {
       'a write    is acknowledged when 1 of 1 other region has it: + 27 ms in aws:eu-central-1 (round trip to aws:eu-west-1, measured)',
       'void when  no other region has confirmed for 2s: the primary serves alone, and the RPO is 24h until one is back; or a session lowers synchronous_commit, or writes an UNLOGGED table',
       'dns        shop.example, www.shop.example led by routing; an answer is kept for 20s; 1 record that never changes',
+      'users      go to the region of the primary; when all look unhealthy: the regions that were good last go on',
       'residency  "gdpr" keeps all data in EU',
       '',
     ]);

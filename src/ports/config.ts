@@ -2,6 +2,7 @@ import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Knobs } from '../base/knobs.ts';
 import type { PeerAddresses } from './agent.ts';
 import type { ReplicationMode } from './records.ts';
+import type { RoutingPolicy } from './routing.ts';
 
 /** Passwords and tokens of one deployment: a JSON file with mode 0600, made once, never in argv, logs, status or reports. */
 export interface Secrets {
@@ -62,6 +63,8 @@ export interface GroupPolicy {
   /** Every agent, data or not: each is an observer of the others. */
   readonly observers: readonly NodeId[];
   readonly regions: readonly { readonly id: PlaceId; readonly role: 'active' | 'passive'; readonly weight: number }[];
+  /** Goes into every route table. Absent: the nearest region serves. */
+  readonly routing?: RoutingPolicy;
 }
 
 /** The file the agent is started with: `farshore agent FILE`. */

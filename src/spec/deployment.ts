@@ -1,6 +1,7 @@
 import type { PlaceId } from '../base/ids.ts';
 import type { Knobs } from '../base/knobs.ts';
 import type { DNS_TYPES } from './file-schema.ts';
+import type { RoutingPolicy } from '../ports/routing.ts';
 
 /** A deployment file after parsing: every default filled in, every rule checked. Nothing below `spec/` reads YAML. */
 export interface Deployment {
@@ -13,6 +14,7 @@ export interface Deployment {
   readonly sites: readonly SiteSpec[];
   readonly residency: readonly ResidencyRule[];
   readonly replication: ReplicationSpec;
+  readonly traffic: TrafficSpec;
   readonly leaseTtlMs: number;
   /** Timings that the file sets; the rest are the knobs' defaults. */
   readonly timings: Partial<Knobs>;
@@ -65,6 +67,13 @@ export interface ReplicationSpec {
     /** `block`: writes wait while the best standby lags by more than the RPO. */
     readonly guard: 'block' | 'none';
   } | null;
+}
+
+export interface TrafficSpec {
+  /** As every plane obeys it: it goes into the route table. */
+  readonly routing: RoutingPolicy;
+  /** The operator's own database of places, as written; null: the one that comes with Farshore. */
+  readonly geoDatabase: string | null;
 }
 
 export interface ApplicationSpec {

@@ -34,6 +34,13 @@ export const SPEC_CODES = {
   E2402: 'no failover target conforms to the residency rules',
   E2501: 'a DNS record whose value is not of its type',
   E2502: 'DNS records of one name that contradict each other',
+  E2511: 'traffic is led to a region that the file does not have',
+  E2512: 'unknown place',
+  E2513: 'the same place or region twice',
+  E2514: 'policies in an order in which one has nothing to decide',
+  E2515: 'a table that would leave users no region (I12)',
+  E2516: 'no network',
+  E2517: '`static` without regions',
   E2901: 'described, but not built yet',
 
   N3001: 'semi-sync with one standby is sync (P11.2)',

@@ -5,6 +5,7 @@ import { parseDuration } from './duration.ts';
 import type { Field } from './finding.ts';
 import { parseSize } from './size.ts';
 import { valueAt } from './shape.ts';
+import type { TrafficSection } from './traffic-schema.ts';
 import type { Path } from './source.ts';
 
 /**
@@ -29,6 +30,8 @@ export interface Draft {
   readonly leaseTtlMs: Field<number> | null;
   /** Every knob but the lease: what the file sets, or the default. */
   readonly timings: ReadonlyMap<KnobName, Field<number>>;
+  /** Null when it does not have its shape; empty when the file has none. */
+  readonly traffic: TrafficSection | null;
   readonly application: { readonly command: readonly string[]; readonly healthPath: string } | null;
   readonly dns: DnsDraft | null;
 }
@@ -41,6 +44,7 @@ export interface RegionDraft {
   readonly id: Field<string> | null;
   readonly role: Field<'active' | 'passive'> | null;
   readonly weight: Field<number> | null;
+  readonly capacity: Field<number | null> | null;
   readonly control: Field<'owned' | 'attached' | 'managed' | 'observe'> | null;
   readonly nodes: Field<number> | null;
   readonly store: Field<boolean> | null;
@@ -114,6 +118,7 @@ export function draftOf(root: unknown): Draft {
     maxLossBytes: or(bytes(inReplication('maxLoss', replication.maxLoss)), null),
     leaseTtlMs: or(ms(read(root, ['database', 'lease'], top.database.shape.lease)), KNOBS.leaseTtlMs.value),
     timings: timingsOf(root),
+    traffic: trafficOf(root),
     application: applicationOf(root),
     dns: dnsOf(root),
   };
@@ -126,6 +131,7 @@ function regionDraft(root: unknown, path: Path, index: number, model: File['mode
     id: read(root, [...path, 'id'], region.id),
     role: model && or(read(root, [...path, 'role'], region.role), standsBy ? 'passive' : 'active'),
     weight: or(read(root, [...path, 'weight'], region.weight), 1),
+    capacity: or(read(root, [...path, 'capacity'], region.capacity), null),
     control: or(read(root, [...path, 'control'], region.control), 'owned'),
     nodes: or(read(root, [...path, 'nodes'], region.nodes), 1),
     store: or(read(root, [...path, 'store'], region.store), false),
@@ -147,6 +153,11 @@ function timingsOf(root: unknown): ReadonlyMap<KnobName, Field<number>> {
     if (field !== null) timings.set(knob, field);
   }
   return timings;
+}
+
+function trafficOf(root: unknown): Draft['traffic'] {
+  const parsed = top.traffic.safeParse(valueAt(root, ['traffic']));
+  return parsed.success ? (parsed.data ?? {}) : null;
 }
 
 function applicationOf(root: unknown): Draft['application'] {

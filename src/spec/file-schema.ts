@@ -1,45 +1,10 @@
 import { z } from 'zod';
 import { KNOBS, type KnobName } from '../base/knobs.ts';
-import { DURATION, formatDuration, parseDuration } from './duration.ts';
-import { formatSize, parseSize, SIZE } from './size.ts';
-
-/** Which schemas are durations: their mistakes are told apart from those of other texts. */
-export const durations = z.registry<{ readonly duration: true }>();
-
-/** The same for sizes. */
-export const sizes = z.registry<{ readonly size: true }>();
+import { formatDuration } from './duration.ts';
+import { duration, size } from './quantities.ts';
+import { trafficSection } from './traffic-schema.ts';
 
 const DAY_MS = 86_400_000;
-
-/** A duration as written, within bounds in milliseconds. Reading it gives the text; `parseDuration` gives the number. */
-function duration(minMs: number, maxMs: number, description: string) {
-  const inBounds = (text: string) => {
-    const ms = parseDuration(text);
-    return ms !== null && ms >= minMs && ms <= maxMs;
-  };
-  const bounds = `between ${formatDuration(minMs)} and ${formatDuration(maxMs)}`;
-  return z
-    .string()
-    .regex(DURATION, { abort: true })
-    .refine(inBounds, { error: bounds })
-    .describe(`${description} A duration ${bounds}, with its unit: 500ms, 30s, 5m, 24h, 7d.`)
-    .register(durations, { duration: true });
-}
-
-/** A size as written, within bounds in bytes. Reading it gives the text; `parseSize` gives the number. */
-function size(minBytes: number, maxBytes: number, description: string) {
-  const inBounds = (text: string) => {
-    const bytes = parseSize(text);
-    return bytes !== null && bytes >= minBytes && bytes <= maxBytes;
-  };
-  const bounds = `between ${formatSize(minBytes)} and ${formatSize(maxBytes)}`;
-  return z
-    .string()
-    .regex(SIZE, { abort: true })
-    .refine(inBounds, { error: bounds })
-    .describe(`${description} A size ${bounds}, with its unit: 64kB, 16MB, 1GB.`)
-    .register(sizes, { size: true });
-}
 
 /** The knobs that a file may set, under their names without the unit. The lease has its own place: `database.lease`. */
 export const TIMINGS = (Object.keys(KNOBS) as KnobName[])
@@ -78,10 +43,18 @@ const region = z.strictObject({
     ),
   weight: z
     .int()
-    .min(1)
+    .min(0)
     .max(1_000)
     .optional()
-    .describe('Share of the users, relative to the other regions. Default 1.'),
+    .describe(
+      'With the traffic policy `weighted`: share of the users, relative to the other regions. 0: none. Default 1.',
+    ),
+  capacity: z
+    .number()
+    .positive()
+    .max(1_000_000_000)
+    .optional()
+    .describe('Requests per second that the region can serve; users beyond it go to the next one. Default: no bound.'),
   control: z
     .enum(['owned', 'attached', 'managed', 'observe'])
     .optional()
@@ -259,6 +232,7 @@ export const deploymentFile = z.strictObject({
     .describe('Places that hold no data: the coordination store and the witnesses live there.'),
   residency: z.array(residencyRule).max(16).optional().describe('Where the data must stay, whatever fails.'),
   database: database.describe('How PostgreSQL is replicated between the regions.'),
+  traffic: trafficSection.optional().describe('How users are led to regions.'),
   timings: timings
     .optional()
     .describe('Timings of detection and failover. Leave them alone unless a drill says otherwise.'),

@@ -23,6 +23,7 @@ export function explainDeployment(deployment: Deployment, facts: Facts): readonl
     `a write    ${writeLine(deployment, facts)}`,
     `void when  ${voidLine(deployment)}`,
     ...(deployment.dns === null ? [] : [`dns        ${dnsLine(deployment.dns)}`]),
+    `users      ${usersLine(deployment)}`,
     ...(rules.length === 0 ? [] : [`residency  ${rules.join('; ')}`]),
   ];
 }
@@ -78,4 +79,35 @@ function voidLine(deployment: Deployment): string {
       ? 'no other region can confirm: writes wait, the RTO is not met, nothing is lost'
       : `no other region has confirmed for ${evict}: the primary serves alone, and ${degraded} until one is back`;
   return `${alone}; or a session lowers synchronous_commit, or writes an UNLOGGED table`;
+}
+
+/** How users are led to regions, and what they get when every region looks unhealthy. */
+function usersLine({ model, regions, traffic: { routing } }: Deployment): string {
+  const { policies, fences, whenAllUnhealthy, slowStartMs, failover } = routing;
+  const words = {
+    geolocation: 'by place',
+    latency: 'to the nearest region',
+    weighted: `by weight (${regions
+      .filter((region) => region.role === 'active')
+      .map((region) => `${region.id} ${region.weight}`)
+      .join(', ')})`,
+    failover: `in order (${failover.order.join(', ')})`,
+  };
+  const how =
+    model === 'active-passive'
+      ? 'to the region of the primary'
+      : policies.map((policy) => words[policy]).join(', then ') || words.failover;
+  const unhealthy = {
+    'hold-last': 'the regions that were good last go on',
+    open: 'all go on as if they were well',
+    closed: 'users get an error',
+    static: 'only the static regions go on',
+  }[whenAllUnhealthy.kind];
+  return [
+    `go ${how}`,
+    ...fences.map((fence) => `"${fence.name}" keeps its users in ${fence.regions.join(', ')}`),
+    ...(slowStartMs > 0 ? [`a region that is back gets them over ${formatDuration(slowStartMs)}`] : []),
+    ...(failover.failback === 'manual' ? ['and only when a person says so'] : []),
+    `when all look unhealthy: ${unhealthy}`,
+  ].join('; ');
 }

@@ -12,8 +12,10 @@ import { places } from './rules/places.ts';
 import { replication } from './rules/replication.ts';
 import { residency } from './rules/residency.ts';
 import { timing } from './rules/timing.ts';
+import { traffic } from './rules/traffic.ts';
 import { checkShape } from './shape.ts';
 import { openSource } from './source.ts';
+import { resolveTraffic } from './traffic.ts';
 
 export interface ParsedDeployment {
   readonly deployment: Deployment;
@@ -45,15 +47,19 @@ export function parseDeployment(
     ...timing(draft),
     ...residency(draft, facts),
     ...dnsRecords(draft),
+    ...traffic(draft, facts),
   ];
   const diagnostics = findings.map((finding) => toDiagnostic(finding, source, fileName)).toSorted(byPosition);
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
-  return errors.length > 0 ? err(diagnostics) : ok({ deployment: build(draft), notes: diagnostics });
+  return errors.length > 0 ? err(diagnostics) : ok({ deployment: build(draft, facts), notes: diagnostics });
 }
 
 /** Only for a draft without errors: every part is there. */
-function build(draft: Draft): Deployment {
-  const regions = sure(draft.regions, 'regions').map(buildRegion);
+function build(draft: Draft, facts: Facts): Deployment {
+  const drafts = sure(draft.regions, 'regions');
+  const regions = drafts
+    .map(buildRegion)
+    .toSorted((a, b) => Number(a.role === 'passive') - Number(b.role === 'passive'));
   const tier = value(draft.tier, 'tier');
   const mode = value(draft.mode, 'mode');
   assert(tier === 'critical' || tier === 'high', 'a tier that is built');
@@ -64,7 +70,7 @@ function build(draft: Draft): Deployment {
     model: value(draft.model, 'model'),
     tier,
     objectives: { rtoMs: value(draft.rtoMs, 'rto'), rpoMs: value(draft.rpoMs, 'rpo') },
-    regions: regions.toSorted((a, b) => Number(a.role === 'passive') - Number(b.role === 'passive')),
+    regions,
     sites: sure(draft.sites, 'sites').map((site) => ({
       id: placeId(value(site.id, 'id')),
       store: value(site.store, 'store'),
@@ -85,10 +91,29 @@ function build(draft: Draft): Deployment {
           ? { maxLossBytes: value(draft.maxLossBytes, 'maxLoss'), guard: value(draft.guard, 'guard') }
           : null,
     },
+    traffic: buildTraffic(draft, regions, drafts, facts),
     leaseTtlMs: value(draft.leaseTtlMs, 'lease'),
     timings: writtenTimings(draft),
     application: draft.application,
     dns: draft.dns === null ? null : buildDns(draft.dns),
+  };
+}
+
+function buildTraffic(
+  draft: Draft,
+  regions: readonly RegionSpec[],
+  drafts: readonly RegionDraft[],
+  facts: Facts,
+): Deployment['traffic'] {
+  const section = sure(draft.traffic, 'traffic');
+  const capacityOf = new Map(drafts.map(({ id, capacity }) => [value(id, 'id'), value(capacity, 'capacity')]));
+  const context = {
+    model: value(draft.model, 'model'),
+    regions: regions.map(({ id }) => ({ id, capacity: capacityOf.get(id) ?? null })),
+  };
+  return {
+    routing: resolveTraffic(section, context, facts),
+    geoDatabase: section.geolocation?.database ?? null,
   };
 }
 

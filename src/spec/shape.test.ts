@@ -100,9 +100,9 @@ const SHAPE: readonly Case[] = [
   },
   {
     title: 'a number out of bounds',
-    text: edit(TWO, ['role: passive', 'weight: 0']),
+    text: edit(TWO, ['role: passive', 'weight: -1']),
     expect: ['E1007 12:13'],
-    says: 'at least 1',
+    says: 'at least 0',
   },
   {
     title: 'one region',

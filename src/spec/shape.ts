@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { deploymentFile, durations, sizes } from './file-schema.ts';
+import { deploymentFile } from './file-schema.ts';
+import { durations, sizes } from './quantities.ts';
 import { guessDuration } from './duration.ts';
 import { guessSize } from './size.ts';
 import { atKey, atValue, didYouMean, type Finding } from './finding.ts';

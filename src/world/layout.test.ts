@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PlaceId, placeId } from '../base/ids.ts';
+import { defaultRouting } from '../decide/routing/defaults.ts';
 import type { Deployment } from '../spec/deployment.ts';
 import { planProcesses } from './configs.ts';
 import { addressOf, dataNodesOf, layOut, type LayoutOptions, nodeAddressOf, nodesOf } from './layout.ts';
@@ -27,6 +28,7 @@ const deployment = (
   sites: sites.map(({ id, witness }, i) => ({ id: placeId(id), store: i === 0, witness })),
   residency: [],
   replication: { mode: 'semi-sync', confirm: 1, whenAlone: 'block', rpoWhileDegradedMs: null, async: null },
+  traffic: { routing: defaultRouting([]), geoDatabase: null },
   leaseTtlMs: 4_000,
   timings: { tickMs: 50 },
   application: { command: ['node', 'app/main.mjs'], healthPath: '/healthz' },

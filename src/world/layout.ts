@@ -376,6 +376,7 @@ function policyOf(deployment: Deployment, places: readonly PlaceLayout[]): Group
     whenAlone: deployment.replication.whenAlone,
     async: asyncPolicyOf(deployment),
     dataNodes: dataNodes.map((node) => node.id),
+    routing: deployment.traffic.routing,
     promotable: dataNodes.filter((node) => mayWrite.has(node.place)).map((node) => node.id),
     observers: nodesOf({ places }).map((node) => node.id),
     regions: deployment.regions.map(({ id, role, weight }) => ({ id, role, weight })),

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FarshoreError } from '../base/errors.ts';
 import { placeId } from '../base/ids.ts';
+import { defaultRouting } from '../decide/routing/defaults.ts';
 import type { Deployment } from '../spec/deployment.ts';
 import { freePorts } from './free-ports.ts';
 import { dataNodesOf } from './layout.ts';
@@ -42,6 +43,7 @@ const shop: Deployment = {
   sites: [{ id: placeId('aws:eu-north-1'), store: true, witness: true }],
   residency: [],
   replication: { mode: 'sync', confirm: 1, whenAlone: 'serve-with-rpo-suspended', rpoWhileDegradedMs: 1, async: null },
+  traffic: { routing: defaultRouting([]), geoDatabase: null },
   leaseTtlMs: 3_000,
   timings: {},
   application: null,

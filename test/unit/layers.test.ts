@@ -10,7 +10,7 @@ const FOLDERS: Readonly<Record<string, { readonly pure: boolean; readonly mayImp
   base: { pure: true, mayImport: [] },
   ports: { pure: true, mayImport: ['base'] },
   facts: { pure: true, mayImport: ['base'] },
-  spec: { pure: true, mayImport: ['base', 'facts'] },
+  spec: { pure: true, mayImport: ['base', 'ports', 'facts'] },
   decide: { pure: true, mayImport: ['base', 'ports'] },
   telemetry: { pure: false, mayImport: ['base', 'ports'] },
   coordination: { pure: false, mayImport: ['base', 'ports'] },

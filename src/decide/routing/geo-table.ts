@@ -4,7 +4,7 @@
  * IPv6 is kept by its first 64 bits: nobody hands out less than a /64.
  */
 import type { GeoOverride } from '../../ports/routing.ts';
-import { type Address, canonical, maskOf, parseNetwork } from './address.ts';
+import { type Address, canonical, maskOf, parseNetwork } from '../../base/address.ts';
 import { type ClientPlace, UNMAPPED } from './world.ts';
 
 /** Rows of a database: every address from `first` to `last` (both included) is at `places[place]`. In any order, without overlap. */

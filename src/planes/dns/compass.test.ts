@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Address, canonical, clientKey } from '../../decide/routing/address.ts';
+import { type Address, canonical } from '../../base/address.ts';
+import { clientKey } from '../../decide/routing/hash.ts';
 import { compileGeo, type GeoRows } from '../../decide/routing/geo-table.ts';
 import { Router } from '../../decide/routing/router.ts';
 import {

@@ -1,5 +1,6 @@
 import type { PlaceId } from '../../base/ids.ts';
-import { type Address, canonical, clientKey } from '../../decide/routing/address.ts';
+import { type Address, canonical } from '../../base/address.ts';
+import { clientKey } from '../../decide/routing/hash.ts';
 import { compileGeo, type GeoClasses, type GeoRows, type GeoTable } from '../../decide/routing/geo-table.ts';
 import { Router } from '../../decide/routing/router.ts';
 import type { Route, RoutingWorld } from '../../decide/routing/world.ts';

@@ -1,4 +1,4 @@
-import { type Address, parseAddress } from '../../decide/routing/address.ts';
+import { type Address, parseAddress } from '../../base/address.ts';
 
 /** `text` as Node shows the address of a peer: `203.0.113.9`, `2001:db8::1`, `fe80::1%eth0`. Runs for every packet. */
 export function readAddress(text: string): Address {

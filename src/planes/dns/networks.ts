@@ -1,4 +1,4 @@
-import { type Address, maskOf, parseNetwork } from '../../decide/routing/address.ts';
+import { type Address, maskOf, parseNetwork } from '../../base/address.ts';
 
 /** Whether an address is in one of a few networks: `127.0.0.0/8`, `::1`. What is no network is left out. */
 export function networksOf(networks: readonly string[]): (address: Address) => boolean {

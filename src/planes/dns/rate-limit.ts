@@ -5,7 +5,7 @@
  * Counters are kept in two tables under two hashes (a count-min sketch): memory is fixed whatever addresses are forged, and a
  * network is limited only when both of its counters are full, so hardly ever because of somebody else.
  */
-import type { Address } from '../../decide/routing/address.ts';
+import type { Address } from '../../base/address.ts';
 
 export interface RateLimit {
   /** Answers per second to one /24 (IPv4) or /56 (IPv6); 0 = no limit. */

@@ -3,7 +3,7 @@
  * it, to choose the region, and to copy three pieces behind each other: header, the client's own question byte for byte (so its
  * mixed case comes back, and nobody can slip in an answer to another question), and the prepared body.
  */
-import type { Address } from '../../decide/routing/address.ts';
+import type { Address } from '../../base/address.ts';
 import { addressOfBytes, carrierBits } from './network.ts';
 import type { Body } from './wire/body.ts';
 import {

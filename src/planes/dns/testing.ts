@@ -2,7 +2,7 @@
 import { decode, encode, type Packet } from 'dns-packet';
 import { placeId } from '../../base/ids.ts';
 import type { DnsConfig, DnsZone } from '../../ports/dns.ts';
-import type { Address } from '../../decide/routing/address.ts';
+import type { Address } from '../../base/address.ts';
 import { readAddress } from './network.ts';
 import { type Compass, Responder, type Transport } from './respond.ts';
 import { buildZone, Names } from './zone.ts';

@@ -1,5 +1,3 @@
-import { mix } from './hash.ts';
-
 /** An IP address: one 32-bit word, or four, each unsigned. */
 export type Address =
   | { readonly family: 4; readonly words: readonly [number] }
@@ -29,16 +27,6 @@ export function canonical(address: Address): Address {
   if (a >>> 16 === 0x2002) return { family: 4, words: [((a << 16) | (b >>> 16)) >>> 0] };
   if (a === 0x20010000) return { family: 4, words: [~d >>> 0] };
   return address;
-}
-
-/**
- * What weights and shares are drawn by: one key for a /24 or /48, because that is as much as a resolver tells a DNS server,
- * and all planes have to draw alike. The address must be canonical.
- */
-export function clientKey(address: Address): number {
-  if (address.family === 4) return mix((address.words[0] & 0xffffff00) ^ 0x1b873593);
-  const [a, b] = address.words;
-  return mix(mix(a) ^ (b & 0xffff0000));
 }
 
 export interface Network {
