@@ -3,8 +3,8 @@
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 packages=(etcd-server postgresql-15 postgresql-client-15 pgbouncer openssl libpostgresql-jdbc-java patroni python3-etcd chromium haproxy)
-# What the DNS server is asked with.
-packages+=(bind9-dnsutils knot-dnsutils)
+# What the DNS server is asked with, and measured beside.
+packages+=(bind9-dnsutils knot-dnsutils dnsperf gdnsd knot knot-module-geoip pdns-server pdns-backend-bind)
 # The JDBC test compiles one small file; any JDK from 11 on will do.
 command -v javac >/dev/null || packages+=(default-jdk-headless)
 missing=()

@@ -4,7 +4,8 @@ import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cpuSecondsOf, type Peer, PEERS, started, startStore, startUpstream } from './peers.ts';
+import { cpuSecondsOf, started, startStore } from '../machine.ts';
+import { type Peer, PEERS, startUpstream, TABLE } from './peers.ts';
 
 /**
  * Farshore's edge, and HAProxy as Farshore drives it, beside what people use today: the same requests, the same upstream, the same
@@ -115,7 +116,7 @@ async function main(): Promise<void> {
   for (const { name, missing } of wanted) if (missing !== null) process.stderr.write(`left out: ${name}: ${missing}\n`);
   try {
     await startUpstream(UPSTREAM_PORT, dir);
-    await startStore(UPSTREAM_PORT + 1, dir);
+    await startStore(UPSTREAM_PORT + 1, dir, TABLE);
     const rounds = new Map<string, Round[]>(here.map((it) => [it.name, []]));
     let port = FIRST_PORT;
     for (let n = 0; n < Number(values.rounds); n += 1) {

@@ -1,20 +1,13 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { nodeId, placeId } from '../../../base/ids.ts';
-import { authOf, connectStore } from '../../../coordination/etcd/client.ts';
 import { haproxyConfig, NOBODY } from '../../../planes/haproxy/config-file.ts';
 import { mapText } from '../../../planes/haproxy/map-file.ts';
-import type { EdgeConfig, HaproxyConfig, Secrets, StoreConfig } from '../../../ports/config.ts';
-import { keysOf, type RouteTable } from '../../../ports/records.ts';
-import { nodeClock } from '../../../telemetry/node-clock.ts';
+import type { EdgeConfig, HaproxyConfig } from '../../../ports/config.ts';
+import { launch, listening, MAIN, MEASURED, missing, OTHERS, store, type Table } from '../machine.ts';
 
-/** The server that is measured has the first core alone; load, upstream and what belongs to neither share the second. */
-const [MEASURED, OTHERS] = ['0', '1'];
-const MAIN = fileURLToPath(new URL('../../../../dist/cli/main.js', import.meta.url));
 const REGION = placeId('aws:eu-west-1');
 const [DEPLOYMENT, GROUP] = ['bench', 'main'];
 
@@ -26,38 +19,6 @@ export interface Peer {
   /** Starts it on `port`; resolves with the process whose CPU time counts, children included. */
   start(port: number, upstreamPort: number, dir: string): Promise<ChildProcess>;
 }
-
-/** All processes of a run, to be ended with it. */
-export const started: ChildProcess[] = [];
-
-function launch(core: string, argv: readonly string[], cwd: string): ChildProcess {
-  const child = spawn('taskset', ['-c', core, ...argv], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr?.on('data', (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-500)));
-  child.on('exit', (code) => {
-    if (code !== null && code !== 0) process.stderr.write(`${argv[0]} ended with ${code}: ${said}\n`);
-  });
-  started.push(child);
-  return child;
-}
-
-async function listening(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true));
-      socket.on('error', () => resolve(false));
-      socket.on('close', () => socket.destroy());
-      socket.unref();
-    });
-    if (open) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nothing listens on ${port}`);
-}
-
-const program = (name: string): string | null =>
-  [`/usr/sbin/${name}`, `/usr/bin/${name}`].find((path) => existsSync(path)) ?? null;
-const missing = (name: string): string | null => (program(name) === null ? `not installed: ${name}` : null);
 
 export const nginxConfig = (port: number, body: string): string => `
 worker_processes 1;
@@ -223,35 +184,19 @@ app.register(require(plugin), { upstream: 'http://127.0.0.1:' + up });
 app.listen({ port: Number(port), host: '127.0.0.1' });`,
 );
 
-const store: { urls: readonly string[]; readonly token: string } = { urls: [], token: 'bench-bench-bench' };
+const upstreamsOf = (port: number) => [{ region: REGION, host: '127.0.0.1', port, rttMs: 0 }];
 
-/** The store of the bench with a route table in it, on the second core. */
-export async function startStore(port: number, dir: string): Promise<void> {
-  const secretsPath = join(dir, 'secrets.json');
-  const none = { adminPassword: '', replicationPassword: '', appPassword: '', agentToken: '', gatewayToken: '' };
-  const secrets: Secrets = { ...none, storeToken: store.token };
-  writeFileSync(secretsPath, JSON.stringify(secrets));
-  const config: StoreConfig = { listen: { host: '127.0.0.1', port }, dataDir: join(dir, 'store'), secretsPath };
-  writeFileSync(join(dir, 'store.json'), JSON.stringify(config));
-  const child = launch(OTHERS, [process.execPath, MAIN, 'store', join(dir, 'store.json')], dir);
-  await listening(port);
-  if (child.exitCode !== null) throw new Error('the store ended');
-  store.urls = [`http://127.0.0.1:${port}`];
-  const auth = authOf('embedded', { storeToken: store.token });
-  const client = connectStore({ urls: store.urls, auth, timeoutMs: 2_000, clock: nodeClock });
-  const table: RouteTable = {
+export const TABLE: Table = {
+  deployment: DEPLOYMENT,
+  group: GROUP,
+  routes: {
     generation: 1,
     epoch: 1,
     primary: { node: nodeId(REGION, 'n1'), region: REGION },
     regions: [{ id: REGION, role: 'active', weight: 1, state: 'serving' }],
     reason: { code: 'bench', text: 'one region' },
-  };
-  const written = await client.txn([], [{ put: keysOf(DEPLOYMENT, GROUP).routes, value: JSON.stringify(table) }]);
-  await client.close();
-  if (written.kind !== 'done') throw new Error(`the table was not written: ${written.why}`);
-}
-
-const upstreamsOf = (port: number) => [{ region: REGION, host: '127.0.0.1', port, rttMs: 0 }];
+  },
+};
 
 const edge: Peer = {
   name: 'Farshore edge',
@@ -310,25 +255,3 @@ export const PEERS: readonly Peer[] = [
   httpProxy,
   fastifyProxy,
 ];
-
-/** CPU seconds, user and kernel, of a process and all its descendants that live. */
-export function cpuSecondsOf(root: number): number {
-  const all = new Map<number, { readonly parent: number; readonly ticks: number }>();
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const text = readFileSync(`/proc/${entry}/stat`, 'utf8');
-      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-      all.set(Number(entry), { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) });
-    } catch {
-      // It ended.
-    }
-  }
-  const belongs = (pid: number): boolean => pid === root || belongsByParent(pid);
-  const belongsByParent = (pid: number): boolean => {
-    const seen = all.get(pid);
-    return seen !== undefined && seen.parent > 1 && belongs(seen.parent);
-  };
-  const hertz = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100;
-  return [...all].reduce((sum, [pid, { ticks }]) => sum + (belongs(pid) ? ticks : 0), 0) / hertz;
-}
