@@ -41,6 +41,7 @@ const corrections = JSON.parse(readFileSync(new URL('corrections.json', out), 'u
 const asInSource = new Map(
   corrections.filter(({ pack, field }) => pack === 'regions' && field === 'coordinates').map((c) => [c.row, c.from]),
 );
+const listed = new Set(csv('regions.csv').map((row) => `${row.provider}:${row.region}`));
 const regions = csv('regions.csv').map((row) => {
   const id = `${row.provider}:${row.region}`;
   const [lat, lon] = asInSource.get(id) ?? [Number(row.lat), Number(row.lon)];
@@ -51,7 +52,8 @@ const regions = csv('regions.csv').map((row) => {
     lat: round(lat, 4),
     lon: round(lon, 4),
     zones: Number(row.az_count),
-    ...(row.paired_region === '' ? {} : { pair: `${row.provider}:${row.paired_region}` }),
+    // A pair that is not open to everybody (swedensouth) is no pair for us.
+    ...(listed.has(`${row.provider}:${row.paired_region}`) ? { pair: `${row.provider}:${row.paired_region}` } : {}),
     ...(row.opt_in === 'yes' ? { optIn: true } : {}),
     ...(['aws:ap-east-2', 'aws:ap-southeast-6'].includes(id) ? { confidence: 'unconfirmed' } : {}),
   };
@@ -84,7 +86,7 @@ const prices = csv('prices_compute.csv');
 const usd = (sku) =>
   prices
     .filter((row) => row.sku === sku)
-    .map((row) => [`${row.provider}:${row.region}`, Number(row.usd_per_hour), row.as_of]);
+    .map((row) => [`${row.provider}:${row.region}`, Number(row.usd_per_hour), row.as_of.replace(/ mock.*/, '')]);
 write(
   'prices.json',
   {
@@ -130,6 +132,7 @@ write(
     schema: 'transfer/v1',
     fields: {
       asOf: '2023-04',
+      ageAccepted: 'nothing newer may be shipped; list prices of transfer change rarely',
       source:
         'AWS: skyplane (Apache-2.0), each region to the internet and to each region. Azure and GCP: the rules by continent of the same project, read again with its swap of asia-southeast1 and asia-southeast2 corrected. US dollars per GB',
       licence: 'public list prices; Apache-2.0 for the tables they were read from',

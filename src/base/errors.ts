@@ -5,6 +5,7 @@
 export const CODES = {
   FSH_USAGE: { exit: 64, fix: 'see `farshore --help`' },
   FSH_SPEC_INVALID: { exit: 3, fix: 'correct the lines shown; `farshore validate FILE` checks again' },
+  FSH_FACTS_INVALID: { exit: 1, fix: 'correct the lines shown; nothing was taken over' },
   FSH_PORT_IN_USE: { exit: 1, fix: 'choose other ports with --base-port N, or stop the process shown' },
   FSH_STATE_FOREIGN: { exit: 4, fix: 'choose another folder with --state DIR; nothing in this one was changed' },
   FSH_STATE_BUSY: { exit: 4, fix: 'this world is already running: `farshore status`, or `farshore down` first' },

@@ -61,6 +61,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     does: 'check a deployment file: validate FILE',
     load: async () => (await import('./validate.ts')).validate,
   },
+  facts: {
+    does: 'regions, round trips, prices: facts rtt A B, show, verify, import',
+    load: async () => (await import('./facts.ts')).facts,
+  },
   schema: {
     does: 'print the JSON Schema of the deployment file',
     load: async () => (await import('./schema.ts')).schema,

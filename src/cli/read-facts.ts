@@ -1,11 +1,19 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { FarshoreError, messageOf } from '../base/errors.ts';
 import { parseFacts, type Facts } from '../facts/facts.ts';
+import { ownHazards, withOwnHazards, withOwnRtts, type OwnRtts } from '../facts/own.ts';
 import { PACKS, type PackTexts } from '../facts/packs.ts';
+import { readRttTable, type TableError } from '../facts/verify/read-table.ts';
+import { nearestRegion } from '../spec/nearest.ts';
+
+/** Where the packs of this program are. */
+export const packsFolder = (): URL => new URL('../../facts/', import.meta.url);
 
 /** The data packs that come with this program. A missing or broken one is a `FSH_FAILED`: the installation is incomplete. */
 export function readFacts(): Facts {
-  const folder = new URL('../../facts/', import.meta.url);
+  const folder = packsFolder();
   try {
     const texts = PACKS.map((name) => [name, readFileSync(new URL(`${name}.json`, folder), 'utf8')]);
     return parseFacts(Object.fromEntries(texts) as PackTexts);
@@ -13,3 +21,57 @@ export function readFacts(): Facts {
     throw new FarshoreError('FSH_FAILED', `the data packs of Farshore are incomplete: ${messageOf(error)}`, error);
   }
 }
+
+/** Where the user's own facts are: what `--facts DIR` says, else `FARSHORE_FACTS`, else `~/.farshore/facts`. */
+export function ownFactsFolder(option: string | undefined): string {
+  return option ?? process.env['FARSHORE_FACTS'] ?? join(homedir(), '.farshore', 'facts');
+}
+
+/**
+ * The packs with the user's own facts over them: each `rtt-*.csv` of the folder, and its `hazards.json`. Without a folder the packs
+ * alone. A file that does not fit is a `FSH_FACTS_INVALID` that names file and line.
+ */
+export function readFactsWithOwn(folder: string): Facts {
+  const facts = readFacts();
+  if (!existsSync(folder)) return facts;
+  const names = readdirSync(folder)
+    .filter((name) => name.startsWith('rtt-') && name.endsWith('.csv'))
+    .toSorted();
+  const withRtts = withOwnRtts(
+    facts,
+    names.map((name) => readOwnRtts(facts, join(folder, name))),
+  );
+  const hazards = join(folder, 'hazards.json');
+  return existsSync(hazards) ? readOwnHazards(withRtts, hazards) : withRtts;
+}
+
+function readOwnRtts(facts: Facts, file: string): OwnRtts {
+  const table = readRttTable(readFileSync(file, 'utf8'), { file, facts, provider: null, nearest: nearestRegion });
+  if (!table.ok) throw new FarshoreError('FSH_FACTS_INVALID', tableErrors(table.error));
+  const asOf = table.value.header.get('asOf') ?? '';
+  if (!/^\d{4}(-\d\d)?(-\d\d)?$/.test(asOf))
+    throw new FarshoreError('FSH_FACTS_INVALID', `${file}: a line "# asOf: 2026-11-20" must say when it was measured`);
+  const said = table.value.header.get('source');
+  return { rows: table.value.rows, asOf, source: `${file} (${asOf}${said === undefined ? '' : `, ${said}`})` };
+}
+
+function readOwnHazards(facts: Facts, file: string): Facts {
+  let own: ReturnType<typeof ownHazards.safeParse>;
+  try {
+    own = ownHazards.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    throw new FarshoreError('FSH_FACTS_INVALID', `${file} is not JSON: ${messageOf(error)}`, error);
+  }
+  if (!own.success) {
+    const issues = own.error.issues.map((issue) => `${file}: ${issue.path.join('.')}: ${issue.message}`);
+    throw new FarshoreError('FSH_FACTS_INVALID', issues.join('\n'));
+  }
+  const { facts: merged, unknown } = withOwnHazards(facts, own.data);
+  if (unknown.length > 0)
+    throw new FarshoreError('FSH_FACTS_INVALID', `${file}: no such zone or region: ${unknown.join(', ')}`);
+  return merged;
+}
+
+/** One line for each error of a table. */
+export const tableErrors = (errors: readonly TableError[]): string =>
+  errors.map(({ at, text }) => (at === '' ? text : `${at}: ${text}`)).join('\n');

@@ -7,7 +7,7 @@ import { startWorld } from '../world/start.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { missingScript } from './missing-script.ts';
 import { readDeployment } from './read-deployment.ts';
-import { readFacts } from './read-facts.ts';
+import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
 import { rttLines, worldLines } from './status-text.ts';
 import { seconds } from './text.ts';
 import { waitUntilReady } from './wait-ready.ts';
@@ -112,7 +112,7 @@ export async function bringUp(options: UpOptions, detach: boolean, forRecovery =
   const startedMs = performance.now();
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   if (!existsSync(options.file)) throw new FarshoreError('FSH_USAGE', `there is no file ${options.file}`);
-  const facts = readFacts();
+  const facts = readFactsWithOwn(ownFactsFolder(undefined));
   const { deployment } = readDeployment(options.file, facts);
   say(`${deployment.name}: ${describe(deployment)}`);
   const missing = missingScript(deployment, options.file);

@@ -6,7 +6,7 @@ import { readArguments } from './arguments.ts';
 import { missingScript } from './missing-script.ts';
 import { paint } from './paint.ts';
 import { readSpecText } from './read-deployment.ts';
-import { readFacts } from './read-facts.ts';
+import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
 
 const USAGE = `Usage: farshore validate FILE [--json]
 
@@ -29,7 +29,7 @@ export async function validate(argv: readonly string[]): Promise<number> {
 
 function check(file: string, json: boolean): number {
   const text = readSpecText(file);
-  const facts = readFacts();
+  const facts = readFactsWithOwn(ownFactsFolder(undefined));
   const parsed = parseDeployment(text, file, facts);
   const diagnostics = parsed.ok ? parsed.value.notes : parsed.error;
   const exit = parsed.ok ? 0 : 3;

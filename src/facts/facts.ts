@@ -63,12 +63,16 @@ export interface PackInfo {
   readonly source: string;
   readonly licence: string;
   readonly confidence: Confidence;
+  /** Why it is still used though it is old; null: nobody said. */
+  readonly ageAccepted: string | null;
 }
 
 /** The data packs, indexed. Made by `parseFacts`; read through the functions beside it. */
 export interface Facts {
   readonly regions: ReadonlyMap<PlaceId, RegionFact>;
   readonly blocs: ReadonlyMap<string, BlocFact>;
+  /** Where a second source places the regions, corrected. */
+  readonly secondCoordinates: ReadonlyMap<PlaceId, Point>;
   /** By `pairKey`. */
   readonly rtts: ReadonlyMap<string, MeasuredRtt>;
   readonly countries: ReadonlyMap<string, CountryFact>;
@@ -109,6 +113,12 @@ export function parseFacts(texts: PackTexts): Facts {
     regions: indexRegions(packs.regions, corrections),
     blocs: new Map(packs.blocs.blocs.map((bloc) => [bloc.id, { ...bloc, countries: new Set(bloc.countries) }])),
     rtts: indexRtts([packs['rtt-aws'], packs['rtt-azure'], packs['rtt-gcp']], corrections),
+    secondCoordinates: new Map(
+      packs['coordinates-second'].coordinates.map(([id, lat, lon]) => {
+        const corrected = correctedPoint(corrections, 'coordinates-second', { id, lat, lon });
+        return [placeId(id), corrected?.to ?? { lat, lon }];
+      }),
+    ),
     countries: new Map(
       packs.countries.countries.map(([iso2, name, area, population, internetUsers, shareYear, governance]) => [
         iso2,
@@ -130,32 +140,42 @@ export function parseFacts(texts: PackTexts): Facts {
     backbone: packs.backbone,
     latencyFit: new Map(packs['latency-fit'].pairs.map(([key, weight, trust]) => [key, { weight, trust }])),
     packs: PACKS.map((name) => {
-      const { asOf, source, licence, confidence } = packs[name];
-      return { name, asOf, source, licence, confidence };
+      const { asOf, source, licence, confidence, ageAccepted = null } = packs[name];
+      return { name, asOf, source, licence, confidence, ageAccepted };
     }),
   };
+}
+
+/** What is used instead of the source's coordinates, if the corrections say so. */
+function correctedPoint(
+  corrections: Corrections,
+  pack: 'regions' | 'coordinates-second',
+  row: Point & { readonly id: string },
+): { readonly to: Point; readonly why: string } | null {
+  const found = corrections.find((candidate) => candidate.pack === pack && candidate.row === row.id);
+  if (found?.field !== 'coordinates') return null;
+  assert(
+    found.from[0] === row.lat && found.from[1] === row.lon,
+    `the correction of ${row.id} does not fit what it corrects`,
+  );
+  return { to: { lat: found.to[0], lon: found.to[1] }, why: found.why };
 }
 
 function indexRegions(pack: PackOf<'regions'>, corrections: Corrections): Map<PlaceId, RegionFact> {
   const regions = new Map<PlaceId, RegionFact>();
   for (const row of pack.regions) {
-    const correction = corrections.find((c) => c.field === 'coordinates' && c.row === row.id);
-    assert(
-      correction?.field !== 'coordinates' || (correction.from[0] === row.lat && correction.from[1] === row.lon),
-      `the correction of ${row.id} does not fit what it corrects`,
-    );
-    const isCorrected = correction?.field === 'coordinates';
+    const correction = correctedPoint(corrections, 'regions', row);
     regions.set(placeId(row.id), {
       id: placeId(row.id),
       place: row.place,
       country: row.country,
-      lat: isCorrected ? correction.to[0] : row.lat,
-      lon: isCorrected ? correction.to[1] : row.lon,
+      lat: correction?.to.lat ?? row.lat,
+      lon: correction?.to.lon ?? row.lon,
       zones: row.zones ?? null,
       pair: row.pair === undefined ? null : placeId(row.pair),
       optIn: row.optIn,
       confidence: row.confidence ?? pack.confidence,
-      corrected: isCorrected ? { lat: row.lat, lon: row.lon, why: correction.why } : null,
+      corrected: correction === null ? null : { lat: row.lat, lon: row.lon, why: correction.why },
     });
   }
   return regions;

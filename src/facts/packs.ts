@@ -31,6 +31,8 @@ const header = {
   source: z.string().min(10),
   licence: z.string().min(3),
   confidence: confidence.default('confirmed'),
+  /** Why a pack older than three years is still used. */
+  ageAccepted: z.string().optional(),
 };
 const pack = <T extends z.ZodRawShape>(name: string, shape: T) =>
   z.object({ pack: z.literal(`farshore.facts.${name}/v1`), ...header, ...shape });
@@ -44,11 +46,24 @@ const group = z.object({ id: z.string(), name: z.string(), countries: z.array(co
 const rtt = pack('rtt', {
   provider: z.string(),
   statistic: z.string().default('not stated'),
-  /** Why a table older than three years is still used. */
-  ageAccepted: z.string().optional(),
   rttMs: z.array(z.tuple([z.string(), z.string(), z.number().positive()])),
 });
 const correctionBase = { row: z.string(), why: z.string().min(10) };
+
+/** What can take several regions at once. */
+export const hazardZone = z.object({
+  id: z.string(),
+  kind: z.enum(['war', 'quake', 'storm', 'grid', 'control-plane']),
+  name: z.string(),
+  /** Region ids, or `aws:*` for all of a provider. */
+  members: z.array(z.string()).min(1),
+  /** The share of such events that take a second member when they take one. */
+  correlation: z.number().min(0).max(1),
+  /** `hard`: a plan must not put everything into it. `soft`: it is counted and shown. */
+  antiAffinity: z.enum(['hard', 'soft']),
+  citation: z.string().min(10),
+  confidence,
+});
 
 /** The shape of each pack's text. */
 export const packSchemas = {
@@ -75,7 +90,7 @@ export const packSchemas = {
     corrections: z.array(
       z.discriminatedUnion('field', [
         z.object({
-          pack: z.literal('regions'),
+          pack: z.enum(['regions', 'coordinates-second']),
           field: z.literal('coordinates'),
           from: z.tuple([latitude, longitude]),
           to: z.tuple([latitude, longitude]),
@@ -158,19 +173,7 @@ export const packSchemas = {
     ),
   }),
   hazards: pack('hazards', {
-    zones: z.array(
-      z.object({
-        id: z.string(),
-        kind: z.enum(['war', 'quake', 'storm', 'grid', 'control-plane']),
-        name: z.string(),
-        /** Region ids, or `aws:*` for all of a provider. */
-        members: z.array(z.string()).min(1),
-        correlation: z.number().min(0).max(1),
-        antiAffinity: z.enum(['hard', 'soft']),
-        citation: z.string().min(10),
-        confidence,
-      }),
-    ),
+    zones: z.array(hazardZone),
   }),
   backbone: pack('backbone', {
     /** Name, latitude, longitude. */

@@ -48,6 +48,3 @@ export function measuredBand(ms: number, yearsOld: number): Band {
 }
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;
-
-/** What measured pairs say about the ends' equipment does not hold for two ends that are nearly one place. */
-export const nearMs = (residualMs: number, straightKm: number): number => residualMs * Math.min(1, straightKm / 100);

@@ -1,7 +1,7 @@
 import type { PlaceId } from '../../base/ids.ts';
 import { pairKey, providerOf, regionFact, type Facts, type MeasuredRtt } from '../facts.ts';
 import { distanceKm, lightRttMs, type Point } from '../geo.ts';
-import { bandOf, measuredBand, nearMs, type Band, type LatencyMethod } from './band.ts';
+import { bandOf, measuredBand, type Band, type LatencyMethod } from './band.ts';
 import { createBackbone, type Access } from './backbone.ts';
 import { fitResiduals, type End, type Fit, type Residual } from './residuals.ts';
 
@@ -34,8 +34,14 @@ export const DEFAULT_LAST_MILE_MS = 15;
 
 /** Milliseconds for 1000 km along the cables: median regression of the tables of AWS and Azure. Light in fibre needs 9.8. */
 const MS_PER_1000_KM = 13.3;
-/** The ends' own equipment; grows over the first 1000 km. */
-const ENDS_MS = 8;
+/** The ends' own equipment: within one city, and what more of it there is over the first 1000 km. */
+const CITY_MS = 1;
+const ENDS_MS = 7;
+/** What a way's length does not explain grows with the way, up to so many kilometres. */
+const RESIDUAL_GROWS_KM = 4_000;
+/** Beyond a city it is at least a tenth of that. */
+const RESIDUAL_LEAST = 0.1;
+const CITY_KM = 300;
 /** Nothing is faster than this times light in a straight fibre. */
 const ABOVE_LIGHT = 1.05;
 /** Between two machines of one place. In-region pings of 20 GCP regions have a median of 0.28 ms; other providers are slower. */
@@ -138,22 +144,22 @@ function fitModel(facts: Facts): Fitted {
     accesses.set(id, found);
     return found;
   };
-  const wayMs = (a: Access, b: Access): number => {
-    const km = backbone.km(a, b);
-    return (MS_PER_1000_KM * km) / 1_000 + ENDS_MS * Math.min(1, km / 1_000);
-  };
+  const wayMs = (km: number): number => CITY_MS + (MS_PER_1000_KM * km) / 1_000 + ENDS_MS * Math.min(1, km / 1_000);
+  const scaleOf = (km: number): number =>
+    Math.max(RESIDUAL_LEAST * Math.min(1, 0.2 + km / CITY_KM), Math.min(1, km / RESIDUAL_GROWS_KM));
   const residuals: Residual[] = [];
   for (const [key, row] of facts.rtts) {
     const [a, b] = key.split('|') as [PlaceId, PlaceId];
     if (!facts.regions.has(a) || !facts.regions.has(b)) continue;
     const [from, to] = [accessOf(a), accessOf(b)];
+    const km = backbone.km(from, to);
     residuals.push({
       key,
       a: from.point,
       b: to.point,
-      ms: row.rttMs - wayMs(from, to),
+      ms: (row.rttMs - wayMs(km)) / scaleOf(km),
       network: providerOf(a) === providerOf(b) ? providerOf(a) : 'between providers',
-      noiseMs: noiseOf(row, newest),
+      noiseMs: noiseOf(row, newest) / scaleOf(km),
     });
   }
   const model = fitResiduals(residuals, facts.latencyFit);
@@ -174,15 +180,16 @@ function fitModel(facts: Facts): Fitted {
     between(a, b, network) {
       const straightKm = distanceKm(a.access.point, b.access.point);
       const floorMs = Math.max(SAME_PLACE_MS, ABOVE_LIGHT * lightRttMs(straightKm));
-      const smooth = wayMs(a.access, b.access) + nearMs(model.at(a.end, b.end, network), straightKm);
-      const ms = Math.round(Math.max(floorMs, smooth) * 10) / 10;
+      const km = backbone.km(a.access, b.access);
+      const likely = wayMs(km) + scaleOf(km) * model.at(a.end, b.end, network);
+      const ms = Math.round(Math.max(floorMs, likely) * 10) / 10;
       const farthestKm = Math.max(a.toAnchorKm, b.toAnchorKm);
       const ownKm = (end: Place) => end.toProviderKm.get(network ?? '') ?? Number.POSITIVE_INFINITY;
       const { method, band } = bandOf(ms, floorMs, farthestKm, Math.max(ownKm(a), ownKm(b)));
       const source =
         method === 'triangulated'
           ? `from measured pairs near ${a.anchor} (${Math.round(a.toAnchorKm)} km) and ${b.anchor} (${Math.round(b.toAnchorKm)} km)`
-          : `${Math.round(backbone.km(a.access, b.access))} km along cables; nothing measured within ${Math.round(farthestKm)} km of an end`;
+          : `${Math.round(km)} km along cables; nothing measured within ${Math.round(farthestKm)} km of an end`;
       return { ms, method, band, source };
     },
   };

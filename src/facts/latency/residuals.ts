@@ -6,6 +6,7 @@ export interface Residual {
   readonly key: string;
   readonly a: Point;
   readonly b: Point;
+  /** Milliseconds, for a way of full length. */
   readonly ms: number;
   /** Whose network carried it: `aws`. Residuals of one network say more about itself than about another. */
   readonly network: string;
@@ -49,8 +50,8 @@ const END_KM = [
   [0.5, 300],
   [0.5, 3_000],
 ] as const;
-const PAIR_VARIANCE_MS2 = 500;
-const END_VARIANCE_MS2 = 100;
+const PAIR_VARIANCE_MS2 = 700;
+const END_VARIANCE_MS2 = 150;
 /** How much of a residual is the same on every network. */
 const SHARED = 0.8;
 /** Ends nearer than this are one place: they see the same residuals but for noise. */

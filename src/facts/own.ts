@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import type { PlaceId } from '../base/ids.ts';
+import { pairKey, type Facts, type MeasuredRtt } from './facts.ts';
+import { hazardZone } from './packs.ts';
+import { symmetric, type RttRow } from './verify/table.ts';
+
+/** A table of the user's own, as imported: its rows win over the packs'. */
+export interface OwnRtts {
+  readonly rows: readonly RttRow[];
+  /** Shown with each value: the file and what it says about itself. */
+  readonly source: string;
+  readonly asOf: string;
+}
+
+/** The facts with the user's own round trips, which win. Where several tables have a pair, the one that is newest does. */
+export function withOwnRtts(facts: Facts, tables: readonly OwnRtts[]): Facts {
+  if (tables.length === 0) return facts;
+  const rtts = new Map(facts.rtts);
+  for (const { rows, source, asOf } of tables.toSorted((a, b) => (a.asOf < b.asOf ? -1 : a.asOf > b.asOf ? 1 : 0)))
+    for (const { from, to, ms } of symmetric(rows)) {
+      const own: MeasuredRtt = { rttMs: Math.round(ms * 10) / 10, source, asOf, origin: 'own' };
+      rtts.set(pairKey(from, to), own);
+    }
+  return { ...facts, rtts };
+}
+
+/** The user's `hazards.json`: `{ "zones": [...], "without": ["korea"] }`. A zone replaces the pack's of the same id. */
+export const ownHazards = z.strictObject({
+  zones: z.array(hazardZone).default([]),
+  without: z.array(z.string()).default([]),
+});
+
+/** The facts with the user's own hazard zones. `unknown`: ids that name no zone or no region. */
+export function withOwnHazards(
+  facts: Facts,
+  own: z.infer<typeof ownHazards>,
+): { readonly facts: Facts; readonly unknown: readonly string[] } {
+  const replaced = new Set([...own.without, ...own.zones.map(({ id }) => id)]);
+  const hazards = [...facts.hazards.filter(({ id }) => !replaced.has(id)), ...own.zones];
+  const members = own.zones.flatMap((zone) => zone.members.filter((member) => !member.endsWith('*')));
+  const unknown = [
+    ...own.without.filter((id) => !facts.hazards.some((zone) => zone.id === id)),
+    ...members.filter((member) => !facts.regions.has(member as PlaceId)),
+  ];
+  return { facts: { ...facts, hazards }, unknown };
+}

@@ -1,0 +1,174 @@
+import { placeId, type PlaceId } from '../../base/ids.ts';
+import type { Facts } from '../facts.ts';
+import type { RttRow } from './table.ts';
+
+/** What is wrong with a table, and where: `rtts.csv:17`. */
+export interface TableError {
+  readonly at: string;
+  readonly text: string;
+}
+
+export interface RttTable {
+  readonly rows: readonly RttRow[];
+  /** `# key: value` lines before the columns: `source`, `asOf`. */
+  readonly header: ReadonlyMap<string, string>;
+  /** Rows within one region, and rows without a value: left out. */
+  readonly leftOut: number;
+}
+
+export interface CoordinateTable {
+  readonly rows: readonly {
+    readonly region: PlaceId;
+    readonly lat: number;
+    readonly lon: number;
+    readonly at: string;
+  }[];
+}
+
+/** How a table is read: the file's name for messages, whose the ids without a provider are (null: anybody's), and who guesses misspelt words. */
+export interface TableContext {
+  readonly file: string;
+  readonly facts: Facts;
+  readonly provider: string | null;
+  readonly nearest: (word: string, known: readonly string[]) => string | null;
+}
+
+const COLUMNS = [
+  { is: `from`, names: /^(?:from|src|source)$/i },
+  { is: 'to', names: /^(?:to|dst|destination|target)$/i },
+  { is: 'rtt_ms', names: /^(?:rtt_ms|rtt_avg_ms|ms|latency_ms)$/i },
+] as const;
+const ERRORS_MOST = 20;
+
+/** Does the text look like a table of coordinates (`region,lat,lon`)? */
+export const isCoordinateTable = (text: string): boolean => {
+  const columns = lines(text, '').body[0]?.cells ?? [];
+  return columns.includes('lat') && columns.includes('lon');
+};
+
+/**
+ * A table of round trips: CSV with the columns `from,to,rtt_ms` in any order (`src`, `dst` and `latency_ms` are understood too), regions by id,
+ * milliseconds. Lines that begin with `#` are comments; `# source: …` and `# asOf: 2026-11-20` say where it is from. Both directions of a
+ * pair may be given.
+ */
+export function readRttTable(
+  text: string,
+  context: TableContext,
+): { readonly ok: true; readonly value: RttTable } | { readonly ok: false; readonly error: readonly TableError[] } {
+  const { header, body } = lines(text, context.file);
+  const [columns, ...rest] = body;
+  if (columns === undefined) return { ok: false, error: [{ at: `${context.file}:1`, text: 'the table is empty' }] };
+  const found = locate(columns, context);
+  if ('at' in found) return { ok: false, error: [found] };
+  const errors: TableError[] = [];
+  const rows: RttRow[] = [];
+  const seen = new Map<string, string>();
+  let leftOut = 0;
+  for (const { cells, at } of rest) {
+    const from = regionOf(cells[found.from] ?? '', at, context, errors);
+    const to = regionOf(cells[found.to] ?? '', at, context, errors);
+    const written = cells[found.ms] ?? '';
+    const ms = Number(written);
+    if (written === '' && cells.length >= columns.cells.length) leftOut += 1;
+    else if (!(ms >= 0 && ms < 10_000) || written === '')
+      errors.push({ at, text: `"${written}" is no round trip in milliseconds` });
+    else if (from === null || to === null) continue;
+    else if (from === to) leftOut += 1;
+    else if (ms === 0) errors.push({ at, text: 'a round trip between two regions is not 0 ms' });
+    else if (seen.has(`${from}|${to}`))
+      errors.push({ at, text: `${from} to ${to} was given before, at ${seen.get(`${from}|${to}`)}` });
+    else {
+      seen.set(`${from}|${to}`, at);
+      rows.push({ from, to, ms, at });
+    }
+  }
+  if (errors.length === 0 && rows.length === 0)
+    errors.push({ at: columns.at, text: 'the table has no pair of two different regions' });
+  return errors.length > 0 ? { ok: false, error: capped(errors) } : { ok: true, value: { rows, header, leftOut } };
+}
+
+/** A table of coordinates: CSV with the columns `region,lat,lon`, degrees. */
+export function readCoordinateTable(
+  text: string,
+  context: TableContext,
+):
+  | { readonly ok: true; readonly value: CoordinateTable }
+  | { readonly ok: false; readonly error: readonly TableError[] } {
+  const [columns, ...rest] = lines(text, context.file).body;
+  const index = (name: string): number => columns?.cells.indexOf(name) ?? -1;
+  const [region, lat, lon] = [index('region'), index('lat'), index('lon')];
+  if (columns === undefined || region < 0 || lat < 0 || lon < 0)
+    return {
+      ok: false,
+      error: [{ at: columns?.at ?? `${context.file}:1`, text: 'the columns must be region, lat, lon' }],
+    };
+  const errors: TableError[] = [];
+  const rows = rest.flatMap(({ cells, at }) => {
+    const id = regionOf(cells[region] ?? '', at, context, errors);
+    const [y, x] = [Number(cells[lat] || Number.NaN), Number(cells[lon] || Number.NaN)];
+    if (!(Math.abs(y) <= 90 && Math.abs(x) <= 180))
+      errors.push({ at, text: `"${cells[lat]}, ${cells[lon]}" are no degrees of latitude and longitude` });
+    return id === null ? [] : [{ region: id, lat: y, lon: x, at }];
+  });
+  return errors.length > 0 ? { ok: false, error: capped(errors) } : { ok: true, value: { rows } };
+}
+
+const capped = (errors: readonly TableError[]): readonly TableError[] =>
+  errors.length <= ERRORS_MOST
+    ? errors
+    : [...errors.slice(0, ERRORS_MOST), { at: '', text: `and ${errors.length - ERRORS_MOST} more` }];
+
+interface Line {
+  readonly cells: readonly string[];
+  readonly at: string;
+}
+
+function lines(
+  text: string,
+  file: string,
+): { readonly header: ReadonlyMap<string, string>; readonly body: readonly Line[] } {
+  const header = new Map<string, string>();
+  const body: Line[] = [];
+  for (const [index, line] of text
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/)
+    .entries()) {
+    const comment = /^#\s*(\w+):\s*(.*)$/.exec(line);
+    if (comment !== null) header.set(comment[1] ?? '', (comment[2] ?? '').trim());
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    const cells = [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map((m) =>
+      (m[1]?.replaceAll('""', '"') ?? m[2] ?? '').trim(),
+    );
+    body.push({ cells, at: `${file}:${index + 1}` });
+  }
+  return { header, body };
+}
+
+function locate(
+  columns: Line,
+  context: TableContext,
+): { readonly from: number; readonly to: number; readonly ms: number } | TableError {
+  const [from = -1, to = -1, ms = -1] = COLUMNS.map(({ names }) => columns.cells.findIndex((cell) => names.test(cell)));
+  const missing = COLUMNS.filter((_, i) => [from, to, ms][i] === -1).map(({ is }) => is);
+  if (missing.length === 0) return { from, to, ms };
+  const hints = missing.flatMap((name) => {
+    const meant = context.nearest(name, columns.cells);
+    return meant === null ? [] : [`; is "${meant}" meant to be ${name}?`];
+  });
+  return {
+    at: columns.at,
+    text: `the columns are ${columns.cells.join(', ')}; ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing${hints.join('')}`,
+  };
+}
+
+function regionOf(word: string, at: string, context: TableContext, errors: TableError[]): PlaceId | null {
+  const id = placeId(word.includes(':') || context.provider === null ? word : `${context.provider}:${word}`);
+  if (context.facts.regions.has(id)) return id;
+  // A name without its provider is as good as an id: no two providers share one.
+  const named = [...context.facts.regions.keys()].filter((known) => known.slice(known.indexOf(':') + 1) === word);
+  if (named[0] !== undefined && named.length === 1 && context.provider === null) return named[0];
+  const meant = context.nearest(word, [...context.facts.regions.keys()]);
+  const hint = meant === null ? '' : `; did you mean ${meant}?`;
+  errors.push({ at, text: word === '' ? 'a region is missing' : `there is no region "${word}"${hint}` });
+  return null;
+}

@@ -1,0 +1,217 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { placeId } from '../../base/ids.ts';
+import { readFacts } from '../../cli/read-facts.ts';
+import { nearestRegion } from '../../spec/nearest.ts';
+import { pairKey } from '../facts.ts';
+import { withOwnHazards, withOwnRtts } from '../own.ts';
+import { coordinateFindings, packFindings } from './pack-gates.ts';
+import { isCoordinateTable, readCoordinateTable, readRttTable } from './read-table.ts';
+import { rttFindings } from './rtt-gates.ts';
+import type { Finding, RttRow } from './table.ts';
+
+const facts = readFacts();
+const context = (file: string) => ({ file, facts, provider: null, nearest: nearestRegion });
+const fixture = (name: string): string => readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8');
+
+function findings(name: string): readonly Finding[] {
+  const text = fixture(name);
+  const table = isCoordinateTable(text) ? null : readRttTable(text, context(name));
+  if (table !== null) {
+    if (!table.ok) throw new Error(JSON.stringify(table.error));
+    return rttFindings(facts, table.value.rows);
+  }
+  const coordinates = readCoordinateTable(text, context(name));
+  if (!coordinates.ok) throw new Error(JSON.stringify(coordinates.error));
+  return coordinateFindings(facts, coordinates.value.rows);
+}
+const errorsOf = (found: readonly Finding[]) => found.filter(({ severity }) => severity === 'error');
+const rows = (...list: readonly (readonly [string, string, number])[]): RttRow[] =>
+  list.map(([from, to, ms], i) => ({ from: placeId(from), to: placeId(to), ms, at: `x:${i + 1}` }));
+
+describe('the packs that are shipped', () => {
+  test('every gate holds', () => {
+    const found = packFindings(facts, 2026.9);
+    expect(errorsOf(found)).toEqual([]);
+    expect(new Set(found.map(({ gate }) => gate))).toEqual(new Set(['coordinates', 'triangle', 'age']));
+  });
+
+  test('they grow old: ten years later the tables are refused', () => {
+    const old = errorsOf(packFindings(facts, 2036)).filter(({ gate }) => gate === 'age');
+    expect(old.map(({ at }) => at)).toContain('rtt-aws');
+    expect(old.map(({ at }) => at)).not.toContain('rtt-gcp');
+  });
+
+  test('without the corrections the gates do not hold: withdrawn rows and sources that disagree', () => {
+    const [uk, israel] = [placeId('azure:uksouth'), placeId('azure:israelcentral')];
+    const rtts = new Map(facts.rtts).set(pairKey(uk, israel), {
+      rttMs: 210,
+      source: 'x',
+      asOf: '2025',
+      origin: 'pack',
+    });
+    expect(errorsOf(packFindings({ ...facts, rtts }, 2026.9)).map(({ gate }) => gate)).toContain('triangle');
+    const second = new Map(facts.secondCoordinates).set(placeId('gcp:africa-south1'), { lat: 26.2056, lon: 28.0337 });
+    const [found] = errorsOf(packFindings({ ...facts, secondCoordinates: second }, 2026.9));
+    expect(found?.text).toContain('5828 km');
+  });
+
+  test('an id that no region has', () => {
+    const rtts = new Map(facts.rtts).set('aws:eu-west-1|aws:eu-west-9', {
+      rttMs: 9,
+      source: 'x',
+      asOf: '2025',
+      origin: 'own',
+    });
+    const ids = errorsOf(packFindings({ ...facts, rtts }, 2026.9)).filter(({ gate }) => gate === 'ids');
+    expect(ids.map(({ text }) => text)).toEqual(['there is no region aws:eu-west-9']);
+  });
+});
+
+describe('defective tables of others', () => {
+  test.each([
+    ['google-picker-coordinates.csv', 'coordinates', ['gcp:africa-south1']],
+    ['aws-ping-coordinates.csv', 'coordinates', ['aws:ca-central-1', 'aws:us-west-2', 'aws:eu-south-2']],
+    [
+      'azure-locations-coordinates.csv',
+      'coordinates',
+      ['spaincentral', 'francecentral', 'francesouth', 'germanynorth', 'ukwest', 'israelcentral'],
+    ],
+    ['cosmos-sdk-copied-rows.csv', 'copied', ['azure:indonesiacentral and azure:malaysiawest']],
+    ['microsoft-uk-israel.csv', 'triangle', ['azure:uksouth to azure:israelcentral']],
+    ['microsoft-uk-israel.csv', 'residual', ['azure:uksouth to azure:israelcentral']],
+    [
+      'microsoft-shifted-labels.csv',
+      'light',
+      ['azure:westus to azure:eastasia', 'azure:westus to azure:australiaeast'],
+    ],
+  ] as const)('%s is refused by the gate %s', (name, gate, named) => {
+    const found = errorsOf(findings(name)).filter((finding) => finding.gate === gate);
+    for (const text of named) expect(found.filter((finding) => finding.text.includes(text)).length, text).toBe(1);
+    for (const { at } of found) expect(at).toMatch(/\.csv:\d+$/);
+    if (gate === 'coordinates') expect(found.length).toBe(named.length);
+  });
+
+  test('where a tenth of the rows is off, the labels are suspected', () => {
+    const found = errorsOf(findings('microsoft-shifted-labels.csv')).filter(({ gate }) => gate === 'residual');
+    expect(found[0]?.text).toContain('are the labels shifted?');
+  });
+
+  test('a good table passes', () => {
+    expect(findings('aws-good.csv')).toEqual([]);
+  });
+});
+
+describe('each gate of a table', () => {
+  const pair = ['aws:us-east-1', 'aws:eu-west-1'] as const;
+
+  test('light', () => {
+    expect(rttFindings(facts, rows([...pair, 40])).map(({ gate }) => gate)).toEqual(['light']);
+    expect(rttFindings(facts, rows([...pair, 60]))).toEqual([]);
+  });
+
+  test('both directions', () => {
+    const found = rttFindings(facts, rows([...pair, 70], ['aws:eu-west-1', 'aws:us-east-1', 95]));
+    expect(found.map(({ gate, text }) => `${gate} ${text}`)).toEqual([
+      'asymmetry aws:eu-west-1 to aws:us-east-1: 95 ms there, 70 ms back (x:1)',
+    ]);
+    expect(rttFindings(facts, rows([...pair, 70], ['aws:eu-west-1', 'aws:us-east-1', 79]))).toEqual([]);
+  });
+
+  test('a detour is noted, three times the way round is refused', () => {
+    const via = (ms: number) =>
+      rttFindings(
+        facts,
+        rows(
+          ['aws:eu-west-1', 'aws:eu-west-2', 14],
+          ['aws:eu-west-2', 'aws:eu-central-1', 18],
+          ['aws:eu-west-1', 'aws:eu-central-1', ms],
+        ),
+      ).map(({ gate, severity }) => `${gate} ${severity}`);
+    expect([via(30), via(60), via(100)]).toEqual([[], ['triangle note'], ['triangle error']]);
+  });
+
+  test('far from what is measured around it', () => {
+    expect(rttFindings(facts, rows([...pair, 200])).map(({ gate }) => gate)).toEqual(['residual']);
+  });
+});
+
+describe('reading a table', () => {
+  const errors = (text: string, provider: string | null = null): string[] => {
+    const table = readRttTable(text, { ...context('t.csv'), provider });
+    return table.ok ? [] : table.error.map((error) => `${error.at}: ${error.text}`);
+  };
+
+  test('columns in any order, comments, quotes, names without provider, both directions', () => {
+    const text =
+      '\ufeff# source: us, "here"\n# asOf: 2026-11-20\n\nms,to,from\r\n70.5,"eu-west-1",us-east-1\n71,us-east-1,eu-west-1\n2,eu-west-1,eu-west-1\n';
+    const table = readRttTable(text, context('t.csv'));
+    if (!table.ok) throw new Error(JSON.stringify(table.error));
+    expect(table.value.rows.map(({ from, to, ms, at }) => [from, to, ms, at])).toEqual([
+      ['aws:us-east-1', 'aws:eu-west-1', 70.5, 't.csv:5'],
+      ['aws:eu-west-1', 'aws:us-east-1', 71, 't.csv:6'],
+    ]);
+    expect([table.value.leftOut, table.value.header.get('source'), table.value.header.get('asOf')]).toEqual([
+      1,
+      'us, "here"',
+      '2026-11-20',
+    ]);
+  });
+
+  test('a wrong column is named, with what was probably meant', () => {
+    expect(errors('from,two,rtt_ms\na,b,1\n')).toEqual([
+      't.csv:1: the columns are from, two, rtt_ms; to is missing; is "two" meant to be to?',
+    ]);
+    expect(errors('x,y\n')[0]).toContain('from, to, rtt_ms are missing');
+    expect(errors('')).toEqual(['t.csv:1: the table is empty']);
+    expect(errors('from,to,ms\n')).toEqual(['t.csv:1: the table has no pair of two different regions']);
+  });
+
+  test('an unknown region, a number that is none, a row that comes twice: each with its line', () => {
+    const text =
+      'from,to,ms\naws:eu-wst-1,aws:us-east-1,70\naws:eu-west-1,aws:us-east-1,fast\naws:eu-west-1,aws:us-east-1,70\naws:eu-west-1,aws:us-east-1,71\naws:eu-west-1,aws:us-east-2,0\n';
+    expect(errors(text)).toEqual([
+      't.csv:2: there is no region "aws:eu-wst-1"; did you mean aws:eu-west-1?',
+      't.csv:3: "fast" is no round trip in milliseconds',
+      't.csv:5: aws:eu-west-1 to aws:us-east-1 was given before, at t.csv:4',
+      't.csv:6: a round trip between two regions is not 0 ms',
+    ]);
+    expect(errors('from,to,ms\nus-east4,us-east5,3\n', 'gcp')).toEqual([]);
+    expect(errors('from,to,ms\nus-east4,us-east5,3\n', 'aws').length).toBe(2);
+  });
+
+  test('thousands of errors are not thousands of lines', () => {
+    expect(errors(`from,to,ms\n${'a,b,1\n'.repeat(5_000)}`).length).toBe(21);
+  });
+});
+
+describe('the user’s own facts', () => {
+  const table = (ms: number, asOf: string) => ({
+    rows: rows(['aws:us-east-1', 'aws:eu-west-1', ms]),
+    source: asOf,
+    asOf,
+  });
+
+  test('measured beats pack, newer beats older', () => {
+    const own = withOwnRtts(facts, [table(68, '2026-10'), table(66, '2026-11'), table(90, '2020')]);
+    expect(own.rtts.get('aws:eu-west-1|aws:us-east-1')).toMatchObject({ rttMs: 66, source: '2026-11', origin: 'own' });
+    expect(withOwnRtts(facts, [])).toBe(facts);
+  });
+
+  test('hazard zones are replaced, added and taken out; an id that is unknown is said', () => {
+    const [zone] = facts.hazards;
+    if (zone === undefined) throw new Error('no zone');
+    const merged = withOwnHazards(facts, {
+      zones: [
+        { ...zone, correlation: 1 },
+        { ...zone, id: 'mine', members: ['aws:x'] },
+      ],
+      without: ['korea', 'nowhere'],
+    });
+    expect(merged.facts.hazards.find(({ id }) => id === zone.id)?.correlation).toBe(1);
+    expect(merged.facts.hazards.map(({ id }) => id)).toContain('mine');
+    expect(merged.facts.hazards.map(({ id }) => id)).not.toContain('korea');
+    expect(merged.unknown).toEqual(['nowhere', 'aws:x']);
+  });
+});
