@@ -114,6 +114,7 @@ export class SimNode implements Reachable {
   get processes(): readonly Process[] {
     const all = [this.agentProcess];
     if (this.#gateway !== null) all.push(this.#gateway.process);
+    if (this.host !== null) all.push(this.host.keeper);
     if (this.host?.server != null) all.push(this.host.server.process);
     return all.filter((process) => process.alive);
   }

@@ -1,6 +1,14 @@
 import type { Agent } from '../src/agent/agent.ts';
 import type { NodeId, PlaceId } from '../src/base/ids.ts';
-import type { Order, OrderReply, PeerNetwork, Pulse, PulseHandlers } from '../src/ports/agent.ts';
+import type {
+  AttestAnswer,
+  AttestAsked,
+  Order,
+  OrderReply,
+  PeerNetwork,
+  Pulse,
+  PulseHandlers,
+} from '../src/ports/agent.ts';
 import type { Process } from './clock.ts';
 import { type Links, Pipe } from './links.ts';
 import type { Rng } from './rng.ts';
@@ -24,6 +32,10 @@ export interface OrderFate {
   lateMs: number | null;
   againMs: number | null;
 }
+
+type NoAnswer =
+  | { readonly kind: 'refused'; readonly code: string; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string };
 
 /** PeerNetwork of one agent process over virtual links. */
 export class SimPeers implements PeerNetwork {
@@ -59,6 +71,15 @@ export class SimPeers implements PeerNetwork {
   }
 
   order(node: NodeId, order: Order, timeoutMs: number): Promise<OrderReply> {
+    return this.#ask(node, timeoutMs, (agent) => agent.obey(order));
+  }
+
+  attest(node: NodeId, asked: AttestAsked, timeoutMs: number): Promise<AttestAnswer> {
+    return this.#ask(node, timeoutMs, async (agent) => agent.attest(asked));
+  }
+
+  /** One question, which may come late or twice. */
+  #ask<T>(node: NodeId, timeoutMs: number, serve: (agent: Agent) => Promise<T>): Promise<T | NoAnswer> {
     const target = this.#nodes.get(node);
     if (target === undefined) return Promise.resolve({ kind: 'refused', code: 'no-address', why: 'no such node' });
     const there = new Pipe(this.#links, this.#place, target.place, 'agents');
@@ -74,7 +95,7 @@ export class SimPeers implements PeerNetwork {
         // The kernel of a process that died ends its connections.
         const unplug = found.process.onDeath(() => back.send(() => unknown('the connection was lost')));
         found.process.deliver(() => {
-          void found.agent.obey(order).then((reply) => {
+          void serve(found.agent).then((reply) => {
             unplug();
             if (found.process.alive) back.send(() => this.#me.deliver(() => resolve(reply)));
           });

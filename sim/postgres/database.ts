@@ -204,6 +204,8 @@ export class SimDatabase implements RegionDatabase {
     return done({});
   }
 
+  killAt: RegionDatabase['killAt'] = async (_epoch, deadlineMs) => this.#host.killAt(deadlineMs);
+
   async keepSalvageSlot(): Promise<Outcome<void>> {
     return done(undefined);
   }

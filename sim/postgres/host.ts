@@ -1,4 +1,5 @@
 import type { NodeId, PlaceId } from '../../src/base/ids.ts';
+import { done, type Outcome } from '../../src/base/result.ts';
 import { type Machine, Process } from '../clock.ts';
 import type { Links } from '../links.ts';
 import type { Rng } from '../rng.ts';
@@ -20,6 +21,8 @@ export class PgHost {
   delays: Delays;
   dir: DataDir = emptyDir();
   server: PgServer | null = null;
+  /** PostgreSQL's parent: the only one that kills it by itself. */
+  readonly keeper: Process;
   /** Directories moved aside: nothing that only one node has is ever lost (I7). */
   readonly asides: { readonly label: string; readonly wal: readonly Entry[] }[] = [];
   /** Backends that go on without a postmaster; while one lives nothing else starts on this data. */
@@ -40,6 +43,7 @@ export class PgHost {
     this.node = parts.node;
     this.place = parts.place;
     this.machine = parts.machine;
+    this.keeper = new Process(`${parts.node} keeper`, parts.machine);
     this.links = parts.links;
     this.rng = parts.rng;
     this.hosts = parts.hosts;
@@ -106,6 +110,25 @@ export class PgHost {
         this.onOrphanCommit(server, syncDefined);
       });
     }
+  }
+
+  /** The keeper's deadline: it kills by its machine's clock, when it runs at all. */
+  #killAtMs: number | null = null;
+
+  killAt(deadlineMs: number): Outcome<void> {
+    this.#killAtMs = deadlineMs;
+    const { server } = this;
+    const look = (): void => {
+      if (this.server !== server || this.#killAtMs === null || server === null) return;
+      const leftMs = this.#killAtMs - this.keeper.nowMs();
+      if (leftMs > 0) this.keeper.after(leftMs, look);
+      else {
+        this.#killAtMs = null;
+        this.kill();
+      }
+    };
+    this.keeper.after(Math.max(0, deadlineMs - this.keeper.nowMs()), look);
+    return done(undefined);
   }
 
   onOrphanCommit: (server: PgServer, syncDefined: boolean) => void = () => undefined;

@@ -3,7 +3,7 @@ import { because, type Reason } from '../base/reason.ts';
 import { driftReason } from '../decide/failover/drift.ts';
 import type { ActionResult, Observation } from '../decide/failover/observation.ts';
 import { type Action, type FailoverState, STEADY } from '../decide/failover/state.ts';
-import type { Order, OrderReply, Pulse } from '../ports/agent.ts';
+import type { AttestAnswer, AttestAsked, Order, OrderReply, Pulse } from '../ports/agent.ts';
 import type { DatabaseStatus } from '../ports/database.ts';
 import { keysOf } from '../ports/records.ts';
 import type { AgentDeps } from './context.ts';
@@ -161,6 +161,7 @@ export class Agent {
       store: this.group.view(),
       local: this.#local,
       settings: this.data?.settings ?? null,
+      promisedUntilMs: this.data?.promise.untilMs ?? 0,
       peers: this.#peers.view(),
       results,
     };
@@ -224,6 +225,20 @@ export class Agent {
   async obey(order: Order): Promise<OrderReply> {
     if (this.data === null) return { kind: 'refused', code: 'observer-only', why: 'a site holds no data' };
     return this.data.obey(order);
+  }
+
+  /** P6: a primary asks this node to stand back for one more TTL. */
+  attest(asked: AttestAsked): AttestAnswer {
+    if (this.data === null) return { kind: 'refused', code: 'observer-only', why: 'a site holds no data' };
+    const { epoch, sync } = this.group.view();
+    const state = this.#state;
+    return this.data.promise.ask(asked, {
+      nowMs: this.#deps.clock.nowMs(),
+      ttlMs: this.#deps.config.knobs.leaseTtlMs,
+      highestEpoch: Math.max(epoch?.value.n ?? 0, this.data.desk.highestEpoch),
+      primary: sync?.value.primary ?? null,
+      isDriving: state.kind !== 'steady' && (state.kind !== 'suspecting' || state.beginning !== null),
+    });
   }
 
   #remember(about: Decided['about'], state: string, why: Reason, transition: boolean): void {

@@ -1,12 +1,12 @@
 import type { NodeId } from '../base/ids.ts';
 import { compareLsn } from '../base/lsn.ts';
 import { because, type Reason } from '../base/reason.ts';
-import { done, type Outcome } from '../base/result.ts';
+import { done, type Outcome, refused } from '../base/result.ts';
 import { ownOtherBranch } from '../decide/failover/branch.ts';
+import { decideCandidates } from '../decide/failover/candidates.ts';
 import { decideMembership } from '../decide/failover/membership.ts';
 import type { Observation } from '../decide/failover/observation.ts';
-import { confirmersFor } from '../decide/failover/positioning.ts';
-import { decideRole, type RoleAction, type RoleDecision } from '../decide/failover/role.ts';
+import { decideRole, type RoleAction } from '../decide/failover/role.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
 import type { DatabaseStatus, Position, RegionDatabase, Salvage, Settings } from '../ports/database.ts';
 import type { AgentDeps } from './context.ts';
@@ -14,16 +14,16 @@ import type { GroupStore } from './group-store.ts';
 import { closeBootstrap, makeFirstDatabase } from './bootstrap.ts';
 import { type Stopped, handOver } from './hand-over.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { publishPosition, ReignLease } from './lease.ts';
+import { arm, leaseDuty, StandBackPromise } from './attest.ts';
+import { ReignLease } from './lease.ts';
+import { Retry } from './retry.ts';
 import { OrderDesk, type Permit } from './order-desk.ts';
+import { Publisher } from './publisher.ts';
 import { promoteSelf, publishRoutes, type Reign } from './reign.ts';
 import { SalvageSlot } from './salvage-slot.ts';
 import { StandbyDuty } from './standby.ts';
 import { SyncSet } from './sync-set.ts';
 
-/** A step that failed is tried again, later each time. */
-const RETRY_MS = 250;
-const RETRY_MS_MAX = 5_000;
 const SETTINGS_EVERY_MS = 5_000;
 
 /** One node's PostgreSQL in the hands of its agent: role, reign, sync set, orders. Decisions come from decide/failover. */
@@ -39,6 +39,9 @@ export class DataNode {
   readonly heartbeat: Heartbeat;
   readonly lease: ReignLease;
   readonly #slot: SalvageSlot;
+  readonly #publisher: Publisher;
+  /** P6: until when this node stands back. */
+  readonly promise: StandBackPromise;
   #reign: Reign | null = null;
   #open = false;
   #closing = false;
@@ -52,10 +55,8 @@ export class DataNode {
   #opening = false;
   #changing = false;
   #notReceivingSinceMs: number | null = null;
-  #publishedAtMs = 0;
   #progress = '';
-  #retryAtMs = 0;
-  #failed: { readonly step: string; readonly why: Reason; readonly times: number } | null = null;
+  readonly #retry = new Retry();
   /** Why this node's WAL is on another branch than the primary's (I10): it takes part in nothing. Null when it is not. */
   otherBranch: Reason | null = null;
   /** What must be the same on every node (I9), as it was read last. */
@@ -75,7 +76,24 @@ export class DataNode {
     this.#syncSet = new SyncSet(database, group, config.knobs, config.policy.mode);
     this.#slot = new SalvageSlot(database, log);
     this.heartbeat = new Heartbeat(database, clock, config.knobs.heartbeatEveryMs);
-    this.lease = new ReignLease(deps.store, group, clock, config.knobs.leaseTtlMs, log);
+    this.#publisher = new Publisher(deps.config.node, group, config.policy);
+    this.promise = new StandBackPromise(clock.nowMs(), config.knobs.leaseTtlMs);
+    const duty = leaseDuty(deps, database, () => this.#commits());
+    this.lease = new ReignLease(deps.store, group, clock, config.knobs.leaseTtlMs, log, this.#isAsync ? duty : null);
+  }
+
+  get #isAsync(): boolean {
+    return this.#deps.config.policy.mode === 'async';
+  }
+
+  /** Async: past this nothing more may be answered (P2.3). */
+  get deadlineMs(): number {
+    return Math.min(this.lease.deadlineMs ?? 0, this.#syncSet.vouchedUntilMs);
+  }
+
+  /** A primary whose commits hang gives its lease up; one whose commits are held back by the file's guard does not. */
+  #commits(): boolean {
+    return !this.#open || this.#syncSet.waits || this.heartbeat.ageMs() < this.#deps.config.knobs.wedgedAfterMs;
   }
 
   /** The gateway is open to writers under the present epoch. */
@@ -113,25 +131,23 @@ export class DataNode {
     this.otherBranch = ownOtherBranch(o, local);
     this.#readSettings(local, o.nowMs);
     const role = decideRole(o, local, this.#open, this.#notReceivingSinceMs);
-    if (this.desk.busy === null) this.#explain(role);
+    if (this.desk.busy === null) this.roleWhy = this.#retry.explain(role.action?.do, role.why);
     const free = this.desk.busy === null && !this.#opening && !this.#staysStopped(o);
-    if (role.action !== null && free && o.nowMs >= this.#retryAtMs) this.#perform(role.action, o, local);
+    if (role.action !== null && free && this.#retry.isDue(o.nowMs)) this.#perform(role.action, o, local);
     this.#proveWaits(role.why.code, o);
     this.#tendReign(o, local);
   }
 
-  /** While the same step fails again and again, why it fails says more than why it is tried. */
-  #explain(role: RoleDecision): void {
-    if (this.#failed !== null && role.action?.do !== this.#failed.step && this.#failed.step !== 'prove-waits') {
-      this.#failed = null;
-      this.#retryAtMs = 0;
-    }
-    this.roleWhy = this.#failed?.step === role.action?.do ? (this.#failed?.why ?? role.why) : role.why;
-  }
-
   /** Once per start of PostgreSQL, when there is nothing else to do: see `StandbyDuty.proveWaits`. */
   #proveWaits(role: string, o: Observation): void {
-    if (role !== 'following' || this.#duty.waitsProven || this.desk.busy !== null || o.nowMs < this.#retryAtMs) return;
+    if (
+      this.#isAsync ||
+      role !== 'following' ||
+      this.#duty.waitsProven ||
+      this.desk.busy !== null ||
+      !this.#retry.isDue(o.nowMs)
+    )
+      return;
     const epoch = o.store.epoch?.value.n ?? 0;
     void this.desk
       .run(epoch, 'prove-waits', (permit) => this.#duty.proveWaits(epoch, permit))
@@ -195,16 +211,9 @@ export class DataNode {
 
   #ended(step: string, ended: Outcome<unknown>): void {
     this.#progress = '';
-    if (ended.kind === 'done') {
-      this.#failed = null;
-      this.#deps.log.info('role-step', `${step} done`);
-    } else {
-      const times = this.#failed?.step === step ? this.#failed.times + 1 : 1;
-      const why = because(ended.kind === 'refused' ? ended.code : 'unknown', `${step}: ${ended.why}`);
-      this.#failed = { step, why, times };
-      this.#retryAtMs = this.#deps.clock.nowMs() + Math.min(RETRY_MS * 2 ** Math.min(times - 1, 10), RETRY_MS_MAX);
-      this.#deps.log.warn('role-step', `${step} ended ${ended.kind}: ${ended.why}`, { times });
-    }
+    const times = this.#retry.note(step, ended, this.#deps.clock.nowMs());
+    if (ended.kind === 'done') this.#deps.log.info('role-step', `${step} done`);
+    else this.#deps.log.warn('role-step', `${step} ended ${ended.kind}: ${ended.why}`, { times });
     this.#onChange();
   }
 
@@ -273,12 +282,20 @@ export class DataNode {
 
   async #promote(order: Extract<Order, { do: 'promote' }>, permit: Permit): Promise<Outcome<Position>> {
     const { policy, knobs } = this.#deps.config;
+    const stoodBack = order.fence !== 'killed' && order.fence !== 'self';
+    if (this.#isAsync && stoodBack && this.#deps.clock.nowMs() < this.promise.untilMs)
+      return refused('promised', 'this node has promised to stand back for a while yet (P6)');
+    // Asked for while PostgreSQL is promoted: nothing is answered before the first deadline is known.
+    if (this.#isAsync) this.lease.start(this.#me, order.epoch, order.epochModRevision);
     const waitsProven = this.#duty.consumeProof();
     // `block`: nothing is acknowledged alone, not even until a PostgreSQL that has just started has read its list (I4).
     const unproven = order.w > 0 && policy.whenAlone === 'block' && !waitsProven;
     const barrierTimeoutMs = unproven ? knobs.barrierTimeoutMs : null;
     const promoted = await promoteSelf(this.#me, this.#database, this.#group, order, permit, barrierTimeoutMs);
-    if (promoted.kind !== 'done') return promoted;
+    if (promoted.kind !== 'done') {
+      this.lease.stop();
+      return promoted;
+    }
     const { epoch, epochModRevision } = order;
     const reign: Reign = { epoch, epochModRevision, beganAtLsn: promoted.value.lsn };
     this.#syncSet.beganHere(waitsProven);
@@ -292,9 +309,12 @@ export class DataNode {
   async #openReign(reign: Reign, why: string, known: boolean): Promise<void> {
     if (!known) this.#syncSet.found();
     this.#reign = reign;
+    this.lease.start(this.#me, reign.epoch, reign.epochModRevision);
+    const armed = this.#isAsync ? await arm(this.#database, this.lease) : null;
+    if (armed !== null) this.#retry.note('finish', armed, this.#deps.clock.nowMs());
+    if ((armed !== null && armed.kind !== 'done') || this.#reign !== reign) return;
     this.#open = true;
     this.heartbeat.start();
-    this.lease.start(this.#me, reign.epoch, reign.epochModRevision);
     this.#onChange();
     const published = await publishRoutes(this.#group, this.#deps.config.policy, this.#me, reign, why);
     if (published.kind !== 'done')
@@ -344,11 +364,11 @@ export class DataNode {
     const record = o.store.sync;
     if (reign === null || record === null || local.state !== 'primary' || record.value.epoch !== reign.epoch) return;
     if (o.store.state !== 'current') return;
-    if (this.#open) this.#publish(o, local, reign);
+    if (this.#open) this.#publisher.publish(o, local, reign);
     this.#slot.keep(record.value, local, o.nowMs);
     const view = this.#syncSet.look(this.#deps.config.policy, this.#me, reign, record.value, local, o.nowMs);
     if (view === null || this.#changing) return;
-    const decision = decideMembership(view);
+    const decision = this.#isAsync ? decideCandidates(view) : decideMembership(view);
     this.membershipWhy = decision.why;
     if (decision.change === null) return;
     this.#changing = true;
@@ -364,30 +384,6 @@ export class DataNode {
         this.#changing = false;
         this.#onChange();
       });
-  }
-
-  /** Once a second: the route table if it is not in the store yet, since everybody tells by it that the reign began; the position. */
-  #publish(o: Observation, local: DatabaseStatus, reign: Reign): void {
-    if (o.nowMs - this.#publishedAtMs < 1_000 || local.timeline === null || o.store.sync === null) return;
-    this.#publishedAtMs = o.nowMs;
-    if (o.store.routesEpoch < reign.epoch) {
-      void publishRoutes(this.#group, this.#deps.config.policy, this.#me, reign, 'written again');
-    }
-    const { w, names } = o.store.sync.value;
-    const flushed = local.standbys.flatMap((s) => (names.includes(s.node) && s.flushLsn !== null ? [s.flushLsn] : []));
-    const lsn = flushed.toSorted(compareLsn).at(-w);
-    if (w === 0 || flushed.length < w || lsn === undefined) return;
-    const compare = { epoch: reign.epochModRevision, sync: o.store.sync.modRevision };
-    void publishPosition(this.#group, compare, { epoch: reign.epoch, timeline: local.timeline, lsn });
-  }
-
-  /** How this node stands in the record, for status. */
-  syncRole(o: Observation): 'solo' | 'confirms' | 'async' | 'primary' | 'none' {
-    const record = o.store.sync?.value;
-    if (record === undefined) return 'none';
-    if (record.primary === this.#me) return record.w === 0 ? 'solo' : 'primary';
-    if (record.names.includes(this.#me)) return 'confirms';
-    return confirmersFor(this.#deps.config.policy, record.primary).includes(this.#me) ? 'async' : 'none';
   }
 
   close(): void {

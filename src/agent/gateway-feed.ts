@@ -92,9 +92,10 @@ function lastingText(table: GatewayTable): string {
 
 /**
  * RPO-0 modes: the lease's end does not end a primary, its quorum does. It may answer until its lease ends, or one TTL past
- * the last heartbeat that its set confirmed, whichever is later (P2.3).
+ * the last heartbeat that its set confirmed, whichever is later (P2.3). Async: its lease alone, which the keeper has already.
  */
 function deadlineOf(data: DataNode, o: Observation): number {
+  if (o.policy.mode === 'async') return data.deadlineMs;
   return Math.max(data.lease.deadlineMs ?? 0, data.heartbeat.lastOkAtMs + o.knobs.leaseTtlMs);
 }
 

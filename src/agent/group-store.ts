@@ -48,6 +48,7 @@ export class GroupStore {
   #state: StoreView['state'] = 'unread';
   #epochSeenAtMs = 0;
   #epochRevision = -1;
+  #leaseGoneAtMs: number | null = null;
   #stopWatch: (() => void) | null = null;
   #closed = false;
 
@@ -125,6 +126,8 @@ export class GroupStore {
   }
 
   #noteEpoch(): void {
+    if (this.#records.has(this.#keys.lease)) this.#leaseGoneAtMs = null;
+    else this.#leaseGoneAtMs ??= this.#clock.nowMs();
     const revision = this.#records.get(this.#keys.epoch)?.modRevision ?? 0;
     if (revision === this.#epochRevision) return;
     this.#epochRevision = revision;
@@ -159,6 +162,7 @@ export class GroupStore {
       seen: this.#freshVerdicts(),
       mine: this.#verdictOf(this.#me),
       epochSeenAtMs: this.#epochSeenAtMs,
+      leaseGoneAtMs: this.#leaseGoneAtMs,
     };
   }
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { lsnBytes } from '../base/lsn.ts';
-import type { Order } from '../ports/agent.ts';
+import type { AttestAsked, Order } from '../ports/agent.ts';
 import type { AgentConfig } from '../ports/config.ts';
 import type { OperationAsked, PauseAsked, Signed } from '../ports/operations.ts';
 import type { Agent } from './agent.ts';
@@ -61,6 +61,8 @@ async function route(door: Door, request: IncomingMessage, response: ServerRespo
       return streamPulses(door, request, response);
     case 'POST /orders':
       return send(response, 200, await door.agent.obey(JSON.parse(await bodyOf(request)) as Order));
+    case 'POST /attest':
+      return send(response, 200, door.agent.attest(JSON.parse(await bodyOf(request)) as AttestAsked));
     case 'GET /status':
       return send(response, 200, statusOf(door.agent, door.config, await door.keeperPids(), door.clock));
     case 'GET /why':

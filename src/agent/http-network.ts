@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { LineCutter } from '../base/lines.ts';
 
-import type { Order, OrderReply, PeerAddresses, PeerNetwork, Pulse, PulseHandlers } from '../ports/agent.ts';
+import type { AttestAnswer, OrderReply, PeerAddresses, PeerNetwork, Pulse, PulseHandlers } from '../ports/agent.ts';
 import type { Secrets } from '../ports/config.ts';
 import { askDoorWhileBroken } from './door.ts';
 
@@ -36,7 +36,10 @@ export function httpNetwork(peers: readonly PeerAddresses[], tokens: Tokens, clo
         stream.close();
       };
     },
-    order: (node, order, timeoutMs) => sendOrder(addresses.get(node), headers, keepAlive, order, timeoutMs),
+    order: (node, order, timeoutMs) =>
+      post<OrderReply>(addresses.get(node), '/orders', headers, keepAlive, order, timeoutMs),
+    attest: (node, asked, timeoutMs) =>
+      post<AttestAnswer>(addresses.get(node), '/attest', headers, keepAlive, asked, timeoutMs),
   };
 }
 
@@ -60,6 +63,9 @@ function keepWarm(address: Address, agent: HttpAgent, clock: Clock): () => void 
   return () => over.abort(new Error('no longer needed'));
 }
 
+type NoAnswer =
+  | { readonly kind: 'refused'; readonly code: string; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string };
 type Address = PeerAddresses['agent'] | undefined;
 type Tokens = Pick<Secrets, 'agentToken' | 'gatewayToken'>;
 
@@ -134,22 +140,24 @@ class PulseStream {
   }
 }
 
-function sendOrder(
+/** One question and its answer. */
+function post<T extends OrderReply | AttestAnswer>(
   address: Address,
+  path: string,
   headers: Record<string, string>,
   agent: HttpAgent,
-  order: Order,
+  asked: unknown,
   timeoutMs: number,
-): Promise<OrderReply> {
+): Promise<T | NoAnswer> {
   if (address === undefined)
     return Promise.resolve({ kind: 'refused', code: 'no-address', why: 'this node has no address here' });
-  const body = JSON.stringify(order);
+  const body = JSON.stringify(asked);
   return new Promise((resolve) => {
     const unknown = (why: string) => resolve({ kind: 'unknown', why });
     const sent = request(
       {
         ...address,
-        path: '/orders',
+        path,
         method: 'POST',
         agent,
         timeout: timeoutMs,
@@ -161,7 +169,7 @@ function sendOrder(
         response.on('error', (error) => unknown(messageOf(error)));
         response.on('end', () => {
           if (response.statusCode !== 200) return unknown(`HTTP ${response.statusCode}`);
-          resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')) as OrderReply);
+          resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')) as T);
         });
       },
     );

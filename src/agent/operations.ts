@@ -1,8 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import { placeOf, type NodeId, type PlaceId } from '../base/ids.ts';
 import { because } from '../base/reason.ts';
-import { checksFor, lossOf, obstacleAmong, quorumInReach, sayCheck, serves } from '../decide/failover/checks.ts';
+import { checksFor, obstacleAmong, quorumInReach, sayCheck, serves } from '../decide/failover/checks.ts';
+import { lossOf } from '../decide/failover/loss.ts';
 import type { Observation } from '../decide/failover/observation.ts';
+import { isAsync } from '../decide/failover/quorum.ts';
 import type {
   Candidate,
   OperationAnswer,
@@ -66,7 +68,9 @@ export class Operations {
     if (target === null) return refuse('no-such-target', `${asked.target} is no region or node with data`);
     const checks = checksFor(o, asked.kind, target, asked);
     if (asked.dryRun) {
-      const loss = asked.kind === 'failover' && !quorumInReach(o).enough ? lossOf(o, target).text : null;
+      const record = o.store.sync?.value;
+      const mayLose = (record !== undefined && isAsync(record)) || !quorumInReach(o).enough;
+      const loss = asked.kind === 'failover' && mayLose ? lossOf(o, target).text : null;
       return { kind: 'checked', target, checks, loss };
     }
     const obstacle = obstacleAmong(checks);

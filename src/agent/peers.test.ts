@@ -13,6 +13,7 @@ describe('what is heard of a peer', () => {
         open.push(handlers);
         return () => undefined;
       },
+      attest: () => new Promise<never>(() => undefined),
       order: () => Promise.reject(new Error('nobody is asked here')),
     };
     const peers = new Peers(network, [A], clock, () => undefined);

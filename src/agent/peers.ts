@@ -1,13 +1,17 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeId } from '../base/ids.ts';
-import type { PeerView } from '../decide/failover/observation.ts';
+import type { PeerView, TrailPoint } from '../decide/failover/observation.ts';
 import type { PeerNetwork, Pulse } from '../ports/agent.ts';
+
+/** Longer than any takeover waits for a lease to run out, with what a standby may lag behind before it. */
+const TRAIL_MS_MAX = 60_000;
 
 interface Heard {
   pulse: Pulse | null;
   heardAtMs: number;
   brokenSinceMs: number | null;
   roleSinceMs: number;
+  reign: { epoch: number; trail: TrailPoint[] } | null;
   doorAnsweredAtMs: number | null;
   doorRefusedAtMs: number | null;
 }
@@ -24,7 +28,14 @@ export class Peers {
     this.#clock = clock;
     for (const node of nodes) {
       const nowMs = clock.nowMs();
-      const heard: Heard = { pulse: null, heardAtMs: nowMs, brokenSinceMs: nowMs, roleSinceMs: nowMs, ...NOT_ASKED };
+      const heard: Heard = {
+        pulse: null,
+        heardAtMs: nowMs,
+        brokenSinceMs: nowMs,
+        roleSinceMs: nowMs,
+        reign: null,
+        ...NOT_ASKED,
+      };
       this.#heard.set(node, heard);
       this.#stops.push(
         network.listen(node, {
@@ -55,6 +66,7 @@ export class Peers {
     heard.pulse = pulse;
     heard.heardAtMs = nowMs;
     heard.brokenSinceMs = null;
+    noteTrail(heard, pulse, nowMs);
     if (changed) onChange();
   }
 
@@ -78,4 +90,14 @@ export class Peers {
   close(): void {
     for (const stop of this.#stops) stop();
   }
+}
+
+/** Where its WAL ended, while it was an open primary: what a standby at a position surely has, by when (async, F24). */
+function noteTrail(heard: Heard, pulse: Pulse, nowMs: number): void {
+  const { role, open, storedEpoch, endLsn } = pulse;
+  if (role !== 'primary' || !open || storedEpoch === null || endLsn === null) return;
+  if (heard.reign?.epoch !== storedEpoch) heard.reign = { epoch: storedEpoch, trail: [] };
+  const { trail } = heard.reign;
+  trail.push({ heardAtMs: nowMs, lsn: endLsn });
+  while ((trail[0]?.heardAtMs ?? nowMs) < nowMs - TRAIL_MS_MAX) trail.shift();
 }

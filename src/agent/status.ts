@@ -2,6 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import { lsnBytes } from '../base/lsn.ts';
 import { because, type Reason } from '../base/reason.ts';
 import { driftAt } from '../decide/failover/drift.ts';
+import type { Observation } from '../decide/failover/observation.ts';
+import { confirmersFor } from '../decide/failover/positioning.ts';
+import { isAsync } from '../decide/failover/quorum.ts';
 import type { AgentConfig } from '../ports/config.ts';
 import type { NodeStatus } from '../ports/status.ts';
 import type { Agent } from './agent.ts';
@@ -22,7 +25,7 @@ export function statusOf(agent: Agent, config: AgentConfig, pids: KeeperPids, cl
     place: config.place,
     pid: process.pid,
     role: agent.pulse().role,
-    sync: data === null || observation === null ? 'none' : data.syncRole(observation),
+    sync: data === null || observation === null ? 'none' : syncRole(observation),
     list: local?.syncList == null ? null : { w: local.syncList.w, names: local.syncList.names },
     epoch: observation?.store.epoch?.value.n ?? null,
     storedEpoch: local?.storedEpoch ?? null,
@@ -66,4 +69,13 @@ function healthOf(agent: Agent): { readonly ok: boolean; readonly why: Reason } 
   if (agent.data.open) return { ok: true, why: agent.data.membershipWhy };
   if (local.state === 'standby' && local.receiving) return { ok: true, why: agent.data.roleWhy };
   return { ok: false, why: agent.data.roleWhy };
+}
+
+/** How this node stands in the record. */
+function syncRole({ me, policy, store }: Observation): NodeStatus['sync'] {
+  const record = store.sync?.value;
+  if (record === undefined) return 'none';
+  if (record.primary === me) return record.names.length === 0 ? 'solo' : 'primary';
+  if (record.names.includes(me)) return isAsync(record) ? 'async' : 'confirms';
+  return confirmersFor(policy, record.primary).includes(me) ? 'async' : 'none';
 }

@@ -1,9 +1,11 @@
 import type { NodeId } from '../base/ids.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
-import type { MembershipView, SyncChange } from '../decide/failover/membership.ts';
+import type { SyncChange } from '../decide/failover/membership.ts';
+import { type CandidatesView, candidatesFor } from '../decide/failover/candidates.ts';
 import { confirmersFor } from '../decide/failover/positioning.ts';
 import { type Confirmers, sameConfirmers } from '../decide/failover/quorum.ts';
 import type { Knobs } from '../base/knobs.ts';
+import { Lag } from './lag.ts';
 import type { GroupPolicy } from '../ports/config.ts';
 import type { DatabaseStatus, RegionDatabase } from '../ports/database.ts';
 import type { ReplicationMode, SyncRecord } from '../ports/records.ts';
@@ -18,6 +20,11 @@ export class SyncSet {
   readonly #knobs: Knobs;
   readonly #mode: ReplicationMode;
   #olderLists: readonly Confirmers[] | null = null;
+  readonly #lag = new Lag();
+  /** PostgreSQL's list asks somebody to confirm. */
+  waits = false;
+  /** Async with a guard: until when no more than the RPO can be lost, whatever becomes of this agent (M7). */
+  vouchedUntilMs = Number.POSITIVE_INFINITY;
   readonly #goneSinceMs = new Map<NodeId, number>();
 
   constructor(database: RegionDatabase, group: GroupStore, knobs: Knobs, mode: ReplicationMode) {
@@ -35,12 +42,14 @@ export class SyncSet {
   beganHere(waitsProven: boolean): void {
     this.#olderLists = waitsProven ? [] : null;
     this.#goneSinceMs.clear();
+    this.#lag.clear();
   }
 
   /** A reign found after a restart of the agent: which lists are in force is not known (P4.1c). */
   found(): void {
     this.#olderLists = null;
     this.#goneSinceMs.clear();
+    this.#lag.clear();
   }
 
   /** Notes who streams, and gives what the decision looks at; null while PostgreSQL's list can't be read. */
@@ -51,16 +60,26 @@ export class SyncSet {
     record: SyncRecord,
     status: DatabaseStatus,
     nowMs: number,
-  ): MembershipView | null {
+  ): CandidatesView | null {
     if (status.syncList === null || status.endLsn === null) return null;
-    for (const node of confirmersFor(policy, me)) {
+    const others = confirmersFor(policy, me);
+    for (const node of policy.mode === 'async' ? candidatesFor({ policy }, me) : others) {
       const streams = status.standbys.some(
         (s) => s.node === node && s.epoch === reign.epoch && s.state === 'streaming',
       );
       if (streams) this.#goneSinceMs.delete(node);
       else if (!this.#goneSinceMs.has(node)) this.#goneSinceMs.set(node, nowMs);
     }
+    const flushed = status.standbys.flatMap((s) =>
+      others.includes(s.node) && s.epoch === reign.epoch && s.flushLsn !== null ? [s.flushLsn] : [],
+    );
+    this.#lag.note(status.atMs, status.endLsn, flushed);
+    const lagMs = this.#lag.lagMs(nowMs);
+    this.waits = status.syncList.w > 0;
+    const isGuarded = policy.async?.guard === 'block' && !this.waits;
+    this.vouchedUntilMs = isGuarded ? nowMs - lagMs + (policy.async?.rpoMs ?? 0) : Number.POSITIVE_INFINITY;
     return {
+      lagMs,
       policy,
       knobs: this.#knobs,
       primary: me,
@@ -90,6 +109,8 @@ export class SyncSet {
         return this.#storeFirst(change.to, me, reign, record, configured);
       case 'postgres-first':
         return this.#postgresFirst(change.to, me, reign, record, configured);
+      case 'list':
+        return this.#setList(change.to, reign, configured);
       case 'record-only': {
         const wrote = await this.#writeRecord(change.to, me, reign, record.value.version, record.modRevision);
         return wrote.kind === 'done' ? done(undefined) : wrote;

@@ -34,6 +34,7 @@ async function beginUnheard(found: EpochRecord) {
     do: 'begin-takeover',
     epoch: 6,
     record: { value: record(), modRevision: 1 },
+    leaseMustBeGone: false,
     epochModRevision: 1,
     reason: { code: 'asked', text: 'asked' },
     move,

@@ -47,7 +47,7 @@ export class TakeoverDriver {
     this.#stepBeganAtMs = nowMs;
   }
 
-  /** Intent and epoch n+1 in one transaction, comparing epoch and sync record; the lease of the old reign goes with it (P1.1, P1.2). */
+  /** Intent and epoch n+1 in one transaction, comparing epoch and sync record; the lease of the old reign goes with it, or went (P1.1, P1.2). */
   async begin(action: Of<'begin-takeover'>): Promise<ActionResult> {
     const { keys } = this.#group;
     const systemId = this.#group.view().epoch?.value.systemId ?? '';
@@ -59,13 +59,15 @@ export class TakeoverDriver {
       [
         { key: keys.epoch, modRevision: action.epochModRevision },
         { key: keys.sync, modRevision: action.record.modRevision },
+        // F23: without another proof the old primary's time must be over, in the store itself (P3.1).
+        ...(action.leaseMustBeGone ? [{ key: keys.lease, modRevision: 0 }] : []),
         // One that was cancelled, or is carried out by another node by now, writes no epoch.
         ...(action.move === null ? [] : [{ key: keys.journal(operation), modRevision: journalModRevision }]),
       ],
       [
         put(keys.journal(operation), this.#journal(action.epoch, 'running')),
         put(keys.epoch, epoch),
-        { delete: keys.lease },
+        ...(action.leaseMustBeGone ? [] : [{ delete: keys.lease }]),
       ],
       `epoch ${action.epoch}`,
     );
@@ -124,7 +126,11 @@ export class TakeoverDriver {
       'the record of the takeover',
     );
     const stands = wrote.kind === 'done' || (wrote.kind === 'unknown' && (await this.#recordStands(takeover, target)));
-    if (stands) this.#note('record', `fence ${fence.kind}; solo: ${target}`);
+    if (stands)
+      this.#note(
+        'record',
+        `fence ${fence.kind}; solo: ${target}${fence.loss === undefined ? '' : `; lost: ${fence.loss.text}`}`,
+      );
     return {
       of: 'record-takeover',
       epoch: takeover.epoch,
@@ -140,13 +146,14 @@ export class TakeoverDriver {
   }
 
   async promote(action: Of<'promote'>): Promise<ActionResult> {
-    const { takeover, target, w, names, restarted } = action;
+    const { takeover, target, w, names, restarted, fence } = action;
     const reply = await this.#send(target, {
       ...this.#orderOf(takeover, 'promote'),
       do: 'promote',
       w,
       names,
       restarted,
+      fence,
     });
     const why =
       reply.kind === 'done' ? `promoted at ${reply.position.lsn}, timeline ${reply.position.timeline}` : reply.why;

@@ -2,7 +2,7 @@ import type { NodeId } from '../base/ids.ts';
 import { because } from '../base/reason.ts';
 import { decideFailover } from '../decide/failover/decide.ts';
 import type { Observation } from '../decide/failover/observation.ts';
-import type { FailoverState, Step } from '../decide/failover/state.ts';
+import { type FailoverState, type Step, takeoverOf } from '../decide/failover/state.ts';
 import type { Position } from '../ports/database.ts';
 import type { FenceRecord } from '../ports/records.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -20,12 +20,12 @@ export function sabotagedDecision(name: string | undefined, log: Log): typeof de
 /** Breaks P3.2: the least preferred member is promoted as soon as it was read, whatever the others hold. */
 function promoteWithoutPosition(state: FailoverState, o: Observation): Step {
   if (state.kind !== 'fencing') return decideFailover(state, o);
-  const { epoch, epochModRevision, operation, startedAtMs, record, move, unseen } = state;
+  const { epoch, record } = state;
   const victim = o.policy.promotable.findLast((node) => node !== record.value.primary);
   const position = victim === undefined ? undefined : positionOf(victim, state.positions, o);
   // The honest decision goes on asking; it is stopped from ending in a proof.
   if (victim === undefined || position === undefined) return decideFailover(state, { ...o, results: [] });
-  const takeover = { epoch, epochModRevision, operation, startedAtMs, record, move, unseen };
+  const takeover = takeoverOf(state);
   const fence: FenceRecord = { epoch, kind: 'quorum-detached', by: o.me, atWallMs: 0, evidence: [] };
   return {
     state: { ...takeover, kind: 'positioning', target: victim, position },

@@ -1,11 +1,13 @@
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Fork, Position, Settings } from './database.ts';
+import type { FenceKind } from './records.ts';
 
 /**
  * The agent's HTTP API, on loopback or behind TLS. Every call but the health endpoints carries `authorization: Bearer TOKEN`.
  *   GET  /primary /replica?lag=BYTES /readiness /liveness /metrics
  *   GET  /pulse      newline-delimited JSON, one Pulse every `pulseEveryMs` and at every change, until the client leaves
  *   POST /orders     Order → OrderReply
+ *   POST /attest     AttestAsked → AttestAnswer: async, while the store does not answer (P6)
  *   POST /operations               OperationAsked → OperationAnswer: asks for a switchover, failover or failback
  *   GET  /operations               OperationsView: the journal, newest first, what runs, and whether takeovers are paused
  *   POST /operations/ID/cancel     Signed → OperationAnswer
@@ -52,8 +54,27 @@ export type Order = {
   | { readonly do: 'detach' }
   /** To the primary, of its own epoch: close the gateway, stop so that every standby gets the last WAL, say where it ends. */
   | { readonly do: 'hand-over' }
-  | { readonly do: 'promote'; readonly w: number; readonly names: readonly NodeId[]; readonly restarted: boolean }
+  | {
+      readonly do: 'promote';
+      readonly w: number;
+      readonly names: readonly NodeId[];
+      readonly restarted: boolean;
+      /** What fenced the old primary: one that was confirmed killed needs no promise to be kept (P6). */
+      readonly fence: FenceKind;
+    }
 );
+
+/** P6: a primary that cannot reach the store asks each promotable member to stand back for one more TTL. */
+export interface AttestAsked {
+  readonly epoch: number;
+  readonly by: NodeId;
+}
+
+/** `done`: "epoch n; I take over no earlier than my clock + TTL". */
+export type AttestAnswer =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'refused'; readonly code: string; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string };
 
 export type OrderReply =
   | { readonly kind: 'done'; readonly position: Position; readonly tookMs: number; readonly evidence?: string }
@@ -86,4 +107,5 @@ export interface PeerNetwork {
   listen(node: NodeId, handlers: PulseHandlers): () => void;
   /** Sends one order and waits for its reply, at most `timeoutMs`. `unknown` when none came: it may have been carried out. */
   order(node: NodeId, order: Order, timeoutMs: number): Promise<OrderReply>;
+  attest(node: NodeId, asked: AttestAsked, timeoutMs: number): Promise<AttestAnswer>;
 }

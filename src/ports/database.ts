@@ -195,5 +195,7 @@ export interface RegionDatabase {
    * finds a commit waiting joins it: `sentAtMs` (Clock.nowMs) is when the commit that succeeded was sent.
    */
   heartbeat(timeoutMs: number): Promise<Outcome<Heartbeat>>;
+  /** Async: the keeper kills PostgreSQL at `deadlineMs` (Clock.nowMs) whatever becomes of this process (P10.1). */
+  killAt(epoch: number, deadlineMs: number): Promise<Outcome<void>>;
   close(): Promise<void>;
 }

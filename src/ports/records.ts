@@ -59,6 +59,15 @@ export interface FenceRecord {
   }[];
   /** P3.3: who accepted which loss, and why. Absent when nothing acknowledged could be lost. */
   readonly lossAccepted?: { readonly ms: number | 'any'; readonly actor: string; readonly reason: string };
+  /** Async: what may have been acknowledged by the old primary and is not on the new one. */
+  readonly loss?: LossBound;
+}
+
+/** At most this much; null = nobody can tell. `bytes` is of WAL, reckoned by the highest rate heard for the time after the last pulse. */
+export interface LossBound {
+  readonly ms: number | null;
+  readonly bytes: number | null;
+  readonly text: string;
 }
 
 /** What one observer holds against the present primary (P3.4). */

@@ -113,6 +113,9 @@ export class Supervisor {
   }
 
   #spawn(): Promise<Outcome<string>> {
+    // A deadline was given to the PostgreSQL before this one; a new one is an isolated standby (P8.1), with none.
+    this.#deadlineMs = null;
+    clearTimeout(this.#timer);
     const log = openSync(this.#config.logPath, 'a', 0o640);
     const { command, args } = postgresCommand(this.#config);
     const child = spawn(command, args, { stdio: ['ignore', log, log], env: postgresEnv(this.#config), cwd: '/' });

@@ -84,6 +84,11 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     setSyncList: (list) => guarded(() => setSyncList(local, list)),
     settleSyncList: (list, prove, timeoutMs) => guarded(() => settleSyncList(local, list, prove, timeoutMs)),
     heartbeat: (timeoutMs) => guarded(() => heart.beat(timeoutMs)),
+    killAt: (epoch, deadlineMs) =>
+      guarded(async () => {
+        const reply = await local.keeper.call({ do: 'deadline', epoch, deadlineMs });
+        return reply.ok ? done(undefined) : refused(reply.code, reply.why);
+      }),
     async close() {
       heart.close();
       local.watch.close();

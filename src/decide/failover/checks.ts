@@ -1,11 +1,12 @@
 import { placeOf, type NodeId } from '../../base/ids.ts';
 import { lsnBytes } from '../../base/lsn.ts';
 import type { Check } from '../../ports/operations.ts';
-import type { OperationRecord } from '../../ports/records.ts';
+import type { LossBound, OperationRecord } from '../../ports/records.ts';
 import { whyUnfit } from './drift.ts';
 import type { Observation } from './observation.ts';
-import { hasPositionQuorum } from './quorum.ts';
-import { isDetachable, isHeard } from './suspicion.ts';
+import { endOf, heartbeatAgeOf, lossOf, whyTooMuch } from './loss.ts';
+import { hasPositionQuorum, isAsync } from './quorum.ts';
+import { isDetachable, isHeard, suspicion } from './suspicion.ts';
 
 /** What P3.3 adds to a request. */
 export interface Accepted {
@@ -121,7 +122,7 @@ function aboutStream(o: Observation, target: NodeId): readonly Check[] {
     record === undefined || record.names.length === 0 ? 'nobody' : `${record.w} of ${record.names.join(', ')}`;
   const [here, there] = [endOf(o, target), record === undefined ? null : endOf(o, record.primary)];
   const lag = here === null || there === null ? null : Math.max(0, lsnBytes(here, there));
-  const age = ageOf(o, target);
+  const age = heartbeatAgeOf(o, target);
   return [
     check('in the sync record', confirms, set, `${target} among the recorded names`),
     check(
@@ -138,11 +139,6 @@ function aboutStream(o: Observation, target: NodeId): readonly Check[] {
     ),
   ];
 }
-
-const endOf = (o: Observation, node: NodeId) =>
-  (node === o.me ? o.local?.endLsn : o.peers.get(node)?.pulse?.endLsn) ?? null;
-const ageOf = (o: Observation, node: NodeId) =>
-  (node === o.me ? o.local?.heartbeatAgeMs : o.peers.get(node)?.pulse?.heartbeatAgeMs) ?? null;
 
 function aboutQuorum(o: Observation): Check {
   const reach = quorumInReach(o);
@@ -186,12 +182,13 @@ function aboutForce(o: Observation, target: NodeId, accepted: Accepted): readonl
       aboutQuorum(o),
       aboutServing(o, record.primary),
       check('in the sync record', fits, fits ? 'yes' : 'no', 'a member of the recorded set, since it can be read'),
+      ...(isAsync(record) ? aboutAsync(o, record.primary, target, accepted) : []),
     ];
   }
   const region = placeOf(record.primary);
   const loss = lossOf(o, target);
   const named = accepted.allowLossMs;
-  const enough = named === 'any' || (named !== null && loss.ms !== null && named >= loss.ms);
+  const enough = isNamed(loss, named);
   const killed = dataGone(o, record.primary);
   return [
     { ...aboutQuorum(o), verdict: 'warning' },
@@ -214,6 +211,32 @@ function aboutForce(o: Observation, target: NodeId, accepted: Accepted): readonl
         : `at most ${named}${named === 'any' ? '' : ' ms'}`,
     ),
     furthest(o, target),
+  ];
+}
+
+/** Does what a person named cover this loss? */
+export const isNamed = (loss: LossBound, named: Accepted['allowLossMs']): boolean =>
+  named === 'any' || (named !== null && loss.ms !== null && named >= loss.ms);
+
+/** F23, F24: nobody can be detached from an async primary to stop it, and what it acknowledged alone is lost. */
+function aboutAsync(o: Observation, primary: NodeId, target: NodeId, accepted: Accepted): readonly Check[] {
+  const isOver = o.store.leaseGoneAtMs !== null || suspicion(o).kind === 'confirmed-killed' || fenceStands(o, accepted);
+  const loss = lossOf(o, target);
+  const tooMuch = whyTooMuch(o.policy, loss);
+  const { allowLossMs: named } = accepted;
+  return [
+    check(
+      'old primary has ended',
+      isOver,
+      isOver ? 'yes' : `the lease of ${primary} stands`,
+      `its lease run out, or --fenced ${placeOf(primary)}, when you know that it can acknowledge nothing more (P3.1)`,
+    ),
+    check(
+      'loss within the limits',
+      tooMuch === null || isNamed(loss, named),
+      tooMuch?.text ?? loss.text,
+      named === null ? 'rpo and maxLoss, or --allow-data-loss DURATION or "any"' : `at most ${named}`,
+    ),
   ];
 }
 
@@ -247,33 +270,6 @@ function furthest(o: Observation, target: NodeId): Check {
   });
   const text = further === undefined ? 'nobody in reach holds more' : `${further} holds more`;
   return check('holds the most', further === undefined, text, 'the furthest of those in reach (I6)');
-}
-
-export interface Loss {
-  /** Acknowledged writes of at most this long may be lost, as far as anybody heard; null = nobody can tell. */
-  readonly ms: number | null;
-  readonly text: string;
-}
-
-/**
- * What promoting `target` would lose: from its newest heartbeat to the last commit that the old primary was heard to make.
- * Nobody can know what a primary acknowledged after it was heard last; that is why a person has to vouch for its end.
- */
-export function lossOf(o: Observation, target: NodeId): Loss {
-  const primary = o.store.sync?.value.primary;
-  const heard = primary === undefined ? undefined : o.peers.get(primary);
-  const age = ageOf(o, target);
-  if (heard?.pulse == null || heard.pulse.role !== 'primary' || age === null)
-    return { ms: null, text: 'unknown: the old primary was not heard since the agents started' };
-  const lastCommitAgeMs = o.nowMs - heard.heardAtMs + heard.pulse.commitAgeMs;
-  // One pulse and one heartbeat may have been on their way.
-  const ms = Math.ceil(Math.max(0, age - lastCommitAgeMs) + o.knobs.pulseEveryMs + o.knobs.heartbeatEveryMs);
-  const [mine, theirs] = [endOf(o, target), heard.pulse.endLsn];
-  const bytes = mine === null || theirs === null ? 'unknown' : String(Math.max(0, lsnBytes(mine, theirs)));
-  return {
-    ms,
-    text: `at least about ${ms} ms of writes, ${bytes} B known to be missing; ${primary} was heard last ${Math.round((o.nowMs - heard.heardAtMs) / 1_000)} s ago`,
-  };
 }
 
 const check = (name: string, ok: boolean, value: string, limit: string): Check => ({

@@ -26,6 +26,7 @@ const suspecting = (sinceMs = NOW - 5_000): FailoverState => ({
   sinceMs,
   beginning: null,
   unseen: false,
+  ended: null,
   retryAtMs: 0,
 });
 const afterEpoch = {
@@ -39,6 +40,7 @@ const takeover = {
   startedAtMs: NOW,
   move: null,
   unseen: false,
+  ended: null,
   record: { value: record(), modRevision: 50 },
 };
 const fencing = (over: Partial<Extract<FailoverState, { kind: 'fencing' }>> = {}): FailoverState => ({

@@ -69,6 +69,7 @@ describe('a node that drifted (F14)', () => {
     startedAtMs: NOW - 100,
     move: null,
     unseen: false,
+    ended: null,
     record: { value: record(), modRevision: 50 },
     askAgainAtMs: new Map(),
     positions: new Map([

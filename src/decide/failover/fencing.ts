@@ -1,15 +1,25 @@
 import type { NodeId } from '../../base/ids.ts';
-import { because } from '../../base/reason.ts';
+import { because, type Reason } from '../../base/reason.ts';
 import type { Position } from '../../ports/database.ts';
-import type { FenceRecord } from '../../ports/records.ts';
+import type { FenceRecord, LossBound } from '../../ports/records.ts';
 import { whyOtherBranch } from './branch.ts';
-import { lossOf } from './checks.ts';
+import { isNamed } from './checks.ts';
 import { whyUnfit } from './drift.ts';
+import { lossBeyond, lossOf, lossUpTo, whyTooMuch } from './loss.ts';
 import { endTakeover } from './moving.ts';
 import type { Observation } from './observation.ts';
 import { homeFirst, neighboursOf } from './neighbours.ts';
-import { choose, furthestOf, hasPositionQuorum, isFurther } from './quorum.ts';
-import { type Action, type FailoverState, overtaken, stay, STEADY, type Step, takeoverOf } from './state.ts';
+import { choose, furthestOf, hasPositionQuorum, isAsync, isFurther } from './quorum.ts';
+import {
+  type Action,
+  type FailoverState,
+  fenceKindOf,
+  overtaken,
+  stay,
+  STEADY,
+  type Step,
+  takeoverOf,
+} from './state.ts';
 import { isDetachable, isHeard } from './suspicion.ts';
 
 type Fencing = Extract<FailoverState, { kind: 'fencing' }>;
@@ -18,6 +28,8 @@ type Fencing = Extract<FailoverState, { kind: 'fencing' }>;
 const NEIGHBOUR_MS = 2_000;
 /** How long a takeover that a person asked for waits for the node that was named before it takes another. */
 const TARGET_MS = 2_000;
+/** Async: how long a takeover waits for the position of a candidate in reach: the furthest of all loses the least. */
+const CANDIDATE_MS = 1_000;
 
 /** The epoch is written. The recorded set is detached and read until it is a position quorum (P3.1, P3.2). */
 export function decideFencing(state: Fencing, o: Observation): Step {
@@ -26,6 +38,7 @@ export function decideFencing(state: Fencing, o: Observation): Step {
   const positions = withNewPositions(state, o);
   const next: Fencing = { ...state, positions };
   if (waitsForTarget(next, o)) return askTheRest(next, o);
+  if (awaitsCandidate(next, o)) return askTheRest(next, o);
   if (hasPositionQuorum(state.record.value, new Set(positions.keys()))) return toPositioning(next, o);
   const forced = forcedChoice(next, o);
   if (forced !== null) return forced;
@@ -81,17 +94,45 @@ function toPositioning(state: Fencing, o: Observation): Step {
   const choice = choose(state.record.value, state.positions, o.store.position, fit);
   if (choice.kind === 'refused') {
     const unfit = o.policy.promotable.flatMap((node) => whyUnfit(o, node) ?? []);
-    const why = because(choice.code, [choice.why, ...unfit].join('; '));
-    if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs)
-      return endTakeover(takeoverOf(state), o, { state: 'refused', why });
-    return { ...askTheRest(state, o), why };
+    return notYet(state, o, because(choice.code, [choice.why, ...unfit].join('; ')));
   }
-  const fence = fenceOf(state, o, choice.target);
+  const { target, position } = choice;
+  const loss = isAsync(state.record.value) ? lossWith(state, o, position) : null;
+  const tooMuch = loss === null ? null : whyLossForbids(state, o, loss);
+  if (tooMuch !== null) return notYet(state, o, tooMuch);
+  const fence = { ...fenceOf(state, o, target), ...(loss === null || loss.bytes === 0 ? {} : { loss }) };
   return {
-    state: { ...takeoverOf(state), kind: 'positioning', target: choice.target, position: choice.position },
-    actions: [{ do: 'record-takeover', takeover: state, target: choice.target, fence }],
-    why: because('position-proved', choice.why),
+    state: { ...takeoverOf(state), kind: 'positioning', target, position },
+    actions: [{ do: 'record-takeover', takeover: state, target, fence }],
+    why: because('position-proved', loss === null ? choice.why : `${choice.why}; lost with it: ${loss.text}`),
   };
+}
+
+function notYet(state: Fencing, o: Observation, why: Reason): Step {
+  if (o.nowMs - state.startedAtMs > o.knobs.takeoverPatienceMs)
+    return endTakeover(takeoverOf(state), o, { state: 'refused', why });
+  return { ...askTheRest(state, o), why };
+}
+
+/** F24: everybody who may hold more is read, for a moment. */
+function awaitsCandidate(state: Fencing, o: Observation): boolean {
+  if (!isAsync(state.record.value) || o.nowMs - state.startedAtMs > CANDIDATE_MS) return false;
+  return membersToRead(state, o).some((node) => !state.positions.has(node) && isDetachable(o, node));
+}
+
+/** F24: exact when the old primary's end is known, else a bound. */
+function lossWith(state: Fencing, o: Observation, { lsn }: Position): LossBound {
+  const oldEnd = state.positions.get(state.record.value.primary)?.lsn ?? state.move?.handedOver?.lsn;
+  const allRead = state.record.value.names.every((name) => state.positions.has(name));
+  return oldEnd === undefined ? lossBeyond(o, lsn, allRead) : lossUpTo(lsn, oldEnd);
+}
+
+/** A planned move loses nothing; a takeover what the file allows; a forced one what a person named. */
+function whyLossForbids({ move }: Fencing, o: Observation, loss: LossBound): Reason | null {
+  if (move?.handedOver != null && loss.bytes !== 0)
+    return because('target-behind', `a planned move loses nothing: ${loss.text}`);
+  const tooMuch = whyTooMuch(o.policy, loss);
+  return tooMuch !== null && isNamed(loss, move?.force?.lossMs ?? null) ? null : tooMuch;
 }
 
 /** A neighbour in reach is read before another region is taken: it keeps the region where it is. Not for long. */
@@ -166,9 +207,11 @@ function forcedChoice(state: Fencing, o: Observation): Step | null {
   const position = target === undefined ? undefined : state.positions.get(target);
   if (target === undefined || position === undefined || !isLossNamed(state, o, target)) return null;
   const said = `${force.actor} vouches that ${state.record.value.primary} can acknowledge nothing more`;
+  const kind = state.ended ?? (force.said ? 'operator-said' : 'killed');
   const fence: FenceRecord = {
     ...fenceOf(state, o, target),
-    kind: force.said ? 'operator-said' : 'killed',
+    kind,
+    ...(isAsync(state.record.value) ? { loss: lossWith(state, o, position) } : {}),
     lossAccepted: { ms: force.lossMs, actor: force.actor, reason: force.reason },
   };
   return {
@@ -185,8 +228,7 @@ function forcedChoice(state: Fencing, o: Observation): Step | null {
 function isLossNamed({ move }: Fencing, o: Observation, target: NodeId): boolean {
   const named = move?.force?.lossMs;
   if (named === undefined) return false;
-  const { ms } = lossOf(o, target);
-  return target === move?.target || named === 'any' || (ms !== null && ms <= named);
+  return target === move?.target || isNamed(lossOf(o, target), named);
 }
 
 function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {
@@ -202,8 +244,7 @@ function fenceOf(state: Fencing, o: Observation, target: NodeId): FenceRecord {
     const killed = { node, timeline, lsn, what: `stopped by order: ${over.evidence}` };
     return { epoch: state.epoch, kind: 'killed', by: o.me, atWallMs: 0, evidence: [killed, ...evidence] };
   }
-  const kind = target === state.record.value.primary ? 'self' : 'quorum-detached';
-  return { epoch: state.epoch, kind, by: o.me, atWallMs: 0, evidence };
+  return { epoch: state.epoch, kind: fenceKindOf(state, target), by: o.me, atWallMs: 0, evidence };
 }
 
 function giveUp(state: Fencing, o: Observation): Step {

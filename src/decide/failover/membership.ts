@@ -31,10 +31,11 @@ export interface MembershipView {
  * `store-first`: the record is written, then PostgreSQL's list. `postgres-first`: the record's version is raised, then the
  * list, the barrier, and the record. `record-only`: the third setting of P4.1, a record that covers both the list in force
  * and the one wanted. `learn`: the barrier alone, to know again which lists are in force.
+ * `list`: PostgreSQL's list alone, under a record that covers any (async).
  */
 export type SyncChange =
   | {
-      readonly path: 'store-first' | 'postgres-first' | 'record-only';
+      readonly path: 'store-first' | 'postgres-first' | 'record-only' | 'list';
       readonly to: Confirmers;
       readonly why: Reason;
     }
@@ -110,7 +111,7 @@ function byThirdSetting(
   return { change: { path: 'record-only', to: between, why }, why };
 }
 
-function isGone(v: MembershipView, name: NodeId): boolean {
+export function isGone(v: MembershipView, name: NodeId): boolean {
   const sinceMs = v.goneSinceMs.get(name);
   return sinceMs !== undefined && v.nowMs - sinceMs >= v.knobs.evictAfterMs;
 }
@@ -134,7 +135,7 @@ function firstReady(v: MembershipView): NodeId | null {
   return ready?.node ?? null;
 }
 
-const isReady = (v: MembershipView, s: StandbySeen): boolean =>
+export const isReady = (v: MembershipView, s: StandbySeen): boolean =>
   s.state === 'streaming' &&
   s.epoch === v.epoch &&
   s.flushLsn !== null &&

@@ -172,6 +172,7 @@ describe('a pause', () => {
       sinceMs: NOW - 5_000,
       beginning: null,
       unseen: false,
+      ended: null,
       retryAtMs: 0,
     };
     expect(does(decideFailover(suspecting, lost({})))).toContain('begin-takeover');
@@ -193,6 +194,7 @@ describe('a primary that restarts during a pause', () => {
       sinceMs: NOW - 5_000,
       beginning: null,
       unseen: false,
+      ended: null,
       retryAtMs: 0,
     };
     expect(does(decideFailover(suspecting, restarted()))).toContain('begin-takeover');
@@ -260,6 +262,7 @@ describe('a forced failover (F18, P3.3, I6)', () => {
       startedAtMs: NOW - 5_000,
       record: { value: record({ w: 0, names: [] }), modRevision: 50 },
       unseen: false,
+      ended: null,
       move: {
         operation: ID,
         kind: 'failover',

@@ -2,7 +2,9 @@ import type { NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { OperationRecord } from '../../ports/records.ts';
 import { checksFor, fenceStands, obstacleAmong, quorumInReach, sayCheck, serves, whoIsAhead } from './checks.ts';
+import { endedFor, whyNotEnded } from './ended.ts';
 import type { Observation } from './observation.ts';
+import { isAsync } from './quorum.ts';
 import {
   type Action,
   type Ending,
@@ -75,6 +77,7 @@ export function takeUp(o: Observation): Step | null {
     move,
     epoch: o.store.epoch?.value.n ?? 0,
     beginning: null,
+    ended: null,
     ending: null,
     askedAtMs: o.nowMs,
   };
@@ -153,10 +156,18 @@ const promotedTarget = (o: Observation, move: Move): boolean =>
 /** F18 (P3.3): only where P3.2 cannot be had; then the fence is a person's word, and the loss was named. */
 function forceOf(request: Request, o: Observation): Move['force'] {
   const asked = request.value.request;
-  if (asked?.allowLossMs == null || quorumInReach(o).enough || !fenceStands(o, asked)) return null;
   const { actor, reason } = request.value;
+  if (asked !== null && isAsyncInReach(o)) {
+    if (asked.allowLossMs === null && asked.fenced === null) return null;
+    const said = asked.fenced !== null && fenceStands(o, asked);
+    return { said, lossMs: asked.allowLossMs ?? 0, actor, reason: reason.text };
+  }
+  if (asked?.allowLossMs == null || quorumInReach(o).enough || !fenceStands(o, asked)) return null;
   return { said: asked.fenced !== null, lossMs: asked.allowLossMs, actor, reason: reason.text };
 }
+
+const isAsyncInReach = (o: Observation): boolean =>
+  o.store.sync !== null && isAsync(o.store.sync.value) && quorumInReach(o).enough;
 
 /** F17: stopped and proven, or refused and open again. Nothing else ends a primary that serves. */
 function handingOver(state: Moving, request: Request, o: Observation): Step {
@@ -165,6 +176,8 @@ function handingOver(state: Moving, request: Request, o: Observation): Step {
     const suspected = suspicion(o);
     if (suspected.kind === 'none') return stay(state, because('handing-over', 'waiting for the primary to hand over'));
     // It was lost while it was asked: the takeover that is due anyway is carried out under this operation.
+    const early = whyNotEnded(o, suspected.kind === 'confirmed-killed');
+    if (early !== null) return stay(state, early);
     return quorumInReach(o).enough ? begin(state, o) : stay(state, suspected.why);
   }
   if (result.kind === 'done') return begin({ ...state, move: { ...state.move, handedOver: result.handedOver } }, o);
@@ -192,15 +205,18 @@ function begin(state: Moving, o: Observation): Step {
       'refused',
       because('no-position-quorum-in-reach', `of the recorded set only ${reach.who} can be read`),
     );
+  const ended = endedFor(o, state.move);
+  if (ended !== null && typeof ended !== 'string') return end(state, o, 'refused', ended);
   const why = because(state.move.kind, `${state.move.kind} to ${state.move.target}, as asked`);
   return {
-    state: { ...state, phase: 'beginning', beginning: sync, epoch: epoch.value.n, askedAtMs: o.nowMs },
+    state: { ...state, phase: 'beginning', beginning: sync, ended, epoch: epoch.value.n, askedAtMs: o.nowMs },
     actions: [
       {
         do: 'begin-takeover',
         epoch: epoch.value.n + 1,
         record: sync,
         epochModRevision: epoch.modRevision,
+        leaseMustBeGone: ended === 'lease-expired',
         reason: why,
         move: state.move,
       },
@@ -215,7 +231,7 @@ function beginning(state: Moving, o: Observation): Step {
     return stay(state, because('takeover-begins', 'waiting for the store to answer'));
   if (began.kind !== 'done')
     return end(state, o, began.kind === 'unknown' ? 'unknown' : 'refused', because('takeover-not-begun', began.why));
-  return toFencing(began, { record: state.beginning, move: state.move, unseen: false }, o.nowMs);
+  return toFencing(began, { record: state.beginning, move: state.move, unseen: false, ended: state.ended }, o.nowMs);
 }
 
 /** The way out of every state: the journal says how it ended, and the slot is free again. */
@@ -225,7 +241,16 @@ function end(state: Moving, o: Observation, how: Ending['state'], why: Reason): 
 
 function close(move: Move, epoch: number, ending: Ending, o: Observation): Step {
   return {
-    state: { kind: 'moving', phase: 'closing', move, epoch, beginning: null, ending, askedAtMs: o.nowMs },
+    state: {
+      kind: 'moving',
+      phase: 'closing',
+      move,
+      epoch,
+      beginning: null,
+      ended: null,
+      ending,
+      askedAtMs: o.nowMs,
+    },
     actions: [{ do: 'close-request', operation: move.operation, ending }],
     why: ending.why,
   };

@@ -129,6 +129,7 @@ describe('a takeover with a neighbour in reach', () => {
     operation: 'takeover-5',
     move: null,
     unseen: false,
+    ended: null,
     startedAtMs,
     record: { value: toB, modRevision: 50 },
     askAgainAtMs: new Map(),

@@ -1,4 +1,5 @@
 import type { NodeId } from '../../base/ids.ts';
+import type { Lsn } from '../../base/lsn.ts';
 import type { Knobs } from '../../base/knobs.ts';
 import type { Pulse } from '../../ports/agent.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
@@ -42,6 +43,14 @@ export interface StoreView {
   readonly mine: (SeenRecord & { readonly heardAtMs: number }) | null;
   /** When the present epoch was first seen here. */
   readonly epochSeenAtMs: number;
+  /** Since when no lease is in the store, as far as was heard here; null while one is. */
+  readonly leaseGoneAtMs: number | null;
+}
+
+/** Where the end of the primary's WAL was at a pulse. */
+export interface TrailPoint {
+  readonly heardAtMs: number;
+  readonly lsn: Lsn;
 }
 
 /** What this node hears from another agent's pulse stream. */
@@ -54,6 +63,8 @@ export interface PeerView {
   readonly brokenSinceMs: number | null;
   /** Since when the pulses say the present role, open or not, without a gap. */
   readonly roleSinceMs: number;
+  /** What was heard of its WAL while it was the open primary of `epoch`, oldest first; kept when it is no more. Null: never heard as one. */
+  readonly reign: { readonly epoch: number; readonly trail: readonly TrailPoint[] } | null;
   /** When its gateway last answered, and last refused, since the stream broke; null = not since then. */
   readonly doorAnsweredAtMs: number | null;
   readonly doorRefusedAtMs: number | null;
@@ -122,5 +133,7 @@ export interface Observation {
   /** This node's own (I9); null while they were not read. */
   readonly settings: Settings | null;
   readonly peers: ReadonlyMap<NodeId, PeerView>;
+  /** P6: this node has promised not to take over before this. 0 = no promise. */
+  readonly promisedUntilMs: number;
   readonly results: readonly ActionResult[];
 }

@@ -5,7 +5,17 @@ import { endTakeover } from './moving.ts';
 import type { Observation } from './observation.ts';
 import type { Confirmers } from './quorum.ts';
 import { isDetachable } from './suspicion.ts';
-import { type Action, type FailoverState, overtaken, resultOf, stay, STEADY, type Step, takeoverOf } from './state.ts';
+import {
+  type Action,
+  type FailoverState,
+  fenceKindOf,
+  overtaken,
+  resultOf,
+  stay,
+  STEADY,
+  type Step,
+  takeoverOf,
+} from './state.ts';
 
 type Positioning = Extract<FailoverState, { kind: 'positioning' }>;
 
@@ -38,7 +48,7 @@ function waitForRecord(state: Positioning, o: Observation): Step {
 
 type Target = Pick<
   Extract<FailoverState, { kind: 'promoting' }>,
-  'epoch' | 'epochModRevision' | 'operation' | 'startedAtMs' | 'record' | 'move' | 'unseen' | 'target'
+  'epoch' | 'epochModRevision' | 'operation' | 'startedAtMs' | 'record' | 'move' | 'unseen' | 'ended' | 'target'
 >;
 
 export function promoteAction(state: Target, o: Observation): Action {
@@ -50,6 +60,7 @@ export function promoteAction(state: Target, o: Observation): Action {
     w: list.w,
     names: list.names,
     restarted: state.target === state.record.value.primary,
+    fence: fenceKindOf(state, state.target),
   };
 }
 
@@ -76,7 +87,8 @@ function onePerRegion(preferred: readonly NodeId[], all: readonly NodeId[]): rea
   return all.filter((node) => firsts.includes(node));
 }
 
-/** How many of these names must confirm in the declared mode. */
+/** How many of these names must confirm in the declared mode. Async: nobody, and PostgreSQL's list is empty. */
 export function wanted(policy: GroupPolicy, names: readonly NodeId[]): Confirmers {
+  if (policy.mode === 'async') return { w: 0, names: [] };
   return { w: policy.mode === 'sync' ? names.length : Math.min(policy.confirm, names.length), names };
 }

@@ -23,15 +23,20 @@ export function covers(record: Confirmers, list: Confirmers): boolean {
 export const sameConfirmers = (a: Confirmers, b: Confirmers): boolean =>
   a.w === b.w && a.names.length === b.names.length && a.names.every((name) => b.names.includes(name));
 
+/** A record under which acknowledged writes may be lost: nobody confirmed them, and its names are only candidates. */
+export const isAsync = (record: Pick<SyncRecord, 'mode'>): boolean => record.mode === 'async';
+
 /** How many members must be detached and read: R + W > N (P3.2). Meaningless for a solo record. */
 export const positionQuorumSize = (record: Confirmers): number => record.names.length - record.w + 1;
 
 /**
  * P3.2: do these members, detached and read, prove where the last acknowledged write is? The recorded primary itself,
- * stopped and isolated, is a position quorum for promoting itself; under a solo record nobody else is.
+ * stopped and isolated, is a position quorum for promoting itself; under a solo record (w = 0, no names) nobody else is.
  */
 export function hasPositionQuorum(record: SyncRecord, read: ReadonlySet<NodeId>): boolean {
   if (read.has(record.primary)) return true;
+  // Async: no position is proof, so what one candidate holds is judged by what would be lost with it (F24).
+  if (isAsync(record)) return record.names.some((name) => read.has(name));
   if (record.w === 0) return false;
   return record.names.filter((name) => read.has(name)).length >= positionQuorumSize(record);
 }
@@ -105,11 +110,18 @@ function unnamed(
   );
 }
 
-/** The members that certainly hold every acknowledged write: those at the furthest position, and the recorded primary. */
+/**
+ * The members that certainly hold every acknowledged write: those at the furthest position, and the recorded primary. Async:
+ * those that hold the most of all that were read.
+ */
 function furthest(
   named: readonly (readonly [NodeId, Position])[],
   record: SyncRecord,
 ): readonly (readonly [NodeId, Position])[] {
+  if (isAsync(record)) {
+    const most = furthestOf(named.map(([, position]) => position));
+    return named.filter(([, position]) => most !== null && !isFurther(most, position));
+  }
   const standbys = named.filter(([node]) => node !== record.primary);
   const quorum = record.w > 0 && standbys.length >= positionQuorumSize(record);
   const best = furthestOf(standbys.map(([, position]) => position));

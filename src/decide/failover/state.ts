@@ -1,8 +1,11 @@
 import type { NodeId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { Position } from '../../ports/database.ts';
-import type { FenceRecord, HandedOver, OperationRecord, SyncRecord } from '../../ports/records.ts';
+import type { FenceKind, FenceRecord, HandedOver, OperationRecord, SyncRecord } from '../../ports/records.ts';
 import type { ActionResult, Observation, Versioned } from './observation.ts';
+
+/** Async: how the old primary is known to have ended before the epoch is written. Null: its set is detached after it (RPO 0). */
+export type Ended = 'killed' | 'lease-expired' | 'operator-said' | null;
 
 /** What a person asked of a change of primary, and how far it is prepared. */
 export interface Move {
@@ -41,8 +44,9 @@ export type FailoverState =
       readonly epoch: number;
       readonly sinceMs: number;
       readonly beginning: Versioned<SyncRecord> | null;
-      /** Of the takeover that is being begun (F22). */
+      /** Of the takeover that is being begun (F22, F23). */
       readonly unseen: boolean;
+      readonly ended: Ended;
       readonly retryAtMs: number;
     }
   | {
@@ -52,6 +56,7 @@ export type FailoverState =
       /** The epoch that stood when it was claimed. */
       readonly epoch: number;
       readonly beginning: Versioned<SyncRecord> | null;
+      readonly ended: Ended;
       readonly ending: Ending | null;
       /** When the last action of this phase was asked for. */
       readonly askedAtMs: number;
@@ -82,6 +87,7 @@ export interface Takeover {
   readonly move: Move | null;
   /** It began because a majority cannot see the recorded primary commit, which may still answer (F22). */
   readonly unseen: boolean;
+  readonly ended: Ended;
 }
 
 export type StateKind = FailoverState['kind'];
@@ -100,6 +106,8 @@ export type Action =
       readonly epoch: number;
       readonly record: Versioned<SyncRecord>;
       readonly epochModRevision: number;
+      /** Async without another proof: the write compares that no lease is there. Otherwise it takes the lease away. */
+      readonly leaseMustBeGone: boolean;
       readonly reason: Reason;
       readonly move: Move | null;
     }
@@ -126,6 +134,7 @@ export type Action =
       readonly w: number;
       readonly names: readonly NodeId[];
       readonly restarted: boolean;
+      readonly fence: FenceKind;
     }
   | {
       readonly do: 'close-operation';
@@ -146,7 +155,7 @@ export const stay = (state: FailoverState, why: Reason): Step => ({ state, actio
 /** The epoch is written: from here every takeover is the same, whoever wanted it. */
 export const toFencing = (
   { epoch, epochModRevision, operation }: Pick<Takeover, 'epoch' | 'epochModRevision' | 'operation'>,
-  from: Pick<Takeover, 'record' | 'move' | 'unseen'>,
+  from: Pick<Takeover, 'record' | 'move' | 'unseen' | 'ended'>,
   nowMs: number,
 ): Step =>
   stay(
@@ -170,6 +179,13 @@ export const overtaken = (takeover: Takeover, o: Observation): boolean =>
   o.store.epoch !== null &&
   (o.store.epoch.value.n > takeover.epoch || o.store.epoch.modRevision > takeover.epochModRevision);
 
+/** P3.1: what shows that the old primary can acknowledge nothing more, once `target` is chosen. */
+export function fenceKindOf({ record, move, ended }: Takeover, target: NodeId): FenceKind {
+  if (move?.handedOver != null && target !== move.handedOver.node) return 'killed';
+  if (target === record.value.primary) return 'self';
+  return ended ?? 'quorum-detached';
+}
+
 /** The result of one action of this epoch among those that came back since the last look. */
 export function resultOf<K extends 'record-takeover' | 'promote'>(
   o: Observation,
@@ -190,6 +206,7 @@ export const takeoverOf = ({
   record,
   move,
   unseen,
+  ended,
 }: Takeover): Takeover => ({
   epoch,
   epochModRevision,
@@ -198,4 +215,5 @@ export const takeoverOf = ({
   record,
   move,
   unseen,
+  ended,
 });

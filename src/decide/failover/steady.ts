@@ -19,6 +19,7 @@ export function decideSteady(o: Observation): Step {
         sinceMs: o.nowMs,
         beginning: null,
         unseen: false,
+        ended: null,
         retryAtMs: o.nowMs,
       },
       actions: publishVerdict(o, verdict),

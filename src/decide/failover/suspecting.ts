@@ -3,7 +3,9 @@ import { because, type Reason } from '../../base/reason.ts';
 import { quorumInReach, whoIsAhead } from './checks.ts';
 import { takeUp } from './moving.ts';
 import type { Observation } from './observation.ts';
-import { positionQuorumSize } from './quorum.ts';
+import { whyNotEnded } from './ended.ts';
+import { lossOf, whyTooMuch } from './loss.ts';
+import { isAsync, positionQuorumSize } from './quorum.ts';
 import { type FailoverState, stay, STEADY, type Step, toFencing } from './state.ts';
 import { backToSteady, publishVerdict } from './steady.ts';
 import { isDetachable, isHeard, ownVerdict, type Suspicion, suspicion } from './suspicion.ts';
@@ -14,7 +16,7 @@ type Suspecting = Extract<FailoverState, { kind: 'suspecting' }>;
 export function decideSuspecting(state: Suspecting, o: Observation): Step {
   const began = o.results.find((result) => result.of === 'begin-takeover');
   if (began?.kind === 'done' && state.beginning !== null)
-    return toFencing(began, { record: state.beginning, move: null, unseen: state.unseen }, o.nowMs);
+    return toFencing(began, { record: state.beginning, move: null, unseen: state.unseen, ended: state.ended }, o.nowMs);
   if (began !== undefined) {
     const retry: Suspecting = { ...state, beginning: null, retryAtMs: o.nowMs + o.knobs.driverStaggerMs };
     const what = began.kind === 'done' ? 'no record to compare' : began.why;
@@ -42,14 +44,16 @@ export function decideSuspecting(state: Suspecting, o: Observation): Step {
 function begin(state: Suspecting, o: Observation, { kind, why: reason }: Suspicion): Step {
   const { epoch, sync } = o.store;
   if (epoch === null || sync === null) return backToSteady('no-epoch', 'no primary was ever recorded');
+  const ended = !isAsync(sync.value) ? null : kind === 'confirmed-killed' ? 'killed' : 'lease-expired';
   return {
-    state: { ...state, beginning: sync, unseen: kind === 'majority' },
+    state: { ...state, beginning: sync, unseen: kind === 'majority', ended },
     actions: [
       {
         do: 'begin-takeover',
         epoch: epoch.value.n + 1,
         record: sync,
         epochModRevision: epoch.modRevision,
+        leaseMustBeGone: ended === 'lease-expired',
         reason,
         move: null,
       },
@@ -70,11 +74,31 @@ function whyNotBegin(state: Suspecting, o: Observation, { kind }: Suspicion): Re
   if (ahead !== null) return because('store-behind', ahead);
   const reach = reachable(o);
   if (!reach.enough) return because('no-position-quorum-in-reach', reach.text);
+  const early = whyNotEnded(o, kind === 'confirmed-killed') ?? whyLosesTooMuch(o);
+  if (early !== null) return early;
   const rank = driverRank(o, kind === 'majority');
-  const waitMs = rank * o.knobs.driverStaggerMs - (o.nowMs - state.sinceMs);
+  const waitMs = rank * o.knobs.driverStaggerMs - (o.nowMs - mayBeginSinceMs(state, o));
   return waitMs > 0
     ? because('others-first', `${rank} better placed nodes are heard; this one waits ${Math.round(waitMs)} ms more`)
     : null;
+}
+
+/** In async everybody waits for the same end of the lease: whose turn it is counts from there. */
+function mayBeginSinceMs(state: Suspecting, o: Observation): number {
+  const record = o.store.sync?.value;
+  const goneAtMs = record !== undefined && isAsync(record) ? o.store.leaseGoneAtMs : null;
+  return Math.max(state.sinceMs, goneAtMs ?? 0);
+}
+
+/** F24: looked at before the epoch is written, by what everybody in reach says that it holds. */
+function whyLosesTooMuch(o: Observation): Reason | null {
+  const record = o.store.sync?.value;
+  if (record === undefined || !isAsync(record) || isDetachable(o, record.primary)) return null;
+  const losses = quorumInReach(o).readable.map((node) => whyTooMuch(o.policy, lossOf(o, node)));
+  const least = losses.find((why) => why === null) === undefined ? losses.find((why) => why !== null) : null;
+  if (least === null || least === undefined) return null;
+  const what = `farshore failover REGION --allow-data-loss DURATION, or bring ${record.primary} back`;
+  return because(least.code, `${least.text}; to go on: ${what}`);
 }
 
 /** The recorded primary, restarted here, takes over from itself: nobody else becomes primary by that, so no pause forbids it. */

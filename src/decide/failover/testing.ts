@@ -87,6 +87,7 @@ export const peer = (node: NodeId, over: Partial<PeerView> = {}): PeerView => ({
   roleSinceMs: NOW - 60_000,
   doorAnsweredAtMs: null,
   doorRefusedAtMs: null,
+  reign: null,
   ...over,
 });
 
@@ -102,6 +103,7 @@ export function observation(over: Partial<Observation> = {}, store: Partial<Obse
     settings: null,
     local: me === W ? null : standby(me === A ? { state: 'primary' } : {}),
     peers,
+    promisedUntilMs: 0,
     results: [],
     ...over,
     store: {
@@ -117,6 +119,7 @@ export function observation(over: Partial<Observation> = {}, store: Partial<Obse
       seen: [],
       mine: null,
       epochSeenAtMs: NOW - 60_000,
+      leaseGoneAtMs: null,
       ...store,
     },
   };

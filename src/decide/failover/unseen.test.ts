@@ -22,6 +22,7 @@ const fencing = (unseen: boolean, read: Read = [], sinceMs = 100): FailoverState
   operation: 'op',
   move: null,
   unseen,
+  ended: null,
   startedAtMs: NOW - sinceMs,
   record: { value: record(), modRevision: 50 },
   askAgainAtMs: new Map(),
@@ -52,6 +53,7 @@ describe('a takeover from a primary that answers and commits nothing (F22)', () 
     expect(decideFailover(begins.state, { ...seen, results: [began] }).state).toMatchObject({
       kind: 'fencing',
       unseen: true,
+      ended: null,
     });
   });
 
@@ -63,6 +65,7 @@ describe('a takeover from a primary that answers and commits nothing (F22)', () 
       sinceMs: NOW - 20,
       beginning: null,
       unseen: false,
+      ended: null,
       retryAtMs: 0,
     };
     // B could be read as well as A: without the rule A, first by preference, would begin and B wait.
