@@ -111,8 +111,7 @@ class CompiledGeo implements GeoTable {
   }
 
   merged(classOf: (code: number) => number): GeoClasses {
-    const classes = new Map<number, number>();
-    for (let code = 0; code < this.places.length; code += 1) classes.set(code, classOf(code));
+    const classes = Int32Array.from(this.places, (_, code) => classOf(code));
     return new MergedGeo(merge(this.#v4, classes), merge(this.#v6, classes));
   }
 }
@@ -144,13 +143,22 @@ class MergedGeo implements GeoClasses {
   }
 }
 
-function merge(flat: Flat, classes: ReadonlyMap<number, number>): Flat {
-  const bounds: Bound[] = [];
+function merge(flat: Flat, classes: Int32Array): Flat {
+  const high = new Uint32Array(flat.codes.length);
+  const low = flat.low === null ? null : new Uint32Array(flat.codes.length);
+  const codes = new Uint16Array(flat.codes.length);
+  let count = 0;
+  let last = -1;
   for (let i = 0; i < flat.codes.length; i += 1) {
-    const code = classes.get(flat.codes[i] ?? 0) ?? 0;
-    if (bounds.at(-1)?.code !== code) bounds.push({ at: [flat.high[i] ?? 0, flat.low?.[i] ?? 0], code });
+    const code = classes[flat.codes[i] as number] as number;
+    if (code === last) continue;
+    last = code;
+    high[count] = flat.high[i] as number;
+    if (low !== null) low[count] = flat.low?.[i] as number;
+    codes[count] = code;
+    count += 1;
   }
-  return flatOf(bounds, flat.low !== null);
+  return indexed(high.slice(0, count), low?.slice(0, count) ?? null, codes.slice(0, count));
 }
 
 /** The shortest prefix of `at` whose whole block lies from `low` up to, not including, `end` (null: to the last address). */
@@ -210,24 +218,30 @@ function flatten(rows: readonly Row[], wide: boolean): Flat {
 function flatOf(bounds: readonly Bound[], wide: boolean): Flat {
   const high = Uint32Array.from(bounds, ({ at }) => at[0]);
   const low = wide ? Uint32Array.from(bounds, ({ at }) => at[1]) : null;
-  return { high, low, codes: Uint16Array.from(bounds, ({ code }) => code), index: indexOf(bounds.map(({ at }) => at)) };
+  return indexed(
+    high,
+    low,
+    Uint16Array.from(bounds, ({ code }) => code),
+  );
 }
 
 /** Entry `i`: the last boundary at or before the first address that begins with `i`. The search of `i` ends at entry `i + 1`. */
-function indexOf(bounds: readonly Word64[]): Uint32Array {
+function indexed(high: Uint32Array, low: Uint32Array | null, codes: Uint16Array): Flat {
   const index = new Uint32Array(65_537);
   let at = 0;
   for (let prefix = 0; prefix <= 65_536; prefix += 1) {
-    const first: Word64 = [prefix * 65_536, 0];
-    for (let next = bounds[at + 1]; next !== undefined && compare(next, first) <= 0; next = bounds[at + 1]) at += 1;
+    const first = prefix * 65_536;
+    const isBefore = (next: number): boolean =>
+      next < high.length && ((high[next] as number) < first || (high[next] === first && (low?.[next] ?? 0) === 0));
+    while (isBefore(at + 1)) at += 1;
     index[prefix] = at;
   }
-  return index;
+  return { high, low, codes, index };
 }
 
 /** Lays rows over sorted ones, each on top of all before it. */
 function overlay(rows: readonly Row[], over: readonly Row[], next: (at: Word64) => Word64 | null): readonly Row[] {
-  let base: readonly Row[] = rows.toSorted((a, b) => compare(a.first, b.first));
+  let base: readonly Row[] = isSorted(rows) ? rows : rows.toSorted((a, b) => compare(a.first, b.first));
   for (const top of over) {
     const kept: Row[] = [];
     let placed = false;
@@ -248,6 +262,10 @@ function overlay(rows: readonly Row[], over: readonly Row[], next: (at: Word64) 
   }
   return base;
 }
+
+/** Databases are; sorting half a million rows again costs a quarter of a second. */
+const isSorted = (rows: readonly Row[]): boolean =>
+  rows.every((row, i) => i === 0 || compare((rows[i - 1] as Row).first, row.first) <= 0);
 
 const compare = (a: Word64, b: Word64): number => a[0] - b[0] || a[1] - b[1];
 /** The address after this one; null after the last. */
