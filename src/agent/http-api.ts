@@ -3,12 +3,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { lsnBytes } from '../base/lsn.ts';
-import type { AttestAsked, Order } from '../ports/agent.ts';
+import type { AttestAsked, Order, RttsView } from '../ports/agent.ts';
 import type { AgentConfig } from '../ports/config.ts';
 import type { OperationAsked, PauseAsked, Signed } from '../ports/operations.ts';
 import type { Agent } from './agent.ts';
 import { metricsOf } from './metrics.ts';
 import type { Operations } from './operations.ts';
+import { measureRtts, SAMPLES_MOST } from './rtts.ts';
 import { type KeeperPids, statusOf } from './status.ts';
 
 const ORDER_BYTES_MAX = 64 * 1024;
@@ -72,6 +73,8 @@ async function route(door: Door, request: IncomingMessage, response: ServerRespo
         now: door.agent.state.why,
         candidates: door.agent.operations.candidates(),
       });
+    case 'GET /rtts':
+      return send(response, 200, await rttsOf(door, url));
     case 'GET /operations':
       return send(response, 200, door.agent.operations.view());
     default: {
@@ -83,6 +86,14 @@ async function route(door: Door, request: IncomingMessage, response: ServerRespo
       });
     }
   }
+}
+
+const DEFAULT_SAMPLES = 9;
+
+function rttsOf({ config, clock }: Door, url: URL): Promise<RttsView> {
+  const asked = Math.trunc(Number(url.searchParams.get('samples') ?? DEFAULT_SAMPLES));
+  const samples = Math.max(1, Math.min(SAMPLES_MOST, asked || DEFAULT_SAMPLES));
+  return measureRtts(config.node, config.peers, samples, clock);
 }
 
 /** What a person asks for: src/ports/operations.ts. Null when the path is none of these. */

@@ -61,6 +61,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     does: 'check a deployment file: validate FILE',
     load: async () => (await import('./validate.ts')).validate,
   },
+  probe: {
+    does: 'round trips between the running agents, beside the facts',
+    load: async () => (await import('./probe.ts')).probe,
+  },
   facts: {
     does: 'regions, round trips, prices: facts rtt A B, show, verify, import',
     load: async () => (await import('./facts.ts')).facts,

@@ -163,7 +163,8 @@ export const packSchemas = {
         /** A country, a bloc, a group, or `*`. */
         jurisdiction: z.string(),
         dataClasses: z.array(z.string()).min(1),
-        kind: z.enum(['hard', 'copy', 'conditional', 'hard-for-public,conditional-private', 'none']),
+        /** `hard`: only in `allowed`. `copy`: a copy must be there. `conditional`: elsewhere with a legal basis. `none`: no rule of place. */
+        kind: z.enum(['hard', 'copy', 'conditional', 'none']),
         allowed: z.array(z.string()).optional(),
         effect: z.string(),
         citation: z.string(),

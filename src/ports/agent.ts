@@ -12,6 +12,7 @@ import type { FenceKind } from './records.ts';
  *   GET  /operations               OperationsView: the journal, newest first, what runs, and whether takeovers are paused
  *   POST /operations/ID/cancel     Signed → OperationAnswer
  *   POST /pause  POST /resume      PauseAsked, Signed → OperationAnswer
+ *   GET  /rtts?samples=N           RttsView: round trips to every peer, measured when asked
  *   GET  /status     NodeStatus (src/ports/status.ts)     GET /why  the last decisions with their reasons
  */
 export interface Pulse {
@@ -80,6 +81,19 @@ export type OrderReply =
   | { readonly kind: 'done'; readonly position: Position; readonly tookMs: number; readonly evidence?: string }
   | { readonly kind: 'refused'; readonly code: string; readonly why: string }
   | { readonly kind: 'unknown'; readonly why: string };
+
+/** One agent's round trips to the others, over one open connection each: the network's, and the other agent's time to answer. */
+export interface RttsView {
+  readonly node: NodeId;
+  readonly rtts: readonly {
+    readonly node: NodeId;
+    readonly place: PlaceId;
+    /** Median of the samples, in milliseconds; null: it did not answer. */
+    readonly ms: number | null;
+    readonly samples: number;
+    readonly why: string;
+  }[];
+}
 
 /** How one place reaches a node of another: every address is the near end of a link. */
 export interface PeerAddresses {

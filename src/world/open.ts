@@ -4,6 +4,7 @@ import { FarshoreError } from '../base/errors.ts';
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import { done, type Outcome } from '../base/result.ts';
 import { authOf, connectStore } from '../coordination/etcd/client.ts';
+import type { RttsView } from '../ports/agent.ts';
 import type { Secrets } from '../ports/config.ts';
 import type { Coordination, KeyValue } from '../ports/coordination.ts';
 import { type EpochRecord, keysOf, type PausedRecord, type RouteTable, type SyncRecord } from '../ports/records.ts';
@@ -17,6 +18,8 @@ import { type SupervisorClient, supervisorClient } from './supervisor/client.ts'
 
 const AGENT_TIMEOUT_MS = 1_500;
 const STORE_TIMEOUT_MS = 1_500;
+const RTTS_TIMEOUT_MS = 5_000;
+const RTT_MOST_MS = 600;
 
 /** What one agent said, or why it said nothing. `last` is what it said before, with its age now. */
 export interface NodeAnswer {
@@ -49,6 +52,8 @@ export interface World {
   store(): Coordination;
   /** `GET /why` of every agent; null for those that do not answer. */
   why(): Promise<readonly { readonly node: NodeId; readonly answer: unknown }[]>;
+  /** `GET /rtts` of every agent: what it measures to the others just now; null for those that do not answer. */
+  rtts(samples: number): Promise<readonly { readonly node: NodeId; readonly answer: RttsView | null }[]>;
   close(): Promise<void>;
 }
 
@@ -79,6 +84,7 @@ export function openWorld(stateDir: string): World {
     records: () => readRecords(opened(), layout),
     store: opened,
     why: () => Promise.all(agents.map((node) => askWhy(node, secrets.agentToken))),
+    rtts: (samples) => Promise.all(agents.map((node) => askRtts(node, secrets.agentToken, samples))),
     close: async () => store?.close(),
   };
 }
@@ -111,6 +117,13 @@ async function askStatus(
         };
   const why = answered ? 'answers' : answer.status === 0 ? answer.body : `answers ${answer.status}`;
   return { node, place, answered, why, last };
+}
+
+async function askRtts(node: NodeLayout, token: string, samples: number) {
+  // The first request and each sample take a round trip; the slowest link on earth has about half a second.
+  const timeoutMs = RTTS_TIMEOUT_MS + samples * RTT_MOST_MS;
+  const answer = await httpGet(node.ports.api ?? 0, `/rtts?samples=${samples}`, timeoutMs, token);
+  return { node: node.id, answer: answer.status === 200 ? (JSON.parse(answer.body) as RttsView) : null };
 }
 
 async function askWhy(node: NodeLayout, token: string): Promise<{ readonly node: NodeId; readonly answer: unknown }> {

@@ -42,7 +42,7 @@ describe('a world of three regions', () => {
       expect(await codeOf('/readiness')).toBe(200);
       expect(await codeOf('/liveness')).toBe(200);
       expect(await (await fetch(`${api}/metrics`)).text()).toMatch(/^farshore_epoch \d+$/m);
-      for (const path of ['/status', '/pulse', '/why']) expect(await codeOf(path)).toBe(401);
+      for (const path of ['/status', '/pulse', '/why', '/rtts']) expect(await codeOf(path)).toBe(401);
     }
     expect(primaries).toEqual([world.primary?.value.region]);
   });

@@ -38,7 +38,8 @@ const MS_PER_1000_KM = 13.3;
 const CITY_MS = 1;
 const ENDS_MS = 7;
 /** What a way's length does not explain grows with the way, up to so many kilometres. */
-const RESIDUAL_GROWS_KM = 4_000;
+const RESIDUAL_GROWS_KM = 6_000;
+const RESIDUAL_GROWTH = 1.5;
 /** Beyond a city it is at least a tenth of that. */
 const RESIDUAL_LEAST = 0.1;
 const CITY_KM = 300;
@@ -146,7 +147,10 @@ function fitModel(facts: Facts): Fitted {
   };
   const wayMs = (km: number): number => CITY_MS + (MS_PER_1000_KM * km) / 1_000 + ENDS_MS * Math.min(1, km / 1_000);
   const scaleOf = (km: number): number =>
-    Math.max(RESIDUAL_LEAST * Math.min(1, 0.2 + km / CITY_KM), Math.min(1, km / RESIDUAL_GROWS_KM));
+    Math.max(
+      RESIDUAL_LEAST * Math.min(1, 0.2 + km / CITY_KM),
+      Math.min(1, (km / RESIDUAL_GROWS_KM) ** RESIDUAL_GROWTH),
+    );
   const residuals: Residual[] = [];
   for (const [key, row] of facts.rtts) {
     const [a, b] = key.split('|') as [PlaceId, PlaceId];
