@@ -125,6 +125,14 @@ describe('farshore facts', () => {
     const shown = (await json('show', 'aws:me-south-1'))['hazards'] as { id: string }[];
     expect(shown.map(({ id }) => id)).toEqual(['aws-control-plane']);
     rmSync(path);
+    const regions = join(own, 'regions.json');
+    writeFileSync(regions, '{"aws:eu-wst-1": {}}');
+    await expect(run('regions')).rejects.toThrow('aws:eu-wst-1 (did you mean aws:eu-west-1?)');
+    writeFileSync(regions, '{"aws:sa-east-1": {"generalUsdPerHour": 0.7, "support": "business"}}');
+    const { stdout } = await run('show', 'aws:sa-east-1');
+    expect(stdout).toContain('$0.7 an hour');
+    expect(stdout).toMatch(/services +unknown/);
+    rmSync(regions);
     writeFileSync(join(own, 'rtt-undated.csv'), 'from,to,ms\naws:us-east-1,aws:eu-west-1,66\n');
     await expect(run('regions')).rejects.toThrow('"# asOf: 2026-11-20" must say when');
     rmSync(join(own, 'rtt-undated.csv'));

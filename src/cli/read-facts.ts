@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { z } from 'zod';
 import { FarshoreError, messageOf } from '../base/errors.ts';
 import { parseFacts, type Facts } from '../facts/facts.ts';
-import { ownHazards, withOwnHazards, withOwnRtts, type OwnRtts } from '../facts/own.ts';
+import { ownHazards, ownRegions, withOwnHazards, withOwnRegions, withOwnRtts, type OwnRtts } from '../facts/own.ts';
 import { PACKS, type PackTexts } from '../facts/packs.ts';
 import { readRttTable, type TableError } from '../facts/verify/read-table.ts';
 import { nearestRegion } from '../spec/nearest.ts';
@@ -28,7 +29,7 @@ export function ownFactsFolder(option: string | undefined): string {
 }
 
 /**
- * The packs with the user's own facts over them: each `rtt-*.csv` of the folder, and its `hazards.json`. Without a folder the packs
+ * The packs with the user's own facts over them: each `rtt-*.csv` of the folder, its `hazards.json` and `regions.json`. Without a folder the packs
  * alone. A file that does not fit is a `FSH_FACTS_INVALID` that names file and line.
  */
 export function readFactsWithOwn(folder: string): Facts {
@@ -41,8 +42,7 @@ export function readFactsWithOwn(folder: string): Facts {
     facts,
     names.map((name) => readOwnRtts(facts, join(folder, name))),
   );
-  const hazards = join(folder, 'hazards.json');
-  return existsSync(hazards) ? readOwnHazards(withRtts, hazards) : withRtts;
+  return [readOwnHazards, readOwnRegions].reduce((merged, read) => read(merged, folder), withRtts);
 }
 
 function readOwnRtts(facts: Facts, file: string): OwnRtts {
@@ -55,21 +55,40 @@ function readOwnRtts(facts: Facts, file: string): OwnRtts {
   return { rows: table.value.rows, asOf, source: `${file} (${asOf}${said === undefined ? '' : `, ${said}`})` };
 }
 
-function readOwnHazards(facts: Facts, file: string): Facts {
-  let own: ReturnType<typeof ownHazards.safeParse>;
+function readOwnHazards(facts: Facts, folder: string): Facts {
+  const file = join(folder, 'hazards.json');
+  const own = readOwn(file, ownHazards);
+  return own === null ? facts : known(file, withOwnHazards(facts, own));
+}
+
+function readOwnRegions(facts: Facts, folder: string): Facts {
+  const file = join(folder, 'regions.json');
+  const own = readOwn(file, ownRegions);
+  return own === null ? facts : known(file, withOwnRegions(facts, own));
+}
+
+function known(file: string, merged: { readonly facts: Facts; readonly unknown: readonly string[] }): Facts {
+  if (merged.unknown.length === 0) return merged.facts;
+  const hints = merged.unknown.map((id) => {
+    const meant = nearestRegion(id, [...merged.facts.regions.keys()]);
+    return meant === null ? id : `${id} (did you mean ${meant}?)`;
+  });
+  throw new FarshoreError('FSH_FACTS_INVALID', `${file}: no such zone or region: ${hints.join(', ')}`);
+}
+
+/** A JSON file of the user's own that fits `schema`; null: there is none. */
+function readOwn<T>(file: string, schema: z.ZodType<T>): T | null {
+  if (!existsSync(file)) return null;
+  let value: unknown;
   try {
-    own = ownHazards.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+    value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new FarshoreError('FSH_FACTS_INVALID', `${file} is not JSON: ${messageOf(error)}`, error);
   }
-  if (!own.success) {
-    const issues = own.error.issues.map((issue) => `${file}: ${issue.path.join('.')}: ${issue.message}`);
-    throw new FarshoreError('FSH_FACTS_INVALID', issues.join('\n'));
-  }
-  const { facts: merged, unknown } = withOwnHazards(facts, own.data);
-  if (unknown.length > 0)
-    throw new FarshoreError('FSH_FACTS_INVALID', `${file}: no such zone or region: ${unknown.join(', ')}`);
-  return merged;
+  const own = schema.safeParse(value);
+  if (own.success) return own.data;
+  const issues = own.error.issues.map((issue) => `${file}: ${issue.path.join('.')}: ${issue.message}`);
+  throw new FarshoreError('FSH_FACTS_INVALID', issues.join('\n'));
 }
 
 /** One line for each error of a table. */

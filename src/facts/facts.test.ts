@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { placeId } from '../base/ids.ts';
 import { readFacts } from '../cli/read-facts.ts';
 import { jurisdictionHolds, jurisdictions } from './residency.ts';
+import { pairKey } from './facts.ts';
 import { distanceKm } from './geo.ts';
 import { distanceRttMs, rttMs } from './rtt.ts';
 
@@ -43,7 +44,16 @@ describe('rttMs', () => {
     expect(known('aws:eu-central-1', 'aws:eu-west-1')).toMatchObject({ value: 27, method: 'measured' });
     expect(known('aws:ap-northeast-1', 'aws:us-east-1')).toMatchObject({ value: 149, method: 'measured' });
     expect(known('azure:northeurope', 'azure:westeurope').method).toBe('measured');
-    expect(known('gcp:europe-west1', 'gcp:europe-west4').source).toContain('2019');
+  });
+
+  test('a table that is years older than the newest one is drawn to what newer tables say nearby, and names itself', () => {
+    const [a, b] = [placeId('gcp:asia-southeast1'), placeId('gcp:europe-west6')];
+    const found = rttMs(facts, a, b);
+    const written = facts.rtts.get(pairKey(a, b))?.rttMs ?? 0;
+    expect(found.method).toBe('triangulated');
+    expect(found.source).toContain('facts/rtt-gcp.json (2019-08): 298 ms');
+    expect(found.value).toBeLessThan(written - 20);
+    expect(found.value).toBeGreaterThan(150);
   });
 
   test('across providers, and for unmeasured regions, measured pairs nearby decide', () => {

@@ -2,6 +2,7 @@ import { placeId, type PlaceId } from '../base/ids.ts';
 import { assert } from '../base/result.ts';
 import type { Point } from './geo.ts';
 import type { Fit } from './latency/residuals.ts';
+import type { OwnRegion } from './own.ts';
 import { PACKS, parsePack, type Confidence, type PackName, type PackOf, type PackTexts } from './packs.ts';
 
 /** A place that a provider runs a region in. Coordinates are of the city, in degrees. */
@@ -86,6 +87,8 @@ export interface Facts {
   readonly backbone: Pick<PackOf<'backbone'>, 'hubs' | 'edges'>;
   /** What the latency model found in the packs' round trips; empty: it starts from nothing. */
   readonly latencyFit: Fit;
+  /** What the user knows about regions, over the packs. */
+  readonly own: ReadonlyMap<PlaceId, OwnRegion>;
   readonly packs: readonly PackInfo[];
 }
 
@@ -139,6 +142,7 @@ export function parseFacts(texts: PackTexts): Facts {
     hazards: packs.hazards.zones,
     backbone: packs.backbone,
     latencyFit: new Map(packs['latency-fit'].pairs.map(([key, weight, trust]) => [key, { weight, trust }])),
+    own: new Map(),
     packs: PACKS.map((name) => {
       const { asOf, source, licence, confidence, ageAccepted = null } = packs[name];
       return { name, asOf, source, licence, confidence, ageAccepted };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { PlaceId } from '../base/ids.ts';
+import { placeId, type PlaceId } from '../base/ids.ts';
 import { pairKey, type Facts, type MeasuredRtt } from './facts.ts';
 import { hazardZone } from './packs.ts';
 import { symmetric, type RttRow } from './verify/table.ts';
@@ -23,6 +23,50 @@ export function withOwnRtts(facts: Facts, tables: readonly OwnRtts[]): Facts {
     }
   return { ...facts, rtts };
 }
+
+/** What a user knows about a region and no free table has. What is left out is unknown, not absent. */
+const ownRegion = z.strictObject({
+  generalUsdPerHour: z.number().positive().optional(),
+  memoryUsdPerHour: z.number().positive().optional(),
+  storageUsdPerGiBMonth: z.number().positive().optional(),
+  egressUsdPerGB: z.number().min(0).optional(),
+  /** Every service that the region has, by the names that the deployment file uses. */
+  services: z.array(z.string()).optional(),
+  /** Regimes that the provider attests for the region: `HIPAA`, `PCI`. */
+  compliance: z.array(z.string()).optional(),
+  /** Internet exchanges, and private connections that can be ordered there. */
+  exchanges: z.array(z.string()).optional(),
+  privateConnect: z.array(z.string()).optional(),
+  /** The provider's support plan that covers the region. */
+  support: z.string().optional(),
+});
+export type OwnRegion = z.infer<typeof ownRegion>;
+
+/** The user's `regions.json`: `{ "aws:mx-central-1": { "generalUsdPerHour": 0.45 } }`. */
+export const ownRegions = z.record(z.string(), ownRegion);
+
+/** The facts with what the user knows about regions. `unknown`: ids that name no region. */
+export function withOwnRegions(
+  facts: Facts,
+  own: Readonly<Record<string, OwnRegion>>,
+): { readonly facts: Facts; readonly unknown: readonly string[] } {
+  const entries = Object.entries(own).map(([id, region]) => [placeId(id), region] as const);
+  return {
+    facts: { ...facts, own: new Map(entries) },
+    unknown: entries.map(([id]) => id).filter((id) => !facts.regions.has(id)),
+  };
+}
+
+/** What the user says that a region has; null: nobody said. */
+export const servicesOf = (facts: Facts, region: PlaceId): ReadonlySet<string> | null =>
+  setOf(facts.own.get(region)?.services);
+
+/** The regimes that the user says a region is attested for (`HIPAA`, `PCI`); null: nobody said. */
+export const complianceOf = (facts: Facts, region: PlaceId): ReadonlySet<string> | null =>
+  setOf(facts.own.get(region)?.compliance);
+
+const setOf = (list: readonly string[] | undefined): ReadonlySet<string> | null =>
+  list === undefined ? null : new Set(list);
 
 /** The user's `hazards.json`: `{ "zones": [...], "without": ["korea"] }`. A zone replaces the pack's of the same id. */
 export const ownHazards = z.strictObject({

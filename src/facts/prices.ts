@@ -18,6 +18,10 @@ const range = (lowUsd: number, highUsd: number, source: string): Price =>
   lowUsd === highUsd
     ? value(lowUsd, source)
     : { kind: 'range', lowUsd: digits(lowUsd), highUsd: digits(highUsd), source };
+const OWN = 'your own';
+/** What the user says, over what the packs do. */
+const ownOr = (usd: number | undefined, otherwise: () => Price): Price =>
+  usd === undefined ? otherwise() : value(usd, OWN);
 const digits = (usd: number): number => Math.round(usd * 1e5) / 1e5;
 
 /** Prices of one sku by region. */
@@ -44,6 +48,10 @@ const MEMORY_OF_GENERAL = [1.2, 1.4] as const;
 /** US dollars an hour for one instance, Linux, on demand, list price. */
 export function computePrice(facts: Facts, region: PlaceId, instanceClass: InstanceClass): Price {
   if (instanceClass === 'general') return generalPrice(facts, region);
+  return ownOr(facts.own.get(region)?.memoryUsdPerHour, () => memoryPrice(facts, region));
+}
+
+function memoryPrice(facts: Facts, region: PlaceId): Price {
   const row = table(facts, 'azure:Standard_E8s_v5').get(region);
   if (row !== undefined) return value(row.usd, `Standard_E8s_v5, ${row.asOf}`);
   const general = generalPrice(facts, region);
@@ -57,6 +65,10 @@ export function computePrice(facts: Facts, region: PlaceId, instanceClass: Insta
 }
 
 function generalPrice(facts: Facts, region: PlaceId): Price {
+  return ownOr(facts.own.get(region)?.generalUsdPerHour, () => listedPrice(facts, region));
+}
+
+function listedPrice(facts: Facts, region: PlaceId): Price {
   const provider = providerOf(region);
   if (provider === 'aws') return awsPrice(facts, region);
   if (provider === 'azure') {
@@ -117,8 +129,12 @@ const STORAGE_BASE_USD: Readonly<Record<string, readonly [number, number]>> = {
 const STORAGE_UNCERTAINTY = 0.15;
 const CHEAPEST: Readonly<Record<string, string>> = { aws: 'us-east-1', azure: 'eastus', gcp: 'us-central1' };
 
-/** US dollars a GiB and month of general-purpose block storage. Always a range: no free table has it by region. */
+/** US dollars a GiB and month of general-purpose block storage. A range unless it is the user's own: no free table has it by region. */
 export function storagePrice(facts: Facts, region: PlaceId): Price {
+  return ownOr(facts.own.get(region)?.storageUsdPerGiBMonth, () => scaledStorage(facts, region));
+}
+
+function scaledStorage(facts: Facts, region: PlaceId): Price {
   const provider = providerOf(region);
   const base = STORAGE_BASE_USD[provider];
   if (base === undefined) return { kind: 'unknown', why: `no storage price of ${provider}` };
@@ -137,6 +153,10 @@ export function storagePrice(facts: Facts, region: PlaceId): Price {
 
 /** US dollars a GB sent to the internet, first tier of the list price. */
 export function egressPrice(facts: Facts, region: PlaceId): Price {
+  return ownOr(facts.own.get(region)?.egressUsdPerGB, () => listedEgress(facts, region));
+}
+
+function listedEgress(facts: Facts, region: PlaceId): Price {
   const source = `list prices ${facts.transfer.asOf}`;
   if (providerOf(region) === 'aws') {
     const row = facts.transfer.aws.find((candidate) => candidate.region === region);

@@ -115,6 +115,11 @@ function everything(facts: Facts, id: PlaceId) {
     },
     carbon: carbonOf(facts, id),
     hazards: hazardZonesOf(facts, id),
+    services: facts.own.get(id)?.services ?? null,
+    compliance: facts.own.get(id)?.compliance ?? null,
+    exchanges: facts.own.get(id)?.exchanges ?? null,
+    privateConnect: facts.own.get(id)?.privateConnect ?? null,
+    support: facts.own.get(id)?.support ?? null,
     nearest: near,
   };
 }
@@ -141,6 +146,11 @@ function showLines(all: ReturnType<typeof everything>): readonly string[] {
       i === 0 ? 'shares its fate in' : '',
       `${zone.id} (${zone.kind}): ${zone.citation}`,
     ]),
+    ['services', listed(all.services)],
+    ['compliance', listed(all.compliance)],
+    ['exchanges', listed(all.exchanges)],
+    ['private connect', listed(all.privateConnect)],
+    ['support', all.support ?? UNKNOWN],
     ...all.nearest.map(({ region, km, rtt }, i) => [
       i === 0 ? 'nearest' : '',
       `${region}: ${km} km, ${round(rtt.ms)} ms (${rtt.method}, ${round(rtt.band.lowMs)} to ${round(rtt.band.highMs)})`,
@@ -148,6 +158,9 @@ function showLines(all: ReturnType<typeof everything>): readonly string[] {
   ];
   return [all.id, ...table(rows.map(([key = '', value = '']) => [`  ${key}`, value]))];
 }
+
+const UNKNOWN = 'unknown (your own regions.json can say)';
+const listed = (list: readonly string[] | null): string => list?.join(', ') ?? UNKNOWN;
 
 function priceText(price: Price): string {
   if (price.kind === 'unknown') return `unknown (${price.why})`;

@@ -45,6 +45,11 @@ const RESIDUAL_LEAST = 0.1;
 const CITY_KM = 300;
 /** Nothing is faster than this times light in a straight fibre. */
 const ABOVE_LIGHT = 1.05;
+/**
+ * A table of a provider that is so much older than the newest one is not taken at its word: five years on, a value is off by as much as an
+ * estimate from new tables is (docs/guide/facts.md). Its rows count among the others then, less the older they are.
+ */
+const OLD_YEARS = 3;
 /** Between two machines of one place. In-region pings of 20 GCP regions have a median of 0.28 ms; other providers are slower. */
 const SAME_PLACE_MS = 0.5;
 
@@ -76,6 +81,7 @@ export function createLatencyModel(facts: Facts): LatencyModel {
 function newModel(facts: Facts): LatencyModel {
   let fitted: Fitted | null = null;
   const fit = (): Fitted => (fitted ??= fitModel(facts));
+  let newest: number | null = null;
   const places = new Map<string, Place>();
   const placeAt = (point: Point): Place => {
     const key = `${point.lat},${point.lon}`;
@@ -96,7 +102,11 @@ function newModel(facts: Facts): LatencyModel {
       if (a === b)
         return { ms: SAME_PLACE_MS, method: 'distance', band: { lowMs: 0.1, highMs: 2 }, source: 'same place' };
       const row = facts.rtts.get(pairKey(a, b));
-      return row === undefined ? estimate(a, b) : ofMeasured(row, newestYear(facts));
+      if (row === undefined) return estimate(a, b);
+      newest ??= newestYear(facts);
+      if (row.origin === 'own' || newest - yearOf(row.asOf) <= OLD_YEARS) return ofMeasured(row, newest);
+      const found = estimate(a, b);
+      return { ...found, source: `${row.source}: ${row.rttMs} ms, drawn to newer tables: ${found.source}` };
     },
     pointToRegion(point, region, lastMileMs) {
       const found = fit().between(placeAt(point), placeAt(regionFact(facts, region)), providerOf(region));

@@ -5,7 +5,8 @@ import { placeId } from '../../base/ids.ts';
 import { readFacts } from '../../cli/read-facts.ts';
 import { nearestRegion } from '../../spec/nearest.ts';
 import { pairKey } from '../facts.ts';
-import { withOwnHazards, withOwnRtts } from '../own.ts';
+import { complianceOf, servicesOf, withOwnHazards, withOwnRegions, withOwnRtts } from '../own.ts';
+import { computePrice, egressPrice, storagePrice } from '../prices.ts';
 import { coordinateFindings, packFindings } from './pack-gates.ts';
 import { isCoordinateTable, readCoordinateTable, readRttTable } from './read-table.ts';
 import { rttFindings } from './rtt-gates.ts';
@@ -197,6 +198,23 @@ describe('the user’s own facts', () => {
     const own = withOwnRtts(facts, [table(68, '2026-10'), table(66, '2026-11'), table(90, '2020')]);
     expect(own.rtts.get('aws:eu-west-1|aws:us-east-1')).toMatchObject({ rttMs: 66, source: '2026-11', origin: 'own' });
     expect(withOwnRtts(facts, [])).toBe(facts);
+  });
+
+  test('what the user says about a region wins; what nobody said is unknown', () => {
+    const [mexico, dublin] = [placeId('aws:mx-central-1'), placeId('aws:eu-west-1')];
+    const { facts: merged, unknown } = withOwnRegions(facts, {
+      'aws:mx-central-1': { generalUsdPerHour: 0.45, egressUsdPerGB: 0, services: ['redis'], compliance: ['PCI'] },
+      'aws:mx-central-9': {},
+    });
+    expect(unknown).toEqual(['aws:mx-central-9']);
+    expect(computePrice(merged, mexico, 'general')).toEqual({ kind: 'value', usd: 0.45, source: 'your own' });
+    expect(egressPrice(merged, mexico)).toMatchObject({ kind: 'value', usd: 0 });
+    expect(storagePrice(merged, mexico).kind).toBe('range');
+    expect([servicesOf(merged, mexico)?.has('redis'), complianceOf(merged, mexico)?.has('HIPAA')]).toEqual([
+      true,
+      false,
+    ]);
+    expect([servicesOf(merged, dublin), complianceOf(facts, mexico)]).toEqual([null, null]);
   });
 
   test('hazard zones are replaced, added and taken out; an id that is unknown is said', () => {
