@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { authOf, connectStore } from '../coordination/etcd/client.ts';
+import { NO_ROWS } from '../decide/routing/geo-table.ts';
 import { startDns } from '../planes/dns/server.ts';
+import { readGeoRows } from '../planes/geo/read-geo.ts';
 import type { Secrets } from '../ports/config.ts';
 import type { DnsConfig } from '../ports/dns.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -26,7 +28,8 @@ export async function dns(argv: readonly string[]): Promise<number> {
   const store = connectStore({ urls: config.storeUrls, auth, timeoutMs: STORE_TIMEOUT_MS, clock: nodeClock });
   const stop = terminated();
   const seed = randomBytes(4).readUInt32LE();
-  const running = await startDns(config, { coordination: store, clock: nodeClock, seed });
+  const rows = config.geo === undefined || config.geo === null ? NO_ROWS : await readGeoRows(config.geo.database);
+  const running = await startDns(config, { coordination: store, clock: nodeClock, seed, rows });
   const where = config.listen.map(({ host }, i) => `${host}:${running.ports[i]}`).join(', ');
   log.info('answering', `${config.zones.map((zone) => zone.name).join(', ')} on ${where}`);
   await stop;

@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { authOf, connectStore } from '../coordination/etcd/client.ts';
+import { NO_ROWS } from '../decide/routing/geo-table.ts';
+import { EDGE_LIMITS } from '../planes/edge/limits.ts';
 import { startEdge } from '../planes/edge/server.ts';
+import { readGeoRows } from '../planes/geo/read-geo.ts';
 import type { EdgeConfig, Secrets } from '../ports/config.ts';
 import { createLog } from '../telemetry/log.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
@@ -27,7 +30,8 @@ export async function edge(argv: readonly string[]): Promise<number> {
     clock: nodeClock,
   });
   const stop = terminated();
-  const running = await startEdge(config, store, nodeClock);
+  const rows = config.geo === undefined || config.geo === null ? NO_ROWS : await readGeoRows(config.geo.database);
+  const running = await startEdge(config, store, nodeClock, EDGE_LIMITS, rows);
   log.info('listening', `http://${config.listen.host}:${running.port}`, { port: running.port });
   await stop;
   log.info('draining', 'asked to stop');

@@ -8,11 +8,16 @@ import { glanceAtWorld } from '../world/status.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { paint } from './paint.ts';
 import { selectWorld } from './which-world.ts';
+import { whyClient } from './why-client.ts';
 
 const USAGE = `Usage: farshore why [SUBJECT] [--last N] [--json] [--state DIR]
+       farshore why --client ADDRESS [--host NAME] [--from PLACE] [--at REGION] [--write] [--json]
 
 The last decisions of every agent and their reasons, also the decisions not to act. SUBJECT is a region, a node, or what was
 decided: failover, role, sync-set, settings.
+
+With --client, --host or --from: where such a client goes now and why, step by step, as an edge decides it. PLACE is a city,
+a country or a name of your own instead of what the database says about the address; REGION is whose edge is asked.
 `;
 
 /** An entry of the agents' GET /why. */
@@ -36,7 +41,16 @@ const DEFAULT_LAST = 30;
 
 /** `farshore why`: `argv` is what follows the verb. Resolves to the exit code. */
 export async function why(argv: readonly string[]): Promise<number> {
-  const options = { last: { type: 'string' }, json: { type: 'boolean' }, state: { type: 'string' } } as const;
+  const options = {
+    last: { type: 'string' },
+    json: { type: 'boolean' },
+    state: { type: 'string' },
+    client: { type: 'string' },
+    host: { type: 'string' },
+    from: { type: 'string' },
+    at: { type: 'string' },
+    write: { type: 'boolean' },
+  } as const;
   const { values, positionals } = readArguments(argv, options, 1);
   if (values.help === true) {
     process.stdout.write(USAGE);
@@ -45,6 +59,12 @@ export async function why(argv: readonly string[]): Promise<number> {
   const last = wholeNumber('last', values.last, 1, 100_000) ?? DEFAULT_LAST;
   const world = selectWorld(values.state);
   try {
+    const { client = null, host = null, from = null, at = null, write = false } = values;
+    if (client !== null || host !== null || from !== null) {
+      const lines = await whyClient(world, { client, host, from, at, write }, values.json === true);
+      for (const line of lines) process.stdout.write(`${line}\n`);
+      return 0;
+    }
     if (values.json === true) {
       const [{ told, candidates }, { ends }] = await Promise.all([
         askAgents(world, positionals[0]),

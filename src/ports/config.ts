@@ -83,6 +83,10 @@ export interface AgentConfig {
   readonly peers: readonly PeerAddresses[];
 }
 
+export interface GeoConfig {
+  readonly database: string | null;
+}
+
 /** The file an edge is started with: `farshore edge FILE`. */
 export interface EdgeConfig {
   readonly place: PlaceId;
@@ -94,6 +98,12 @@ export interface EdgeConfig {
   readonly storeUrls: readonly string[];
   readonly storeKind: StoreKind;
   readonly secretsPath: string;
+  /** Whose word about a client is believed: `x-forwarded-for`, and a header (in small letters) with his country. Absent: nobody's. */
+  readonly trust?: { readonly networks: readonly string[]; readonly placeHeader: string | null };
+  /** The database of places; a null path: the one that comes with Farshore. Absent: the policies need none. */
+  readonly geo?: GeoConfig | null;
+  /** How many edges share what the regions can take. Default 1. */
+  readonly edges?: number;
   readonly healthPath: string;
   /** Where each region's application is reached from here, and the RTT the link has in milliseconds. */
   readonly upstreams: readonly {

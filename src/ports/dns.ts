@@ -1,8 +1,10 @@
 import type { PlaceId } from '../base/ids.ts';
-import type { StoreKind } from './config.ts';
+import type { GeoConfig, StoreKind } from './config.ts';
 
 /** The file a DNS server is started with: `farshore dns FILE`. */
 export interface DnsConfig {
+  /** As for the edge: absent or null when the policies need no database of places. */
+  readonly geo?: GeoConfig | null;
   /** Where the server stands. */
   readonly place: PlaceId;
   readonly deployment: string;

@@ -347,6 +347,10 @@ const edgeConfig = (plan: Plan, place: PlaceLayout): EdgeConfig => ({
   storeKind: plan.store.kind,
   secretsPath: plan.secretsPath,
   healthPath: have(plan.healthPath, 'health path'),
+  geo: plan.geo,
+  edges: plan.places.filter((each) => each.ports.edge !== undefined).length,
+  // Everybody in a world is on this machine: a request says with a header where it comes from.
+  trust: { networks: ['127.0.0.0/8'], placeHeader: 'x-farshore-from' },
   upstreams: plan.places.flatMap((to) => {
     const address = addressOf(plan, place.id, to.id, 'app');
     if (address === null) return [];

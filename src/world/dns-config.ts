@@ -4,7 +4,7 @@ import { addressOf, HOST, type PlaceLayout, type WorldLayout } from './layout.ts
 
 type Plan = Pick<
   WorldLayout,
-  'places' | 'links' | 'dns' | 'deployment' | 'group' | 'store' | 'secretsPath' | 'healthPath'
+  'places' | 'links' | 'dns' | 'deployment' | 'group' | 'store' | 'secretsPath' | 'geo' | 'healthPath'
 >;
 
 /** How long what never changes, and what does not exist, may be kept. In a world a file is edited often. */
@@ -57,6 +57,7 @@ export function dnsConfig(plan: Plan, storeUrls: readonly string[], serial: numb
         negativeTtlSec: NEGATIVE_TTL_SEC,
       },
     ],
+    geo: plan.geo,
     healthPath: plan.healthPath ?? '/',
     regions: places.flatMap((place) =>
       place.address === null ? [] : [{ region: place.id, addresses: [place.address], check: checkOf(place) }],

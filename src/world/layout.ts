@@ -1,5 +1,5 @@
 import { type NodeId, nodeId, type PlaceId, slug } from '../base/ids.ts';
-import type { GroupPolicy } from '../ports/config.ts';
+import type { GeoConfig, GroupPolicy } from '../ports/config.ts';
 import { type Deployment, type DnsSpec, storePlaces } from '../spec/deployment.ts';
 import { layStore, type StoreLayout } from './store-layout.ts';
 
@@ -121,6 +121,8 @@ export interface WorldLayout {
   readonly policy: GroupPolicy;
   readonly store: StoreLayout;
   readonly healthPath: string | null;
+  /** The database of places, when the policies need one. */
+  readonly geo: GeoConfig | null;
   /** HAProxy's program, when each region has one beside its edge. */
   readonly haproxyBinary: string | null;
   /** The zone that is answered for, and where its server stands; null without one. */
@@ -182,6 +184,7 @@ export function layOut(deployment: Deployment, options: LayoutOptions): Omit<Wor
     policy: policyOf(deployment, places),
     store: layStore(storePlaces(deployment), options.etcdBinary, (a, b) => options.rttMs(a, b) * options.rttScale),
     healthPath: deployment.application?.healthPath ?? null,
+    geo: geoOf(deployment, options.specPath),
     haproxyBinary: options.haproxyBinary,
     dns: dnsOf(deployment),
     secretsPath: `${options.stateDir}/secrets.json`,
@@ -363,6 +366,13 @@ function layLinks(places: readonly PlaceLayout[], options: LayoutOptions, ports:
       ping: { near: ports.next(), echo: ports.next() },
     };
   });
+}
+
+/** Read by every plane, which costs a second each: only where a policy or a fence asks for places. */
+function geoOf({ traffic: { routing, geoDatabase } }: Deployment, specPath: string): GeoConfig | null {
+  if (!routing.policies.includes('geolocation') && routing.fences.length === 0) return null;
+  if (geoDatabase === null || geoDatabase.startsWith('/')) return { database: geoDatabase };
+  return { database: `${specPath.slice(0, specPath.lastIndexOf('/') + 1)}${geoDatabase}` };
 }
 
 function policyOf(deployment: Deployment, places: readonly PlaceLayout[]): GroupPolicy {

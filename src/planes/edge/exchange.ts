@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PlaceId } from '../../base/ids.ts';
-import type { Route } from '../../decide/routing/world.ts';
+import type { Client, Route } from '../../decide/routing/world.ts';
+import { affinityCookie, type Clients } from './clients.ts';
 import { bodyOf } from './request-body.ts';
 import { headersForRegion, originForm } from './headers.ts';
 import type { OutgoingRequest } from './upstream.ts';
@@ -14,12 +15,22 @@ export class Exchange {
   readonly response: ServerResponse;
   readonly request: OutgoingRequest;
   readonly receivedAtMs: number;
+  readonly client: Client;
+  readonly #pins: boolean;
   readonly #failed: string[] = [];
 
-  private constructor(response: ServerResponse, request: OutgoingRequest, receivedAtMs: number) {
+  private constructor(
+    response: ServerResponse,
+    request: OutgoingRequest,
+    receivedAtMs: number,
+    client: Client,
+    pins: boolean,
+  ) {
     this.response = response;
     this.request = request;
     this.receivedAtMs = receivedAtMs;
+    this.client = client;
+    this.#pins = pins;
   }
 
   /** Rejects when the client leaves before its small body is here. */
@@ -28,6 +39,7 @@ export class Exchange {
     response: ServerResponse,
     holdBytes: number,
     nowMs: number,
+    clients: Clients,
   ): Promise<Exchange> {
     const method = incoming.method ?? 'GET';
     const request: OutgoingRequest = {
@@ -37,7 +49,7 @@ export class Exchange {
       headers: headersForRegion(incoming),
       body: await bodyOf(incoming, holdBytes),
     };
-    return new Exchange(response, request, nowMs);
+    return new Exchange(response, request, nowMs, clients.of(incoming, request.kind), clients.pins);
   }
 
   get clientGone(): boolean {
@@ -56,7 +68,9 @@ export class Exchange {
 
   /** What the edge adds to an answer: who gave it, and why it was asked, as short codes. */
   addedHeaders(region: PlaceId, route: Route): readonly string[] {
-    return ['x-farshore-region', region, 'x-farshore-why', this.why(route)];
+    const added = ['x-farshore-region', region, 'x-farshore-why', this.why(route)];
+    const pin = this.#pins && this.request.kind === 'read' && region !== this.client.pinned;
+    return pin ? [...added, 'set-cookie', affinityCookie(region)] : added;
   }
 
   why(route: Route): string {

@@ -63,8 +63,10 @@ export class Forwarder {
     const deadlineMs = exchange.receivedAtMs + this.#limits.readRetryForMs;
     const tried = new Set<PlaceId>();
     let pauseMs = FIRST_PAUSE_MS;
-    for (;;) {
-      const { read: route } = this.#steering.routes;
+    for (let first = true; ; first = false) {
+      const route = this.#steering.route(exchange.client);
+      if (first) this.#steering.count(route.wanted);
+      if (route.refusal === 'fenced' || route.refusal === 'closed') return this.#readFailed(exchange, route, null);
       const left = route.candidates.filter((region) => !tried.has(region) && this.#upstreams.has(region));
       const [region] = left;
       if (region === undefined) {
@@ -94,8 +96,11 @@ export class Forwarder {
   async #write(exchange: Exchange): Promise<void> {
     const deadlineMs = exchange.receivedAtMs + this.#limits.writeHoldMs;
     let pauseMs = FIRST_PAUSE_MS;
-    for (;;) {
-      const { write: route } = this.#steering.routes;
+    for (let first = true; ; first = false) {
+      const route = this.#steering.route(exchange.client);
+      if (first) this.#steering.count(route.wanted);
+      // Waiting would not help: whoever is the primary next, today's rule sends this client's writes nowhere.
+      if (route.refusal === 'fenced') return this.#refused(exchange, route);
       const leftMs = deadlineMs - this.#clock.nowMs();
       const [region] = route.candidates;
       if (region !== undefined && this.#upstreams.has(region) && (leftMs <= 0 || !this.#justFell(region))) {
@@ -196,9 +201,11 @@ export class Forwarder {
     if (exchange.clientGone) return;
     if (failed?.code === 'invalid') return this.#invalid(exchange, route, failed);
     this.counters.failedReads += 1;
-    const status = failed === null ? 503 : failed.code === 'timeout' ? 504 : 502;
+    const fenced = route.refusal === 'fenced';
+    const status = fenced ? 451 : failed === null ? 503 : failed.code === 'timeout' ? 504 : 502;
     const text = failed?.text ?? route.why[0]?.text ?? 'no region answered';
-    answerItself(exchange, route, { status, code: 'no-region-answered', text, outcome: null });
+    const code = fenced ? 'residency' : 'no-region-answered';
+    answerItself(exchange, route, { status, code, text, outcome: null });
   }
 
   #invalid(exchange: Exchange, route: Route, failed: Failed): void {
@@ -208,9 +215,11 @@ export class Forwarder {
   #refused(exchange: Exchange, route: Route): void {
     if (exchange.clientGone) return;
     this.counters.refusedWrites += 1;
-    const why = route.why.at(-1)?.text ?? 'no region may accept writes now';
+    const fenced = route.refusal === 'fenced';
+    const why = (fenced ? route.why[0] : route.why.at(-1))?.text ?? 'no region may accept writes now';
     const text = `the write was not sent to any region: ${why}`;
-    answerItself(exchange, route, { status: 503, code: 'refused', text, outcome: 'refused' });
+    const code = fenced ? 'residency' : 'refused';
+    answerItself(exchange, route, { status: fenced ? 451 : 503, code, text, outcome: 'refused' });
   }
 
   #outcomeUnknown(exchange: Exchange, route: Route, region: PlaceId, failed: Failed): void {

@@ -7,9 +7,12 @@ import { because } from '../../base/reason.ts';
 import type { EdgeConfig } from '../../ports/config.ts';
 import type { Coordination } from '../../ports/coordination.ts';
 import { keysOf } from '../../ports/records.ts';
+import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { Changes } from './changes.ts';
 import { startChecks } from './checks.ts';
+import { Clients } from './clients.ts';
 import { Exchange } from './exchange.ts';
+import { explain, WHY_PATH } from './why.ts';
 import { Forwarder } from './forward.ts';
 import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
 import { type EdgeStatus, isLocal, STATUS_PATH } from './status.ts';
@@ -37,8 +40,9 @@ export async function startEdge(
   coordination: Coordination,
   clock: Clock,
   limits: EdgeLimits = EDGE_LIMITS,
+  rows: GeoRows = NO_ROWS,
 ): Promise<Edge> {
-  const edge = new RunningEdge(config, coordination, clock, limits);
+  const edge = new RunningEdge(config, coordination, clock, limits, rows);
   await edge.listen();
   return edge;
 }
@@ -51,6 +55,7 @@ class RunningEdge implements Edge {
   readonly #upstreams: ReadonlyMap<PlaceId, Upstream>;
   readonly #steering: Steering;
   readonly #forwarder: Forwarder;
+  readonly #clients: Clients;
   readonly #table: TableWatch;
   readonly #server: Server;
   /** Further addresses: what they accept is served like the rest. */
@@ -58,13 +63,17 @@ class RunningEdge implements Edge {
   readonly #stopChecks: readonly (() => void)[];
   #draining = false;
 
-  constructor(config: ServedConfig, coordination: Coordination, clock: Clock, limits: EdgeLimits) {
+  constructor(config: ServedConfig, coordination: Coordination, clock: Clock, limits: EdgeLimits, rows: GeoRows) {
     this.#config = config;
     this.#clock = clock;
     this.#limits = limits;
     this.#upstreams = new Map(config.upstreams.map((address) => [address.region, new Upstream(address, limits)]));
     const rtt = new Map(config.upstreams.map(({ region, rttMs }) => [region, rttMs]));
-    this.#steering = new Steering(clock, config.place, rtt, () => this.#onChange());
+    this.#steering = new Steering(clock, config.place, rtt, () => this.#onChange(), {
+      rows,
+      edges: config.edges ?? 1,
+    });
+    this.#clients = new Clients(this.#steering, config.trust);
     this.#forwarder = new Forwarder(clock, limits, this.#steering, this.#upstreams, this.#changes);
     this.#table = new TableWatch({
       coordination,
@@ -158,13 +167,18 @@ class RunningEdge implements Edge {
       response.end(`${JSON.stringify(this.status())}\n`);
       return;
     }
+    if (request.url?.startsWith(WHY_PATH) === true && isLocal(request)) {
+      response.setHeader('content-type', 'application/json');
+      response.end(`${JSON.stringify(explain(request.url, this.#config.place, this.#steering, this.#clients))}\n`);
+      return;
+    }
     void this.#forward(request, response);
   }
 
   async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let exchange: Exchange;
     try {
-      exchange = await Exchange.of(request, response, this.#limits.holdBytes, this.#clock.nowMs());
+      exchange = await Exchange.of(request, response, this.#limits.holdBytes, this.#clock.nowMs(), this.#clients);
     } catch {
       // The client left while it was sending its request. Nothing was forwarded, and nobody is there to be told.
       this.#forwarder.counters.clientGone += 1;

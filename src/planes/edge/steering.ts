@@ -1,12 +1,24 @@
 import type { Clock } from '../../base/clock.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
-import { type Detector, newDetector, type Sample, signal, type Verdict } from '../../decide/health/detector.ts';
+import {
+  DETECTOR_POLICY,
+  type Detector,
+  type DetectorPolicy,
+  forgive,
+  newDetector,
+  type Sample,
+  signal,
+  type Verdict,
+} from '../../decide/health/detector.ts';
+import { compileGeo, type GeoRows, type GeoTable, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { ANYBODY, bookOf } from '../../decide/routing/route.ts';
 import { Router } from '../../decide/routing/router.ts';
 import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
-import type { Client, LatencyBook, Route, RoutingWorld } from '../../decide/routing/world.ts';
+import type { Client, Explanation, LatencyBook, Route, RoutingWorld } from '../../decide/routing/world.ts';
 import type { RouteTable } from '../../ports/records.ts';
+import type { HealthPolicy, RoutingPolicy } from '../../ports/routing.ts';
+import { Demand } from './demand.ts';
 
 const NO_TABLE: Route = {
   candidates: [],
@@ -30,12 +42,28 @@ export class Steering {
   #acceptedAtMs = 0;
   #refusedTables = 0;
   #lastRefusal: string | null = null;
+  readonly #rows: GeoRows;
+  readonly #demand: Demand;
+  #geo: GeoTable;
+  #overrides = '[]';
+  #router: Router | null = null;
+  #policy: DetectorPolicy = DETECTOR_POLICY;
   #routes = { read: NO_TABLE, write: NO_TABLE };
 
-  constructor(clock: Clock, place: PlaceId, rtt: ReadonlyMap<PlaceId, number>, onChange: () => void) {
+  /** @param edges how many planes share what the regions can take */
+  constructor(
+    clock: Clock,
+    place: PlaceId,
+    rtt: ReadonlyMap<PlaceId, number>,
+    onChange: () => void,
+    { rows = NO_ROWS, edges = 1 }: { readonly rows?: GeoRows; readonly edges?: number } = {},
+  ) {
     this.#clock = clock;
     this.#place = place;
     this.#latency = bookOf(rtt);
+    this.#rows = rows;
+    this.#geo = compileGeo(rows, []);
+    this.#demand = new Demand(clock.nowMs(), edges);
     this.#onChange = onChange;
     const nowMs = clock.nowMs();
     this.#detectors = new Map([...rtt.keys()].map((region) => [region, newDetector(nowMs)]));
@@ -43,6 +71,35 @@ export class Steering {
 
   get table(): RouteTable | null {
     return this.#table;
+  }
+
+  get routing(): RoutingPolicy | null {
+    return this.#table?.routing ?? null;
+  }
+
+  /** How the regions are to be looked at; null: by the plane's own limits. */
+  get healthPolicy(): HealthPolicy | null {
+    return this.#table?.routing?.health ?? null;
+  }
+
+  get geo(): GeoTable {
+    return this.#geo;
+  }
+
+  /** The decision for one request. */
+  route(client: Client): Route {
+    return this.#routerAt(this.#clock.nowMs())?.route(client) ?? NO_TABLE;
+  }
+
+  /** Once per request: what is asked of a region, whether it serves it or another one. */
+  count(wanted: PlaceId | null): void {
+    this.#demand.count(wanted);
+  }
+
+  /** The same decision as `route`, with what each step found; counted nowhere. */
+  explain(client: Client): Explanation {
+    const router = this.#routerAt(this.#clock.nowMs());
+    return router === null ? { ...NO_TABLE, steps: [] } : router.explain(client);
   }
 
   get routes(): { readonly read: Route; readonly write: Route } {
@@ -57,8 +114,8 @@ export class Steering {
       from: this.#place,
       health: new Map([...this.#detectors].map(([region, detector]) => [region, detector.verdict])),
       latency: this.#latency,
-      load: new Map(),
-      leaders: new Map(),
+      load: this.#demand.load,
+      leaders: this.#router?.leaders ?? new Map(),
       acceptedAtMs: this.#acceptedAtMs,
       nowMs: this.#clock.nowMs(),
     };
@@ -87,8 +144,7 @@ export class Steering {
       }
       return;
     }
-    this.#table = parsed.value;
-    this.#acceptedAtMs = this.#clock.nowMs();
+    this.#adopt(parsed.value);
     this.#recompute();
   }
 
@@ -96,7 +152,7 @@ export class Steering {
   signal(region: PlaceId, ok: boolean, source: Sample['source'], code: string): void {
     const before = this.#detectors.get(region);
     if (before === undefined) return;
-    const after = signal(before, { ok, source, code, atMs: this.#clock.nowMs() });
+    const after = signal(before, { ok, source, code, atMs: this.#clock.nowMs() }, this.#policy);
     if (after === before) return;
     this.#detectors.set(region, after);
     if (after.verdict !== before.verdict) this.#recompute();
@@ -107,13 +163,39 @@ export class Steering {
     this.#lastRefusal = why;
   }
 
+  #adopt(table: RouteTable): void {
+    const released = (table.released ?? 0) > (this.#table?.released ?? 0) && this.#table !== null;
+    this.#table = table;
+    this.#acceptedAtMs = this.#clock.nowMs();
+    if (released) for (const [region, detector] of this.#detectors) this.#detectors.set(region, forgive(detector));
+    const { fall, rise } = table.routing?.health ?? DETECTOR_POLICY;
+    this.#policy = { ...DETECTOR_POLICY, fall, rise };
+    const overrides = table.routing?.geolocation.overrides ?? [];
+    const text = JSON.stringify(overrides);
+    if (text === this.#overrides) return;
+    this.#overrides = text;
+    this.#geo = compileGeo(this.#rows, overrides);
+  }
+
+  /** Made anew when time alone has changed it: a share that grows, a hold-down that is over, a region that is full. */
+  #routerAt(nowMs: number): Router | null {
+    const router = this.#router;
+    if (router === null) return null;
+    const isFull = this.#demand.measure(nowMs, this.#table?.routing?.capacity ?? {});
+    if (nowMs < router.untilMs && !isFull) return router;
+    const { world } = this;
+    this.#router = world === null ? null : new Router(world);
+    return this.#router;
+  }
+
   #recompute(): void {
+    const { world } = this;
+    this.#router = world === null ? null : new Router(world);
     this.#routes = { read: this.#steer('read'), write: this.#steer('write') };
     this.#onChange();
   }
 
   #steer(method: Client['method']): Route {
-    const { world } = this;
-    return world === null ? NO_TABLE : new Router(world).route({ ...ANYBODY, method });
+    return this.#router?.route({ ...ANYBODY, method }) ?? NO_TABLE;
   }
 }

@@ -1,0 +1,118 @@
+import { afterEach, expect, test } from 'vitest';
+import { memoryStore } from '../../coordination/memory.ts';
+import { defaultRouting } from '../../decide/routing/defaults.ts';
+import type { RoutingPolicy } from '../../ports/routing.ts';
+import { nodeClock } from '../../telemetry/node-clock.ts';
+import { EDGE_LIMITS } from './limits.ts';
+import { type Edge, startEdge } from './server.ts';
+import { A, ask, B, C, configOf, publish, startRegion, tableOf, until } from './testing.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const TRUST = { networks: ['127.0.0.0/8'], placeHeader: 'x-place' };
+
+async function world(routing: Partial<RoutingPolicy>, trust: typeof TRUST | null = TRUST) {
+  const regions = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
+  for (const region of regions) cleanups.push(() => region.kill());
+  const store = memoryStore(nodeClock);
+  cleanups.push(() => store.close());
+  const client = store.connect();
+  const table = tableOf({ primary: B });
+  await publish(client, { ...table, routing: { ...defaultRouting(table.regions), ...routing } });
+  const config = { ...configOf(regions), ...(trust === null ? {} : { trust }) };
+  const edge = await startEdge(config, client, nodeClock, { ...EDGE_LIMITS, drainMs: 200 });
+  cleanups.push(() => edge.close());
+  await until('all regions are healthy', () => edge.status().regions.every((each) => each.health === 'healthy'));
+  return { edge, regions, client };
+}
+const regionOf = async (edge: Edge, headers: Record<string, string>, method = 'GET') =>
+  (await ask(edge.port, '/orders', { headers, method })).headers['x-farshore-region'];
+const someone = (i: number) => ({ 'x-forwarded-for': `203.0.${i % 250}.${i % 200}` });
+
+test('weighted: clients behind a trusted proxy are shared by weight, each of them always the same way', async () => {
+  const { edge } = await world({ policies: ['weighted'] });
+  const first: unknown[] = [];
+  const again: unknown[] = [];
+  for (let i = 0; i < 90; i += 1) first.push(await regionOf(edge, someone(i)));
+  for (let i = 0; i < 90; i += 1) again.push(await regionOf(edge, someone(i)));
+  expect(again).toEqual(first);
+  for (const region of [A, B, C]) expect(first.filter((each) => each === region).length).toBeGreaterThan(12);
+});
+
+test('the word of a proxy that nobody trusts changes nothing', async () => {
+  const { edge } = await world({ policies: ['weighted'] }, null);
+  const seen = new Set<unknown>();
+  for (let i = 0; i < 20; i += 1) seen.add(await regionOf(edge, someone(i)));
+  expect(seen.size).toBe(1);
+});
+
+test('I11: a fenced user is answered by his regions or with 451, for reads, writes, canaries and cookies, whatever fails', async () => {
+  const { edge, regions } = await world({
+    policies: ['latency'],
+    fences: [{ name: 'gdpr', countries: ['DE'], regions: [A] }],
+    affinity: 'cookie',
+    canary: { regions: [C], header: { name: 'x-canary', value: null }, cookie: null },
+  });
+  const german = { 'x-place': 'DE' };
+  const hostile = { ...german, 'x-canary': '1', cookie: `farshore-region=${encodeURIComponent(B)}` };
+  expect(await regionOf(edge, german)).toBe(A);
+  expect(await regionOf(edge, hostile)).toBe(A);
+  const write = await ask(edge.port, '/orders?id=w1', { method: 'POST', headers: german });
+  expect(write.status).toBe(451);
+  expect(write.headers['x-farshore-outcome']).toBe('refused');
+  expect(await regions[1].writes()).toEqual([]);
+  expect((await ask(edge.port, '/orders?id=w2', { method: 'POST', headers: { 'x-place': 'US' } })).status).toBe(200);
+  await regions[0].kill();
+  await until('it is noticed', () => edge.status().regions.some((each) => each.health === 'unhealthy'));
+  const refused = await ask(edge.port, '/orders', { headers: hostile });
+  expect([502, 503]).toContain(refused.status);
+  expect(await regionOf(edge, { 'x-place': 'US' })).toBe(B);
+}, 60_000);
+
+test('closed: when all look unhealthy users hear an error at once', async () => {
+  const { edge, regions } = await world({ whenAllUnhealthy: { kind: 'closed' } });
+  for (const region of regions) await region.kill();
+  await until('all are lost', () => edge.status().regions.every((each) => each.health === 'unhealthy'));
+  const answer = await ask(edge.port, '/orders');
+  expect(answer.status).toBe(503);
+  expect(answer.tookMs).toBeLessThan(1_000);
+  expect(answer.body).toContain('all regions look unhealthy, and none is used');
+});
+
+test('affinity by cookie: set once, kept, and broken when the region is lost', async () => {
+  const { edge, regions } = await world({ affinity: 'cookie' });
+  const first = await ask(edge.port, '/orders', {
+    headers: { cookie: `a=b; farshore-region=${encodeURIComponent(C)}` },
+  });
+  expect(first.headers['x-farshore-region']).toBe(C);
+  expect(first.headers['set-cookie']).toBeUndefined();
+  const fresh = await ask(edge.port, '/orders');
+  expect(fresh.headers['set-cookie']?.[0]).toContain(`farshore-region=${encodeURIComponent(A)}`);
+  await regions[2].kill();
+  await until('it is noticed', () => edge.status().regions.some((each) => each.health === 'unhealthy'));
+  const moved = await ask(edge.port, '/orders', { headers: { cookie: `farshore-region=${encodeURIComponent(C)}` } });
+  expect(moved.headers['x-farshore-region']).toBe(A);
+  expect(moved.headers['x-farshore-why']).toContain('affinity-broken');
+  expect(moved.headers['set-cookie']?.[0]).toContain(encodeURIComponent(A));
+});
+
+test('the edge tells why, step by step, to a process of this machine', async () => {
+  const { edge } = await world({ policies: ['weighted'], hosts: ['shop.example'] });
+  const answer = await ask(edge.port, '/.farshore/why?client=203.0.7.9');
+  const told = JSON.parse(answer.body) as {
+    hosts: string[];
+    decision: { candidates: string[]; steps: { step: string }[] };
+  };
+  expect(told.decision.steps.map((each) => each.step)).toEqual([
+    'eligibility',
+    'health',
+    'capacity',
+    'preference',
+    'affinity',
+  ]);
+  expect(told.decision.candidates[0]).toBe(await regionOf(edge, { 'x-forwarded-for': '203.0.7.9' }));
+  expect(told.hosts).toEqual(['shop.example']);
+});
