@@ -39,6 +39,17 @@ export interface HttpCohortConfig {
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  /**
+   * `host` is a name, asked for at the resolver on this port of loopback: again whenever its time to live is over, or `once`.
+   * `reach` says where an address of the world's is reached from the place of these users. Null: `host` is an address.
+   */
+  readonly resolve: {
+    readonly resolverPort: number;
+    readonly once: boolean;
+    readonly reach: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+  } | null;
+  /** `new`: each request on a connection of its own. */
+  readonly connections: 'kept' | 'new';
   readonly writesPerSecond: number;
   readonly readsPerSecond: number;
   readonly writeDeadlineMs: number;

@@ -2,6 +2,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { type LedgerRow, type Op, type OutcomeClass, rowId } from '../ledger.ts';
 import { monotonicMs, pause } from '../monotonic.ts';
 import { type HttpCohortConfig, inFlightBudget } from './config.ts';
+import { NamedAgent } from './named-agent.ts';
 import { runOpenLoop } from './open-loop.ts';
 import { classifyBroken, classifyHttpRead, classifyHttpWrite, OUTCOME_HEADER } from './outcome.ts';
 
@@ -25,7 +26,8 @@ export class HttpCohort {
     this.#config = config;
     this.#drill = drill;
     this.#record = record;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: this.#budget() });
+    const options = { keepAlive: config.connections === 'kept', maxSockets: this.#budget() };
+    this.#agent = config.resolve === null ? new Agent(options) : new NamedAgent(options, config.resolve);
   }
 
   /** Runs until the signal, then until every answer that is owed has come or its deadline passed. */

@@ -66,6 +66,8 @@ const sql = (): SqlCohortConfig => ({
 });
 const http = (): HttpCohortConfig => ({
   kind: 'http',
+  resolve: null,
+  connections: 'kept',
   name: 'http@aws:eu-west-1',
   host: '127.0.0.1',
   port: (orders.address() as AddressInfo).port,

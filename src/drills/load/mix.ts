@@ -57,6 +57,7 @@ export function cohortsOf(regions: readonly DrillRegion[], mix: Mix): readonly C
     const { httpWritesPerSecond, httpReadsPerSecond, writeDeadlineMs, readDeadlineMs } = mix;
     const rates = { writesPerSecond: httpWritesPerSecond, readsPerSecond: httpReadsPerSecond };
     const http = { kind: 'http', name: httpCohortName(region.id), host: HOST, port: region.edgePort } as const;
-    return [sql, { ...http, ...rates, writeDeadlineMs, readDeadlineMs }];
+    const way = { resolve: null, connections: 'kept' } as const;
+    return [sql, { ...http, ...way, ...rates, writeDeadlineMs, readDeadlineMs }];
   });
 }

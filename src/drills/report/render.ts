@@ -1,4 +1,6 @@
 import type { Phase } from '../checks/phases.ts';
+import type { Counted } from '../ways/way-figures.ts';
+import { WAY_WORDS } from '../ways/ways.ts';
 import type { DrillReport, LossReport } from './report.ts';
 
 const COLUMNS_MAX = 100;
@@ -15,6 +17,7 @@ export function renderReport(report: DrillReport): readonly string[] {
     row('old side', zombiesText(report)),
     row('primary', primaryText(report)),
     ...(report.safeRequests === null ? [] : [row('reads', safeText(report.safeRequests))]),
+    ...waysRows(report.ways),
     row('undo', undoText(report.undo)),
     row('report', report.files.html),
   ];
@@ -74,6 +77,18 @@ function primaryText({ promoted, primaries }: DrillReport): string {
 
 const safeText = (safe: NonNullable<DrillReport['safeRequests']>): string =>
   `${safe.failed} of ${safe.count} safe requests through surviving edges failed within ${seconds(safe.deadlineMs)}`;
+
+/** One line for each way: how many safe requests failed, by the connection they were on. */
+function waysRows(ways: DrillReport['ways']): readonly string[] {
+  const reports = ways?.reports ?? [];
+  const failed = ({ failed: bad, requests }: Counted): string => `${bad}/${requests}`;
+  return reports.map((it, i) => {
+    const wasOut = it.inFlight.failed + it.kept.failed + it.fresh.failed > 0;
+    const out = !wasOut ? 'never out' : it.backMs === null ? 'not back' : `out ${ms(it.backMs)}`;
+    const kinds = `in flight ${failed(it.inFlight)}, kept ${failed(it.kept)}, new ${failed(it.fresh)}`;
+    return row(i === 0 ? 'failed' : '', `${WAY_WORDS[it.way].padEnd(27)} ${out.padEnd(13)} ${kinds}`);
+  });
+}
 
 function undoText(undo: DrillReport['undo']): string {
   const down = undo.downMs === null ? '' : `down ${seconds(undo.downMs)}, `;

@@ -8,6 +8,8 @@ import type { Op } from '../ledger.ts';
 import type { Prediction } from '../predict.ts';
 import type { DrillFiles, DrillName, Expectation } from '../trial/observation.ts';
 import type { Timeline } from '../trial/timeline.ts';
+import type { WayReport } from '../ways/way-figures.ts';
+import type { Ways } from '../ways/ways.ts';
 
 /** `drill --json` and the report file. Versioned: a field may be added within a version, never changed or removed. */
 export interface DrillReport {
@@ -57,6 +59,8 @@ export interface DrillReport {
   readonly primaries: PrimariesByEpoch;
   readonly cancelledWaits: { readonly warnings: number; readonly errorsReturned: number };
   readonly safeRequests: { readonly count: number; readonly failed: number; readonly deadlineMs: number } | null;
+  /** Safe requests of users who came in different ways, side by side: shown, not judged. Null when the drill had none. */
+  readonly ways: { readonly reports: readonly WayReport[]; readonly missing: Ways['missing'] } | null;
   readonly injection: {
     /** Null for a fault that hits no process, such as a cut. */
     readonly processes: number | null;

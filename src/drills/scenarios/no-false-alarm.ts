@@ -12,6 +12,7 @@ export const noFalseAlarm = (forMs: number): Scenario => ({
   fault: 'disturbances',
   region: null,
   planned: false,
+  ways: false,
   expect: (start, { layout }) => ({
     hit: start.primary.region,
     primary: 'stay',

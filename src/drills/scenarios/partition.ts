@@ -21,6 +21,7 @@ export const partition = (how: Cut, region: PlaceId | null): Scenario => ({
   fault: `cut ${how}`,
   region,
   planned: false,
+  ways: false,
   expect: (start, world) => expectFor(how, start, world),
   act: (stage) => breakAndMend(stage, () => inject(stage.world, specOf(how, stage.start, stage.world), stage.holder)),
 });

@@ -25,6 +25,7 @@ export const switchover = (to: PlaceId | null): Scenario => ({
   fault: 'planned',
   region: null,
   planned: true,
+  ways: false,
   expect: expectMove,
   act: async (stage) => {
     const from = stage.start.primary.node;
@@ -39,6 +40,7 @@ export const failback = (): Scenario => ({
   fault: 'planned',
   region: null,
   planned: true,
+  ways: false,
   expect: expectMove,
   act: crashThenGoHome,
 });

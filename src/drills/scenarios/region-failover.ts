@@ -24,6 +24,7 @@ export const regionFailover = (fault: Loss, region: PlaceId | null): Scenario =>
   fault,
   region,
   planned: false,
+  ways: true,
   expect: (start, world) => expectMove(start, world, LOSSES[fault]),
   act: (stage) =>
     breakAndMend(stage, () => inject(stage.world, { kind: fault, place: stage.start.region }, stage.holder)),

@@ -8,6 +8,7 @@ import { wallToMonotonic } from '../monotonic.ts';
 import { type Figures, figuresOf, slowest, t0Of } from './figures.ts';
 import { findingsOf } from './findings.ts';
 import type { TrialObservation } from './observation.ts';
+import { wayReportsOf } from '../ways/way-figures.ts';
 import { type DrillReport, lossReport, type StreamReport } from '../report/report.ts';
 
 /** Turns what a trial saw into a report with a verdict. Pure: the same observation always gives the same report. */
@@ -74,6 +75,7 @@ function bodyOf(
     primaries: figures.primaries,
     cancelledWaits: { warnings: o.cancelledWaits, errorsReturned: figures.errorsReturned },
     safeRequests: safeRequestsOf(figures),
+    ways: waysIn(o, t0Ms),
     injection: injectionOf(o),
     undo: undoOf(o, figures),
     expects: o.expects,
@@ -109,6 +111,11 @@ function writeGapOf({ change, changeByRegion }: Figures): DrillReport['writeGap'
     slowestRegionMs: Math.max(...byRegion.map(([, gapMs]) => gapMs ?? Number.POSITIVE_INFINITY)),
     byRegion: Object.fromEntries(byRegion),
   };
+}
+
+function waysIn({ users, loadEndedMs: endMs, windowMs }: TrialObservation, t0Ms: number): DrillReport['ways'] {
+  if (users === null) return null;
+  return { reports: wayReportsOf(users.rows, { t0Ms, endMs, windowMs }), missing: users.missing };
 }
 
 function safeRequestsOf({ streams }: Figures): DrillReport['safeRequests'] {

@@ -1,9 +1,10 @@
 import type { PlaceId } from '../../base/ids.ts';
 import type { OperationRecord } from '../../ports/records.ts';
 import type { PrimarySample } from '../checks/single-primary.ts';
-import type { Ledger } from '../ledger.ts';
+import type { Ledger, LedgerRow } from '../ledger.ts';
 import type { ClockOffset } from '../monotonic.ts';
 import type { Prediction } from '../predict.ts';
+import type { Ways } from '../ways/ways.ts';
 
 export type DrillName = 'region-failover' | 'partition' | 'failback' | 'switchover' | 'no-false-alarm';
 
@@ -52,6 +53,8 @@ export interface TrialObservation {
   readonly primaryAfter: string | null;
   /** Warnings in the servers' logs about cancelled waits of application sessions. */
   readonly cancelledWaits: number;
+  /** Users who came in different ways; null when this drill has none. */
+  readonly users: { readonly rows: readonly LedgerRow[]; readonly missing: Ways['missing'] } | null;
   readonly files: DrillFiles;
 }
 

@@ -14,6 +14,8 @@ export interface Scenario {
   readonly region: PlaceId | null;
   /** Planned: nothing may be lost, whatever the deployment's objective. */
   readonly planned: boolean;
+  /** Users who come in different ways are there as well. */
+  readonly ways: boolean;
   expect(start: Start, world: World): Expected;
   /** Everything that happens while users are there. Undoes what it did in every case, also when it throws. */
   act(stage: Stage): Promise<Acts>;

@@ -103,6 +103,7 @@ export function honestTrial(): TrialObservation {
     primaryBefore: 'aws:a/n1',
     primaryAfter: 'aws:b/n1',
     cancelledWaits: 0,
+    users: null,
     files: { ledger: '/state/reports/d.ledger.jsonl', report: '/state/reports/d.json', html: '/state/reports/d.html' },
   };
 }

@@ -18,6 +18,7 @@ import { preflight, type Start } from './preflight.ts';
 import type { Expected, Scenario, Stage } from './scenario.ts';
 import { Traffic } from './traffic.ts';
 import { watchPrimaries } from './trial-watch.ts';
+import { Users } from '../ways/users.ts';
 import { whyNotWhole } from './whole.ts';
 
 export interface TrialOptions {
@@ -109,18 +110,31 @@ class Trial {
     const marks = this.#nodes.map((node) => markLog(node.postgresLogPath));
     const watch = watchPrimaries(this.#world);
     const loadStartedMs = monotonicMs();
+    let users: Users | null = null;
     try {
+      if (this.#scenario.ways) users = await this.#startUsers();
       const acts = await this.#underLoad();
       const loadEndedMs = monotonicMs();
       await this.#traffic.stop(this.#options.mix.writeDeadlineMs + 5_000);
+      await users?.stop(this.#options.mix.readDeadlineMs + 5_000);
       const after = await this.#afterLoad();
       const cancelledWaits = marks.reduce((sum, mark) => sum + cancelledWaitsSince(mark), 0);
       const times = { startedAtWallMs, loadStartedMs, loadEndedMs, clock: sampleClockOffset() };
-      const seen = { samples: watch.samples, marks: this.#marks, cancelledWaits };
+      const ways = users === null ? null : { rows: users.rows(), missing: users.missing };
+      const seen = { samples: watch.samples, marks: this.#marks, cancelledWaits, users: ways };
       return { ...this.#known(), ...times, ...acts, ...after, ...seen };
     } finally {
       watch.stop();
-      await this.#traffic.stop(1_000);
+      await Promise.all([this.#traffic.stop(1_000), users?.stop(1_000)]);
+    }
+  }
+
+  async #startUsers(): Promise<Users | null> {
+    try {
+      return await Users.start(this.#world, this.#id, this.#start.region, this.#options.mix.readDeadlineMs);
+    } catch (error) {
+      this.#options.progress(`no users by name: ${messageOf(error)}`);
+      return null;
     }
   }
 

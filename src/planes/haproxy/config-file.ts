@@ -36,7 +36,11 @@ export const writesTo = (region: PlaceId): string => `writes-${region}`;
  * sent once, and are refused while it names nobody. When every region looks dead, reads are tried anyway, nearest first (I12).
  */
 export function haproxyConfig(setup: HaproxySetup): string {
-  const nearestFirst = setup.upstreams.toSorted((a, b) => a.rttMs - b.rttMs || (a.region < b.region ? -1 : 1));
+  const away = ({ region }: Upstream): number => Number(region !== setup.place);
+  // Without distance the own region still is the nearest: no other place's loss may reach its users.
+  const nearestFirst = setup.upstreams.toSorted(
+    (a, b) => a.rttMs - b.rttMs || away(a) - away(b) || (a.region < b.region ? -1 : 1),
+  );
   return [
     `# Made by Farshore for ${setup.place}; written again when its places or addresses change.`,
     ...globalSection(setup),
@@ -59,8 +63,9 @@ const globalSection = (setup: HaproxySetup): readonly string[] => [
 ];
 
 /**
- * A region is noticed as lost after two checks, the second sooner than the first, or after two connections that it refuses: until it
- * is marked down, a second try would go to it again. `timeout check` bounds a check that is swallowed.
+ * A region is noticed as lost after two checks, the second sooner than the first, or after five requests in a row that got no good
+ * answer: until it is marked down, every further try goes to it again. What stands in front of a dead region may well accept
+ * connections, so refused ones alone would not tell. `timeout check` bounds a check that is swallowed.
  */
 const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   'defaults',
@@ -78,7 +83,7 @@ const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   '  option httpchk',
   `  http-check send meth GET uri ${quote(setup.healthPath)} ver HTTP/1.1 hdr Host ${setup.place.replaceAll(':', '.')}`,
   '  http-check expect rstatus ^2',
-  '  default-server check inter 1s fastinter 250ms downinter 500ms fall 2 rise 2 observe layer4 error-limit 2 on-error mark-down',
+  '  default-server check inter 1s fastinter 250ms downinter 500ms fall 2 rise 2 observe layer7 error-limit 5 on-error mark-down',
 ];
 
 const frontendSection = (setup: HaproxySetup): readonly string[] => [

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -172,6 +173,24 @@ describe.skipIf(!installed)('HAProxy as a plane', () => {
     expect(await regionOf(rig.port)).toBe(B);
   });
 
+  test('neither does one whose door still accepts connections and closes them, as a balancer in front of it may', async () => {
+    const rig = await aRig();
+    await rig.drive();
+    await publish(rig.store, tableOf({ epoch: 1, primary: B }));
+    await until('writes are taken', async () => (await write(rig.port, 'one')).status === 200);
+    const load = startLoad(rig.port, 8, '/load');
+    await until('load', () => load.answers.length > 200);
+    await rig.regions[0].kill();
+    const door = createServer((socket) => socket.destroy());
+    door.listen(rig.regions[0].port, '127.0.0.1');
+    cleanups.push(() => door.close());
+    const served = load.answers.length;
+    await until('others serve', () => load.answers.length > served + 500);
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(await regionOf(rig.port)).toBe(B);
+  });
+
   test('a region that is frozen costs no safe request either', async () => {
     const rig = await aRig();
     await rig.drive();
@@ -270,7 +289,6 @@ describe.skipIf(!installed)('HAProxy as a plane', () => {
     const driver = await rig.drive();
     await publish(rig.store, drained(tableOf({ epoch: 1, primary: B }), C));
     await until('drained', async () => (await rig.states()).get(`${READS}/${C}`) === 'drain');
-    const { connect } = await import('node:net');
     const word = await new Promise<string>((resolve) => {
       const socket = connect(driver.agentPort, '127.0.0.1', () => socket.write(`${C}\n`));
       socket.on('data', (chunk: Buffer) => resolve(chunk.toString()));

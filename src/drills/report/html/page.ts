@@ -5,7 +5,7 @@ import { text } from './markup.ts';
 import { overview } from './overview.ts';
 import { headline, summary, verdictWord } from './sentences.ts';
 import { htmlPage } from './html-page.ts';
-import { checks, lostIds, streams } from './tables.ts';
+import { checks, lostIds, streams, ways } from './tables.ts';
 
 /**
  * The report as one page that needs nothing else: no network, no script. Made from the JSON report alone. It holds ids of the
@@ -24,12 +24,20 @@ ${checks(report)}
 ${lostIds(report)}
 <h2>Users, stream by stream</h2>
 ${streams(report)}
-<h2>Do it again</h2>
+${waysPart(report)}<h2>Do it again</h2>
 <pre>${text(report.command)}</pre>
 ${howToRead(report)}
 <footer>Every attempt: ${text(report.files.ledger)} · the same figures for programs: ${text(report.files.report)}</footer>
 `;
   return htmlPage(title, body);
+}
+
+function waysPart(report: DrillReport): string {
+  if (report.ways === null) return '';
+  return `<h2>Users, by the way they came</h2>
+<p class="quiet">Safe requests, side by side; shown, not judged. Of a resolver or a program that holds an address too long nobody can say when it is back.</p>
+${ways(report.ways)}
+`;
 }
 
 const OVERVIEW_KEY: readonly (readonly [string, string])[] = [

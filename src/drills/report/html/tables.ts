@@ -1,3 +1,5 @@
+import type { Counted } from '../../ways/way-figures.ts';
+import { WAY_WORDS, type WayName } from '../../ways/ways.ts';
 import type { DrillReport } from '../report.ts';
 import { duration, text } from './markup.ts';
 
@@ -34,6 +36,23 @@ export function streams({ rto }: DrillReport): string {
   return (
     '<div class="wide"><table><thead><tr><th>users of</th><th>what they did</th><th class="n">stable after</th><th class="n">unavailable</th>' +
     `<th class="n">failed</th><th class="n">slowest answer</th><th></th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`
+  );
+}
+
+/** What became of users by the way they came, and which ways were left out. */
+export function ways({ reports, missing }: NonNullable<DrillReport['ways']>): string {
+  const failed = ({ failed: bad, requests }: Counted): string => `<td class="n">${bad} of ${requests}</td>`;
+  const rows = reports.map(
+    (it) =>
+      `<tr><td>${WAY_WORDS[it.way]}</td><td>${text(it.ledTo ?? 'nowhere')}</td>` +
+      `<td class="n">${it.backMs === null ? 'never' : duration(it.backMs)}</td>` +
+      `${failed(it.inFlight)}${failed(it.kept)}${failed(it.fresh)}</tr>`,
+  );
+  const absent = Object.entries(missing).map(([way, why]) => `${WAY_WORDS[way as WayName]}: ${why}`);
+  return (
+    '<div class="wide"><table><thead><tr><th>by</th><th>led to before</th><th class="n">stable after</th><th class="n">failed in flight</th>' +
+    `<th class="n">on kept connections</th><th class="n">on new ones</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>` +
+    (absent.length === 0 ? '' : `<p class="quiet">Left out: ${text(absent.join('; '))}</p>`)
   );
 }
 
