@@ -1,10 +1,10 @@
-import { placeOf, type NodeId, type PlaceId } from '../base/ids.ts';
+import type { NodeId } from '../base/ids.ts';
 import type { Lsn } from '../base/lsn.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
 import type { Order } from '../ports/agent.ts';
 import type { GroupPolicy } from '../ports/config.ts';
 import type { Position, RegionDatabase } from '../ports/database.ts';
-import type { RouteTable } from '../ports/records.ts';
+import { tableOfReign } from '../decide/routing/next-table.ts';
 import { type GroupStore, put } from './group-store.ts';
 import type { Permit } from './order-desk.ts';
 
@@ -69,10 +69,6 @@ async function whyNotMine(me: NodeId, group: GroupStore, order: Order): Promise<
   return null;
 }
 
-type State = RouteTable['regions'][number]['state'];
-const stateOf = (before: RouteTable | null, region: PlaceId): State =>
-  before?.regions.find((each) => each.id === region)?.state ?? 'serving';
-
 /** Writes the route table of a reign that has just opened. Compares the epoch, so a reign that is over writes nothing. */
 export async function publishRoutes(
   group: GroupStore,
@@ -81,20 +77,9 @@ export async function publishRoutes(
   reign: Reign,
   why: string,
 ): Promise<Outcome<void>> {
-  const before = group.routes;
-  const routes: RouteTable = {
-    generation: (before?.generation ?? 0) + 1,
-    epoch: reign.epoch,
-    primary: { node: me, region: placeOf(me) },
-    // What an operator holds stays held, but for the region that alone can take writes now: nobody would be served.
-    regions: policy.regions.map((region) => ({
-      ...region,
-      state: region.id === placeOf(me) ? ('serving' as const) : stateOf(before, region.id),
-    })),
-    ...(policy.routing === undefined ? {} : { routing: policy.routing }),
-    released: before?.released ?? 0,
-    reason: { code: 'primary-opened', text: why },
-  };
+  const { epoch } = reign;
+  const by = group.journal.find((operation) => operation.epoch === epoch)?.kind ?? null;
+  const routes = tableOfReign(group.routes, policy, { epoch, node: me, by }, why);
   const { keys } = group;
   const wrote = await group.write(
     [{ key: keys.epoch, modRevision: reign.epochModRevision }],

@@ -38,6 +38,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     does: 'move the primary back to a region that follows again',
     load: async () => (await import('./operations/move.ts')).failback,
   },
+  traffic: {
+    does: 'hold a region back from users, or let it serve: traffic drain REGION',
+    load: async () => (await import('./traffic.ts')).traffic,
+  },
   pause: {
     does: 'no automatic takeovers for a while: pause --for 2h --reason TEXT',
     load: async () => (await import('./operations/ops.ts')).pause,

@@ -30,8 +30,12 @@ export async function whyClient(world: World, question: ClientQuestion, json: bo
     throw new FarshoreError('FSH_USAGE', `--client "${client}" is no IP address`);
   const query = new URLSearchParams({ method: write ? 'write' : 'read' });
   if (client !== null) query.set('client', client);
-  if (from !== null) query.set('place', placeNamed(readFacts(), from));
+  const facts = readFacts();
+  const place = from === null ? null : placeNamed(facts, from);
+  if (place !== null) query.set('place', place);
   const answer = await ask(world, question.at, query);
+  if (from !== null && place === from && !/^[A-Z]{2}$/.test(place) && !answer.places.includes(place))
+    throw unknownPlace(facts, from);
   if (host !== null && answer.hosts.length > 0 && !answer.hosts.includes(host.toLowerCase())) {
     const meant = nearest(host, answer.hosts);
     const hint = meant === null ? `it has ${answer.hosts.join(', ')}` : `did you mean "${meant}"?`;
@@ -65,12 +69,16 @@ function placeNamed(facts: Facts, from: string): string {
   const same = (place: string) => place.toLowerCase() === from.toLowerCase();
   const city = [...facts.clusters, ...facts.regions.values()].find(({ place }) => same(place));
   if (city !== undefined) return city.country;
-  if (/^[a-z][a-z0-9-]*$/.test(from)) {
-    const cities = [...new Set([...facts.clusters, ...facts.regions.values()].map(({ place }) => place))];
-    const meant = nearest(from, cities);
-    if (meant !== null) throw new FarshoreError('FSH_USAGE', `no city "${from}" is known; did you mean "${meant}"?`);
-  }
   return from;
+}
+
+/** A word that is neither a city nor a name of the deployment's own would silently be nowhere. */
+function unknownPlace(facts: Facts, from: string): FarshoreError {
+  const cities = [...new Set([...facts.clusters, ...facts.regions.values()].map(({ place }) => place))];
+  const meant = nearest(from, cities);
+  const hint =
+    meant === null ? 'name a city, a country (DE) or a place of the deployment file' : `did you mean "${meant}"?`;
+  return new FarshoreError('FSH_USAGE', `no place "${from}" is known; ${hint}`);
 }
 
 function told({ place, generation, client, decision }: EdgeWhy, question: ClientQuestion): readonly string[] {

@@ -13,6 +13,8 @@ export interface EdgeWhy {
   readonly place: PlaceId;
   readonly generation: number | null;
   readonly hosts: readonly string[];
+  /** Names that the policies, networks and the database give to places. */
+  readonly places: readonly string[];
   readonly client: Client;
   readonly decision: Explanation;
 }
@@ -36,6 +38,7 @@ export function explain(url: string, place: PlaceId, steering: Steering, clients
     place,
     generation: steering.table?.generation ?? null,
     hosts: steering.routing?.hosts ?? [],
+    places: [...new Set(steering.geo.places.flatMap(({ place: name }) => name ?? []))],
     client,
     decision: steering.explain(client),
   };
