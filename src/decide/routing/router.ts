@@ -109,7 +109,7 @@ export class Router {
     const before = own.length;
     const candidates = this.#attach(client, admitted, own);
     steps?.push({ step: 'affinity', why: own.slice(before), left: candidates });
-    const codes = own.length === 0 ? plan.codes : `${plan.codes},${codesOf(own)}`;
+    const codes = own.length === 0 ? plan.codes : codesOf([...why, ...own]);
     return { candidates, why, codes, wanted: order[0] ?? null, refusal: null };
   }
 

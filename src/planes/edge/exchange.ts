@@ -3,12 +3,28 @@ import type { PlaceId } from '../../base/ids.ts';
 import type { Client, Route } from '../../decide/routing/world.ts';
 import { affinityCookie, type Clients } from './clients.ts';
 import { bodyOf } from './request-body.ts';
-import { headersForRegion, originForm } from './headers.ts';
+import { headersForRegion, originForm, requestIdOf } from './headers.ts';
 import type { OutgoingRequest } from './upstream.ts';
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** How many failed tries the why header lists. */
 const TRIES_SHOWN = 4;
+
+interface Asked {
+  readonly pins: boolean;
+  readonly requestId: string;
+  readonly timeoutMs: number | null;
+  readonly idempotent: boolean;
+}
+
+const LONGEST_TIMEOUT_MS = 600_000;
+
+/** How long the client will wait, as it says in `farshore-timeout-ms`; null when it does not, or makes no sense. */
+function timeoutIn({ headers }: IncomingMessage): number | null {
+  const text = headers['farshore-timeout-ms'];
+  const ms = typeof text === 'string' && /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  return ms > 0 && ms <= LONGEST_TIMEOUT_MS ? ms : null;
+}
 
 /** One request of a client on its way through the edge, and what became of the tries so far. */
 export class Exchange {
@@ -16,6 +32,11 @@ export class Exchange {
   readonly request: OutgoingRequest;
   readonly receivedAtMs: number;
   readonly client: Client;
+  readonly requestId: string;
+  /** The client names it by a key, so that the application carries it out once however often it comes. */
+  readonly idempotent: boolean;
+  /** The client waits no longer than this, by the clock of `receivedAtMs`; infinite when it did not say. */
+  readonly deadlineMs: number;
   readonly #pins: boolean;
   readonly #failed: string[] = [];
 
@@ -24,13 +45,16 @@ export class Exchange {
     request: OutgoingRequest,
     receivedAtMs: number,
     client: Client,
-    pins: boolean,
+    { pins, requestId, timeoutMs, idempotent }: Asked,
   ) {
     this.response = response;
     this.request = request;
     this.receivedAtMs = receivedAtMs;
     this.client = client;
     this.#pins = pins;
+    this.requestId = requestId;
+    this.idempotent = idempotent;
+    this.deadlineMs = timeoutMs === null ? Number.POSITIVE_INFINITY : receivedAtMs + timeoutMs;
   }
 
   /** Rejects when the client leaves before its small body is here. */
@@ -42,14 +66,23 @@ export class Exchange {
     clients: Clients,
   ): Promise<Exchange> {
     const method = incoming.method ?? 'GET';
+    const requestId = requestIdOf(incoming);
+    const timeoutMs = timeoutIn(incoming);
+    const headers = headersForRegion(incoming, requestId);
+    if (timeoutMs !== null) headers.push('farshore-timeout-ms', String(timeoutMs));
     const request: OutgoingRequest = {
       kind: SAFE.has(method) ? 'read' : 'write',
       method,
       path: originForm(incoming.url ?? '/'),
-      headers: headersForRegion(incoming),
+      headers,
       body: await bodyOf(incoming, holdBytes),
     };
-    return new Exchange(response, request, nowMs, clients.of(incoming, request.kind), clients.pins);
+    return new Exchange(response, request, nowMs, clients.of(incoming, request.kind), {
+      pins: clients.pins,
+      requestId,
+      timeoutMs,
+      idempotent: incoming.headers['idempotency-key'] !== undefined,
+    });
   }
 
   get clientGone(): boolean {
@@ -68,7 +101,7 @@ export class Exchange {
 
   /** What the edge adds to an answer: who gave it, and why it was asked, as short codes. */
   addedHeaders(region: PlaceId, route: Route): readonly string[] {
-    const added = ['x-farshore-region', region, 'x-farshore-why', this.why(route)];
+    const added = ['x-farshore-region', region, 'x-farshore-why', this.why(route), 'x-request-id', this.requestId];
     const pin = this.#pins && this.request.kind === 'read' && region !== this.client.pinned;
     return pin ? [...added, 'set-cookie', affinityCookie(region)] : added;
   }

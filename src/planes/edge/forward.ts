@@ -60,7 +60,7 @@ export class Forwarder {
    * it is `readRetryForMs` old. What stops it earlier: a body that is gone, or a spent retry budget.
    */
   async #read(exchange: Exchange): Promise<void> {
-    const deadlineMs = exchange.receivedAtMs + this.#limits.readRetryForMs;
+    const deadlineMs = Math.min(exchange.receivedAtMs + this.#limits.readRetryForMs, exchange.deadlineMs);
     const tried = new Set<PlaceId>();
     let pauseMs = FIRST_PAUSE_MS;
     for (let first = true; ; first = false) {
@@ -80,7 +80,13 @@ export class Forwarder {
         continue;
       }
       tried.add(region);
-      const result = await this.#try(exchange, region, route, this.#limits.readTryMs, left.length > 1);
+      const result = await this.#try(
+        exchange,
+        region,
+        route,
+        this.#untilDeadline(exchange, this.#limits.readTryMs),
+        left.length > 1,
+      );
       if (result.over) return;
       if (result.failed !== null && !this.#mayRetry(exchange, result.failed, deadlineMs)) {
         return this.#readFailed(exchange, route, result.failed);
@@ -89,29 +95,48 @@ export class Forwarder {
     }
   }
 
+  #untilDeadline(exchange: Exchange, mostMs: number): number {
+    return Math.max(1, Math.min(mostMs, exchange.deadlineMs - this.#clock.nowMs()));
+  }
+
   /**
    * A write is sent at most once, and only to the region of the primary. Until it is sent it may wait for a region that can
-   * take it: for a route table that names one, or for the connection to succeed.
+   * take it: for a route table that names one, or for the connection to succeed. One with an idempotency key may be sent again
+   * when its answer was lost, to whoever is the primary then: the application carries it out once.
    */
   async #write(exchange: Exchange): Promise<void> {
-    const deadlineMs = exchange.receivedAtMs + this.#limits.writeHoldMs;
+    const holdMs = exchange.idempotent ? this.#limits.readRetryForMs : this.#limits.writeHoldMs;
+    const deadlineMs = Math.min(exchange.receivedAtMs + holdMs, exchange.deadlineMs);
+    let lost: { readonly region: PlaceId; readonly failed: Failed } | null = null;
     let pauseMs = FIRST_PAUSE_MS;
     for (let first = true; ; first = false) {
       const route = this.#steering.route(exchange.client);
       if (first) this.#steering.count(route.wanted);
       // Waiting would not help: whoever is the primary next, today's rule sends this client's writes nowhere.
-      if (route.refusal === 'fenced') return this.#refused(exchange, route);
+      if (route.refusal === 'fenced' && lost === null) return this.#refused(exchange, route);
       const leftMs = deadlineMs - this.#clock.nowMs();
       const [region] = route.candidates;
       if (region !== undefined && this.#upstreams.has(region) && (leftMs <= 0 || !this.#justFell(region))) {
-        const result = await this.#try(exchange, region, route, this.#limits.writeAnswerMs, false);
+        const result = await this.#try(
+          exchange,
+          region,
+          route,
+          this.#untilDeadline(exchange, this.#limits.writeAnswerMs),
+          false,
+        );
         if (result.over) return;
         if (result.failed?.code === 'invalid') return this.#invalid(exchange, route, result.failed);
-        if (result.failed?.sent === true) return this.#outcomeUnknown(exchange, route, region, result.failed);
+        if (result.failed?.sent === true) {
+          lost = { region, failed: result.failed };
+          const again = exchange.idempotent && exchange.canBeSentAgain && this.#clock.nowMs() < deadlineMs;
+          if (!again || !this.#spendRetry()) return this.#outcomeUnknown(exchange, route, region, result.failed);
+          this.counters.retries += 1;
+        }
         // Nothing was sent. Unless a part of the body is lost, it can still go to whoever is the primary next.
         if (!exchange.canBeSentAgain) return this.#refused(exchange, route);
       }
       if (leftMs <= 0 || !(await this.#waitForChange(exchange, Math.min(leftMs, pauseMs)))) {
+        if (lost !== null) return this.#outcomeUnknown(exchange, route, lost.region, lost.failed);
         return this.#refused(exchange, route);
       }
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);

@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 /** Headers that speak about one connection, not about the message (RFC 9110 7.6.1), and those the edge writes itself. */
@@ -13,10 +14,17 @@ const NEVER_FORWARDED: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
-const WRITTEN_BY_EDGE: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']);
+const WRITTEN_BY_EDGE: ReadonlySet<string> = new Set([
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-request-id',
+  'farshore-timeout-ms',
+]);
 
 /** The headers for the region, as a flat list of names and values: the client's own in their order, then who asked and how. */
-export function headersForRegion(request: IncomingMessage): string[] {
+export function headersForRegion(request: IncomingMessage, requestId: string): string[] {
+  const badTrace = !isTraceParent(request.headers['traceparent']);
   const dropped = namesIn(request.headers.connection);
   const headers: string[] = [];
   const raw = request.rawHeaders;
@@ -24,6 +32,7 @@ export function headersForRegion(request: IncomingMessage): string[] {
     const name = raw[i] ?? '';
     const lower = name.toLowerCase();
     if (NEVER_FORWARDED.has(lower) || WRITTEN_BY_EDGE.has(lower) || dropped?.has(lower)) continue;
+    if (badTrace && (lower === 'traceparent' || lower === 'tracestate')) continue;
     headers.push(name, raw[i + 1] ?? '');
   }
   // What the client claims about earlier hops is kept in front: the application trusts from the right. The rest is what we saw.
@@ -32,8 +41,25 @@ export function headersForRegion(request: IncomingMessage): string[] {
   headers.push('x-forwarded-for', earlier === undefined ? client : `${String(earlier)}, ${client}`);
   headers.push('x-forwarded-proto', 'http');
   if (request.headers.host !== undefined) headers.push('x-forwarded-host', request.headers.host);
+  headers.push('x-request-id', requestId);
+  // A proxy that records nothing passes a trace on as it is (W3C Trace Context 2.2); without one it begins one.
+  if (badTrace) headers.push('traceparent', newTraceParent());
   return headers;
 }
+
+/** The id under which logs of the edge, the region and the client speak of this request: the client's own, if it is one. */
+export function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:@/+=-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+const isTraceParent = (value: string | string[] | undefined): boolean =>
+  typeof value === 'string' &&
+  /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/.test(value) &&
+  !/^ff|^..-0{32}|^.{36}0{16}-/.test(value);
+
+/** Not sampled: whether a trace is worth its cost is for those to say who record it. */
+const newTraceParent = (): string => `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
 
 interface AnswerHeaders {
   /** Names and values in turn. */

@@ -21,6 +21,7 @@ export function answerItself(exchange: Exchange, route: Route, answer: OwnAnswer
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-farshore-why': exchange.why(route),
+    'x-request-id': exchange.requestId,
   };
   if (answer.outcome !== null) headers['x-farshore-outcome'] = answer.outcome;
   if (answer.status === 503) headers['retry-after'] = 1;
