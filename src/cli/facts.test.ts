@@ -56,6 +56,20 @@ describe('farshore facts', () => {
     await expect(run('rtt', '95,18', 'aws:eu-west-2')).rejects.toThrow('not on the globe');
   });
 
+  test('rtt of the people of a country: shares, not an average', async () => {
+    const found = await json('rtt', 'US', 'aws:us-east-1');
+    expect(found).toMatchObject({ schema: 'farshore.facts-people/v1', country: 'US', lastMileMs: 15 });
+    const shares = found['shares'] as { share: number; ms: number }[];
+    expect(shares.map(({ share }) => share)).toEqual([0.5, 0.8, 0.95]);
+    const [half = 0, most = 0, nearlyAll = 0] = shares.map(({ ms }) => ms);
+    expect(half).toBeGreaterThan(20);
+    expect(nearlyAll).toBeGreaterThan(65);
+    expect(half <= most && most <= nearlyAll && nearlyAll < 120).toBe(true);
+    expect((await run('rtt', 'aws:us-east-1', 'DE', '--last-mile', '0')).stdout).toMatch(/50 % +at most (8|9|10)\d ms/);
+    await expect(run('rtt', 'XX', 'aws:us-east-1')).rejects.toThrow('two letters');
+    await expect(run('rtt', 'DE', 'FR')).rejects.toThrow('to a region');
+  });
+
   test('a region that is misspelt is guessed', async () => {
     await expect(run('rtt', 'aws:us-est-1', 'aws:eu-west-1')).rejects.toThrow('did you mean aws:us-east-1?');
     await expect(run('show', 'westeurop')).rejects.toThrow('did you mean azure:westeurope?');

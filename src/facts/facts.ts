@@ -89,6 +89,8 @@ export interface Facts {
   readonly latencyFit: Fit;
   /** What the user knows about regions, over the packs. */
   readonly own: ReadonlyMap<PlaceId, OwnRegion>;
+  /** Rows of the packs that are not used as their source has them. */
+  readonly corrections: PackOf<'corrections'>['corrections'];
   readonly packs: readonly PackInfo[];
 }
 
@@ -143,6 +145,7 @@ export function parseFacts(texts: PackTexts): Facts {
     backbone: packs.backbone,
     latencyFit: new Map(packs['latency-fit'].pairs.map(([key, weight, trust]) => [key, { weight, trust }])),
     own: new Map(),
+    corrections,
     packs: PACKS.map((name) => {
       const { asOf, source, licence, confidence, ageAccepted = null } = packs[name];
       return { name, asOf, source, licence, confidence, ageAccepted };

@@ -5,6 +5,12 @@ import { regionFact, type Facts } from '../../facts/facts.ts';
 import { readFacts } from '../read-facts.ts';
 import { table } from '../text.ts';
 
+/** Both ways of estimating, over everything that was left out of AWS. */
+const byMethod = (method: string) => (facts: Facts) =>
+  [...leaveOneRegionOut(facts, 'aws', 'none'), ...leaveOneRegionOut(facts, 'aws', 'metro')].filter(
+    (row) => row.method === method,
+  );
+
 /**
  * `npm run bench:facts`: how far off the latency model is for pairs that it has not seen. Prints one row per experiment.
  * Nothing here is timed: the figures are the same on every machine.
@@ -13,6 +19,8 @@ const EXPERIMENTS: readonly (readonly [string, (facts: Facts) => readonly HeldOu
   ['aws, a region left out; distance alone', (facts) => byDistance(facts, leaveOneRegionOut(facts, 'aws', 'none'))],
   ['aws, a region left out; from aws alone', (facts) => leaveOneRegionOut(facts, 'aws', 'none')],
   ['  and azure, gcp but none in its metro', (facts) => leaveOneRegionOut(facts, 'aws', 'metro')],
+  ['  of these two: triangulated', byMethod('triangulated')],
+  ['  of these two: distance', byMethod('distance')],
   ['  and all of azure, gcp (as in use)', (facts) => leaveOneRegionOut(facts, 'aws', 'all')],
   ['azure, a region left out; from azure alone', (facts) => leaveOneRegionOut(facts, 'azure', 'none')],
   ['azure, a region left out (as in use)', (facts) => leaveOneRegionOut(facts, 'azure', 'all')],

@@ -11,15 +11,17 @@ import { readArguments } from '../arguments.ts';
 import { ownFactsFolder, readFacts, tableErrors } from '../read-facts.ts';
 import { findingLines } from './verify.ts';
 
-const USAGE = `Usage: farshore facts import FILE [--provider NAME] [--as-of DATE] [--source TEXT] [--accept] [--facts DIR]
+const USAGE = `Usage: farshore facts import FILE [--provider NAME] [--as-of DATE] [--source TEXT] [--accept] [--skip-unknown]
+                             [--facts DIR]
 
 Takes a table of measured round trips over into your own facts, where it wins over the packs. FILE is a CSV with the columns
-from,to,rtt_ms: a newer table of a provider, or what \`farshore probe --out FILE\` wrote. The gates of \`farshore facts verify\` hold it first.
+from,to,rtt_ms, or a matrix with the regions in its first line and column: a newer table of a provider, or what \`farshore probe --out FILE\` wrote. The gates of \`farshore facts verify\` hold it first.
 
   --provider NAME  whose regions they are, when the ids do not say
   --as-of DATE     when it was measured, 2026-11-20 (default: what the file's "# asOf:" says, else today)
   --source TEXT    who measured it (default: what the file's "# source:" says, else its name)
   --accept         take it over although a gate does not hold: what it found is right
+  --skip-unknown   leave rows of regions that Farshore does not know out, instead of refusing the table
   --facts DIR      your own facts (default: $FARSHORE_FACTS, else ~/.farshore/facts)
 
 To take it back, remove the file it names.
@@ -29,6 +31,7 @@ const OPTIONS = {
   'as-of': { type: 'string' },
   source: { type: 'string' },
   accept: { type: 'boolean' },
+  'skip-unknown': { type: 'boolean' },
   facts: { type: 'string' },
 } as const;
 const SHOWN_MOST = 20;
@@ -44,9 +47,15 @@ export function importTable(argv: readonly string[]): number {
   if (file === undefined) throw new FarshoreError('FSH_USAGE', 'which table? farshore facts import FILE');
   const facts = readFacts();
   const provider = values.provider ?? null;
-  const table = readRttTable(read(file), { file, facts, provider, nearest: nearestRegion });
+  const table = readRttTable(read(file), {
+    file,
+    facts,
+    provider,
+    nearest: nearestRegion,
+    skipUnknown: values['skip-unknown'] === true,
+  });
   if (!table.ok) throw new FarshoreError('FSH_FACTS_INVALID', tableErrors(table.error));
-  const { rows, header, leftOut } = table.value;
+  const { rows, header, leftOut, unknown } = table.value;
   const asOf = values['as-of'] ?? header.get('asOf') ?? new Date().toISOString().slice(0, 10);
   if (!/^\d{4}(-\d\d)?(-\d\d)?$/.test(asOf))
     throw new FarshoreError('FSH_USAGE', `--as-of must be a date like 2026-11-20, not "${asOf}"`);
@@ -74,6 +83,7 @@ export function importTable(argv: readonly string[]): number {
   const pairs = symmetric(rows);
   const known = pairs.filter(({ from, to }) => facts.rtts.has(pairKey(from, to))).length;
   const rest = leftOut === 0 ? '' : `; ${leftOut} rows within a region or without a value left out`;
+  if (unknown.length > 0) process.stderr.write(`left out, as Farshore does not know them: ${unknown.join(', ')}\n`);
   process.stdout.write(
     `${pairs.length} pairs of ${asOf} taken over: ${known} win over the packs, ${pairs.length - known} were not measured before${rest}\n${target}\n`,
   );

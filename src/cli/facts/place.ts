@@ -1,11 +1,12 @@
 import { FarshoreError } from '../../base/errors.ts';
 import { placeId, type PlaceId } from '../../base/ids.ts';
+import { clustersOf } from '../../facts/countries.ts';
 import type { Facts } from '../../facts/facts.ts';
 import type { Point } from '../../facts/geo.ts';
 import { nearestRegion } from '../../spec/nearest.ts';
 
-/** A region of the facts, or a place on the globe. */
-export type Where = { readonly region: PlaceId } | { readonly point: Point };
+/** A region of the facts, a place on the globe, or the people of a country. */
+export type Where = { readonly region: PlaceId } | { readonly point: Point } | { readonly country: string };
 
 const COORDINATES = /^@?(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)$/;
 
@@ -13,9 +14,13 @@ const COORDINATES = /^@?(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)$/;
 export const markCoordinates = (argv: readonly string[]): string[] =>
   argv.map((word) => (COORDINATES.test(word) && !word.startsWith('@') ? `@${word}` : word));
 
-/** A word of the command line: a region's id, its name without the provider, or `lat,lon` in degrees. */
+/** A word of the command line: a region's id, its name without the provider, `lat,lon` in degrees, or a country's two letters. */
 export function whereOf(facts: Facts, word: string): Where {
   const [, lat, lon] = COORDINATES.exec(word) ?? [];
+  if (/^[A-Z]{2}$/.test(word)) {
+    if (clustersOf(facts, word).length > 0) return { country: word };
+    throw new FarshoreError('FSH_USAGE', `nothing is known about people in a country "${word}": two letters, as in DE`);
+  }
   if (lat === undefined || lon === undefined) return { region: regionOf(facts, word) };
   const point = { lat: Number(lat), lon: Number(lon) };
   if (Math.abs(point.lat) > 90 || Math.abs(point.lon) > 180)
@@ -36,9 +41,14 @@ export function regionOf(facts: Facts, word: string): PlaceId {
   throw new FarshoreError('FSH_USAGE', `there is no region "${word}"; ${hint}`);
 }
 
-/** The coordinates of either. */
+/** The coordinates of any; of a country, those of its biggest cluster of people. */
 export function pointOf(facts: Facts, where: Where): Point {
   if ('point' in where) return where.point;
+  if ('country' in where) {
+    const [first, ...rest] = clustersOf(facts, where.country);
+    const biggest = rest.reduce((best, next) => (next.internetUsers > (best?.internetUsers ?? 0) ? next : best), first);
+    return { lat: biggest?.lat ?? 0, lon: biggest?.lon ?? 0 };
+  }
   const fact = facts.regions.get(placeId(where.region));
   if (fact === undefined) throw new FarshoreError('FSH_USAGE', `there is no region "${where.region}"`);
   return { lat: fact.lat, lon: fact.lon };

@@ -42,9 +42,11 @@ export function verify(argv: readonly string[]): number {
       ? [...checksumFindings(), ...packFindings(facts, nowYear())]
       : positionals.flatMap((file) => fileFindings(facts, file));
   const errors = findings.filter(({ severity }) => severity === 'error');
-  const what = positionals.length === 0 ? `${facts.packs.length} packs` : positionals.join(', ');
+  const packs = `${facts.packs.length} packs, ${facts.corrections.length} rows of them corrected (facts/corrections.json)`;
+  const what = positionals.length === 0 ? packs : positionals.join(', ');
   if (values.json === true) {
-    const result = { schema: 'farshore.facts-verify/v1', ok: errors.length === 0, findings };
+    const corrections = positionals.length === 0 ? facts.corrections : [];
+    const result = { schema: 'farshore.facts-verify/v1', ok: errors.length === 0, findings, corrections };
     process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   } else {
     for (const line of findingLines(findings)) process.stdout.write(`${line}\n`);

@@ -14,6 +14,8 @@ export interface RttTable {
   readonly header: ReadonlyMap<string, string>;
   /** Rows within one region, and rows without a value: left out. */
   readonly leftOut: number;
+  /** Words that are no region, where that was allowed: their rows are left out. */
+  readonly unknown: readonly string[];
 }
 
 export interface CoordinateTable {
@@ -31,6 +33,8 @@ export interface TableContext {
   readonly facts: Facts;
   readonly provider: string | null;
   readonly nearest: (word: string, known: readonly string[]) => string | null;
+  /** Leave rows of unknown regions out instead of refusing the table. */
+  readonly skipUnknown?: boolean;
 }
 
 const COLUMNS = [
@@ -48,7 +52,7 @@ export const isCoordinateTable = (text: string): boolean => {
 
 /**
  * A table of round trips: CSV with the columns `from,to,rtt_ms` in any order (`src`, `dst` and `latency_ms` are understood too), regions by id,
- * milliseconds. Lines that begin with `#` are comments; `# source: …` and `# asOf: 2026-11-20` say where it is from. Both directions of a
+ * milliseconds; or a matrix, the regions in the first line and the first column. Lines that begin with `#` are comments; `# source: …` and `# asOf: 2026-11-20` say where it is from. Both directions of a
  * pair may be given.
  */
 export function readRttTable(
@@ -56,17 +60,27 @@ export function readRttTable(
   context: TableContext,
 ): { readonly ok: true; readonly value: RttTable } | { readonly ok: false; readonly error: readonly TableError[] } {
   const { header, body } = lines(text, context.file);
-  const [columns, ...rest] = body;
+  const [columns, ...rest] = ofMatrix(body, context);
   if (columns === undefined) return { ok: false, error: [{ at: `${context.file}:1`, text: 'the table is empty' }] };
   const found = locate(columns, context);
   if ('at' in found) return { ok: false, error: [found] };
   const errors: TableError[] = [];
   const rows: RttRow[] = [];
   const seen = new Map<string, string>();
+  const unknown = new Set<string>();
+  const region = (word: string, at: string): PlaceId | null => {
+    const id = knownRegion(word, context);
+    // Guessing costs time, and nobody reads the thousandth guess.
+    const isGuessed = errors.length < ERRORS_MOST;
+    if (id === null && !unknown.has(word) && context.skipUnknown !== true)
+      errors.push(isGuessed ? noRegion(word, at, context) : { at, text: `there is no region "${word}"` });
+    if (id === null) unknown.add(word);
+    return id;
+  };
   let leftOut = 0;
   for (const { cells, at } of rest) {
-    const from = regionOf(cells[found.from] ?? '', at, context, errors);
-    const to = regionOf(cells[found.to] ?? '', at, context, errors);
+    const from = region(cells[found.from] ?? '', at);
+    const to = region(cells[found.to] ?? '', at);
     const written = cells[found.ms] ?? '';
     const ms = Number(written);
     if (written === '' && cells.length >= columns.cells.length) leftOut += 1;
@@ -84,7 +98,8 @@ export function readRttTable(
   }
   if (errors.length === 0 && rows.length === 0)
     errors.push({ at: columns.at, text: 'the table has no pair of two different regions' });
-  return errors.length > 0 ? { ok: false, error: capped(errors) } : { ok: true, value: { rows, header, leftOut } };
+  if (errors.length > 0) return { ok: false, error: capped(errors) };
+  return { ok: true, value: { rows, header, leftOut, unknown: [...unknown] } };
 }
 
 /** A table of coordinates: CSV with the columns `region,lat,lon`, degrees. */
@@ -104,7 +119,9 @@ export function readCoordinateTable(
     };
   const errors: TableError[] = [];
   const rows = rest.flatMap(({ cells, at }) => {
-    const id = regionOf(cells[region] ?? '', at, context, errors);
+    const word = cells[region] ?? '';
+    const id = knownRegion(word, context);
+    if (id === null) errors.push(noRegion(word, at, context));
     const [y, x] = [Number(cells[lat] || Number.NaN), Number(cells[lon] || Number.NaN)];
     if (!(Math.abs(y) <= 90 && Math.abs(x) <= 180))
       errors.push({ at, text: `"${cells[lat]}, ${cells[lon]}" are no degrees of latitude and longitude` });
@@ -136,12 +153,22 @@ function lines(
     const comment = /^#\s*(\w+):\s*(.*)$/.exec(line);
     if (comment !== null) header.set(comment[1] ?? '', (comment[2] ?? '').trim());
     if (line.trim() === '' || line.startsWith('#')) continue;
-    const cells = [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map((m) =>
-      (m[1]?.replaceAll('""', '"') ?? m[2] ?? '').trim(),
-    );
+    const cells = cellsOf(line);
     body.push({ cells, at: `${file}:${index + 1}` });
   }
   return { header, body };
+}
+
+/** The cells of a line; a cell in quotes may hold commas. */
+function cellsOf(line: string): readonly string[] {
+  const cells: string[] = [];
+  for (const [whole, cell = '', comma] of line.matchAll(/("(?:[^"]|"")*"|[^,]*)\s*(,|$)/g)) {
+    if (whole === '' && cells.length > 0 && !line.endsWith(',')) break;
+    const isQuoted = cell.startsWith('"') && cell.endsWith('"') && cell.length > 1;
+    cells.push((isQuoted ? cell.slice(1, -1).replaceAll('""', '"') : cell).trim());
+    if (comma === '') break;
+  }
+  return cells;
 }
 
 function locate(
@@ -161,14 +188,29 @@ function locate(
   };
 }
 
-function regionOf(word: string, at: string, context: TableContext, errors: TableError[]): PlaceId | null {
-  const id = placeId(word.includes(':') || context.provider === null ? word : `${context.provider}:${word}`);
-  if (context.facts.regions.has(id)) return id;
+/** The region that a word means, or null. */
+function knownRegion(word: string, { facts, provider }: TableContext): PlaceId | null {
+  const id = placeId(word.includes(':') || provider === null ? word : `${provider}:${word}`);
+  if (facts.regions.has(id)) return id;
+  if (provider !== null) return null;
   // A name without its provider is as good as an id: no two providers share one.
-  const named = [...context.facts.regions.keys()].filter((known) => known.slice(known.indexOf(':') + 1) === word);
-  if (named[0] !== undefined && named.length === 1 && context.provider === null) return named[0];
+  const named = [...facts.regions.keys()].filter((known) => known.slice(known.indexOf(':') + 1) === word);
+  return named.length === 1 ? (named[0] ?? null) : null;
+}
+
+function noRegion(word: string, at: string, context: TableContext): TableError {
   const meant = context.nearest(word, [...context.facts.regions.keys()]);
   const hint = meant === null ? '' : `; did you mean ${meant}?`;
-  errors.push({ at, text: word === '' ? 'a region is missing' : `there is no region "${word}"${hint}` });
-  return null;
+  return { at, text: word === '' ? 'a region is missing' : `there is no region "${word}"${hint}` };
+}
+
+/** A matrix as rows of three columns; anything else as it is. */
+function ofMatrix(body: readonly Line[], context: TableContext): readonly Line[] {
+  const [columns, ...rest] = body;
+  const names = columns?.cells.slice(1) ?? [];
+  if (columns === undefined || names.filter((name) => knownRegion(name, context) !== null).length < 2) return body;
+  const rows = rest.flatMap(({ cells: [row = '', ...values], at }) =>
+    names.map((name, i) => ({ cells: [row, name, values[i] ?? ''], at })),
+  );
+  return [{ cells: COLUMNS.map(({ is }) => is), at: columns.at }, ...rows];
 }

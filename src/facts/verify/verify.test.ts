@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { placeId } from '../../base/ids.ts';
 import { readFacts } from '../../cli/read-facts.ts';
 import { nearestRegion } from '../../spec/nearest.ts';
-import { pairKey } from '../facts.ts';
+import { pairKey, type MeasuredRtt } from '../facts.ts';
 import { complianceOf, servicesOf, withOwnHazards, withOwnRegions, withOwnRtts } from '../own.ts';
 import { computePrice, egressPrice, storagePrice } from '../prices.ts';
 import { coordinateFindings, packFindings } from './pack-gates.ts';
@@ -46,25 +47,17 @@ describe('the packs that are shipped', () => {
 
   test('without the corrections the gates do not hold: withdrawn rows and sources that disagree', () => {
     const [uk, israel] = [placeId('azure:uksouth'), placeId('azure:israelcentral')];
-    const rtts = new Map(facts.rtts).set(pairKey(uk, israel), {
-      rttMs: 210,
-      source: 'x',
-      asOf: '2025',
-      origin: 'pack',
-    });
+    const row: MeasuredRtt = { rttMs: 210, source: 'x', asOf: '2025', origin: 'pack' };
+    const azure = [...facts.rtts].filter(([key]) => key.startsWith('azure'));
+    const rtts = new Map(azure).set(pairKey(uk, israel), row);
     expect(errorsOf(packFindings({ ...facts, rtts }, 2026.9)).map(({ gate }) => gate)).toContain('triangle');
-    const second = new Map(facts.secondCoordinates).set(placeId('gcp:africa-south1'), { lat: 26.2056, lon: 28.0337 });
-    const [found] = errorsOf(packFindings({ ...facts, secondCoordinates: second }, 2026.9));
-    expect(found?.text).toContain('5828 km');
+    const wrong = { region: placeId('gcp:africa-south1'), lat: 26.2056, lon: 28.0337, at: 'x' };
+    expect(coordinateFindings(facts, [wrong])[0]?.text).toContain('5828 km');
   });
 
   test('an id that no region has', () => {
-    const rtts = new Map(facts.rtts).set('aws:eu-west-1|aws:eu-west-9', {
-      rttMs: 9,
-      source: 'x',
-      asOf: '2025',
-      origin: 'own',
-    });
+    const own: MeasuredRtt = { rttMs: 9, source: 'x', asOf: '2025', origin: 'own' };
+    const rtts = new Map([['aws:eu-west-1|aws:eu-west-9', own]]);
     const ids = errorsOf(packFindings({ ...facts, rtts }, 2026.9)).filter(({ gate }) => gate === 'ids');
     expect(ids.map(({ text }) => text)).toEqual(['there is no region aws:eu-west-9']);
   });
@@ -182,8 +175,45 @@ describe('reading a table', () => {
     expect(errors('from,to,ms\nus-east4,us-east5,3\n', 'aws').length).toBe(2);
   });
 
+  test('a matrix is as good as rows', () => {
+    const text = ',us-east-1,eu-west-1\nus-east-1,3,70\neu-west-1,71,\nap-south-1,198,\n';
+    const table = readRttTable(text, context('m.csv'));
+    if (!table.ok) throw new Error(JSON.stringify(table.error));
+    expect(table.value.rows.map(({ from, to, ms, at }) => `${from} ${to} ${ms} ${at}`)).toEqual([
+      'aws:us-east-1 aws:eu-west-1 70 m.csv:2',
+      'aws:eu-west-1 aws:us-east-1 71 m.csv:3',
+      'aws:ap-south-1 aws:us-east-1 198 m.csv:4',
+    ]);
+    expect(errors(',us-east-1,eu-west-1\nus-est-1,3,70\n')).toEqual([
+      't.csv:2: there is no region "us-est-1"; did you mean aws:us-east-1?',
+    ]);
+  });
+
+  test('regions that are newer than the facts can be left out', () => {
+    const text = 'from,to,ms\ngcp:us-east4,gcp:mars-north1,3\ngcp:us-east4,gcp:us-east5,11\n';
+    const table = readRttTable(text, { ...context('t.csv'), skipUnknown: true });
+    if (!table.ok) throw new Error(JSON.stringify(table.error));
+    expect([table.value.rows.length, table.value.unknown]).toEqual([1, ['gcp:mars-north1']]);
+    expect(errors('from,to,ms\ngcp:mars-north1,gcp:us-east4,3\ngcp:mars-north1,gcp:us-east5,3\n').length).toBe(1);
+  });
+
+  test('any text gives a result, never an exception', () => {
+    const cell = fc.oneof(
+      fc.constantFrom('from', 'to', 'rtt_ms', 'aws:eu-west-1', 'us-east-1', '70', '""', '"a,b"', '#', ''),
+      fc.string(),
+    );
+    const text = fc.array(fc.array(cell).map((cells) => cells.join(','))).map((list) => list.join('\n'));
+    fc.assert(
+      fc.property(text, (any) => {
+        const table = readRttTable(any, context('any.csv'));
+        expect(table.ok ? table.value.rows.length : table.error.length).toBeGreaterThan(0);
+      }),
+    );
+  });
+
   test('thousands of errors are not thousands of lines', () => {
-    expect(errors(`from,to,ms\n${'a,b,1\n'.repeat(5_000)}`).length).toBe(21);
+    const rubbish = Array.from({ length: 5_000 }, (_, i) => `a${i},b${i},1\n`);
+    expect(errors(`from,to,ms\n${rubbish.join('')}`).length).toBe(21);
   });
 });
 
