@@ -61,6 +61,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     load: async () => (await import('./fault.ts')).fault,
   },
   doctor: { does: 'check this machine', load: async () => (await import('./doctor.ts')).doctor },
+  plan: {
+    does: 'the best regions for your users, laws and budget, and why: plan FILE',
+    load: async () => (await import('./plan.ts')).plan,
+  },
   validate: {
     does: 'check a deployment file: validate FILE',
     load: async () => (await import('./validate.ts')).validate,

@@ -41,6 +41,11 @@ export const SPEC_CODES = {
   E2515: 'a table that would leave users no region (I12)',
   E2516: 'no network',
   E2517: '`static` without regions',
+  E2601: 'unknown country',
+  E2602: 'shares of users that do not add up',
+  E2603: 'a ban that matches no region',
+  E2604: 'a region that is pinned and not allowed',
+  E2605: 'numbers of regions that contradict each other',
   E2901: 'described, but not built yet',
 
   N3001: 'semi-sync with one standby is sync (P11.2)',

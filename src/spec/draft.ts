@@ -37,7 +37,7 @@ export interface Draft {
 }
 
 type File = z.output<typeof deploymentFile>;
-type Replication = File['database']['replication'];
+type Replication = NonNullable<File['database']>['replication'];
 
 export interface RegionDraft {
   readonly path: Path;
@@ -83,10 +83,11 @@ export const TIERS = {
 } as const;
 
 const top = deploymentFile.shape;
-const region = top.regions.element.shape;
+const region = top.regions.unwrap().element.shape;
 const site = top.sites.unwrap().element.shape;
 const rule = top.residency.unwrap().element.shape;
-const replication = top.database.shape.replication.shape;
+const database = top.database.unwrap().shape;
+const replication = database.replication.shape;
 
 export function draftOf(root: unknown): Draft {
   const model = read(root, ['model'], top.model);
@@ -116,7 +117,7 @@ export function draftOf(root: unknown): Draft {
     rpoWhileDegradedMs: or(ms(inReplication('rpoWhileDegraded', replication.rpoWhileDegraded)), null),
     guard: or(inReplication('guard', replication.guard), 'none'),
     maxLossBytes: or(bytes(inReplication('maxLoss', replication.maxLoss)), null),
-    leaseTtlMs: or(ms(read(root, ['database', 'lease'], top.database.shape.lease)), KNOBS.leaseTtlMs.value),
+    leaseTtlMs: or(ms(read(root, ['database', 'lease'], database.lease)), KNOBS.leaseTtlMs.value),
     timings: timingsOf(root),
     traffic: trafficOf(root),
     application: applicationOf(root),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { KNOBS, type KnobName } from '../base/knobs.ts';
 import { formatDuration } from './duration.ts';
 import { duration, size } from './quantities.ts';
+import { latencyObjectives, planSection, usersSection } from './planning-schema.ts';
 import { trafficSection } from './traffic-schema.ts';
 
 const DAY_MS = 86_400_000;
@@ -217,21 +218,31 @@ export const deploymentFile = z.strictObject({
         30 * DAY_MS,
         'Acknowledged writes that may be lost, in time. 0s: none. Default: from the tier.',
       ).optional(),
+      latency: latencyObjectives.optional().describe('How near the users are served; for `farshore plan`.'),
     })
     .optional()
     .describe('What is promised to users, and measured by drills.'),
+  users: usersSection
+    .optional()
+    .describe(
+      'Where the users are; for `farshore plan`. Default: the internet users of the places that `residency` names, else of the continents of `regions`, else of the world; without mainland China and countries whose law keeps the data at home.',
+    ),
+  plan: planSection.optional().describe('What `farshore plan` may choose from, and what it counts with.'),
   regions: z
     .array(region)
     .min(2)
     .max(16)
-    .describe('Places that hold the data and run the application, in order of preference.'),
+    .optional()
+    .describe(
+      'Places that hold the data and run the application, in order of preference. `farshore plan` chooses them for a file without this key.',
+    ),
   sites: z
     .array(site)
     .max(9)
     .optional()
     .describe('Places that hold no data: the coordination store and the witnesses live there.'),
   residency: z.array(residencyRule).max(16).optional().describe('Where the data must stay, whatever fails.'),
-  database: database.describe('How PostgreSQL is replicated between the regions.'),
+  database: database.optional().describe('How PostgreSQL is replicated between the regions.'),
   traffic: trafficSection.optional().describe('How users are led to regions.'),
   timings: timings
     .optional()

@@ -12,6 +12,7 @@ import {
   type Case,
 } from '../../test/unit/spec-cases.ts';
 import { DNS_MEANING } from '../../test/unit/dns-cases.ts';
+import { PLANNING } from '../../test/unit/planning-cases.ts';
 import { TRAFFIC } from '../../test/unit/traffic-cases.ts';
 import { SPEC_CODES } from './diagnostic.ts';
 
@@ -245,7 +246,7 @@ const NOTES: readonly Case[] = [
 ];
 
 describe('diagnostics', () => {
-  test.each([...MEANING, ...TRAFFIC])('$title', expectErrors);
+  test.each([...MEANING, ...PLANNING, ...TRAFFIC])('$title', expectErrors);
 
   test.each(NOTES)('note: $title', ({ text, expect: expected }) => {
     expect(parse(text).ok).toBe(true);
@@ -253,7 +254,7 @@ describe('diagnostics', () => {
   });
 
   test('every E2 and N code is shown by a case above', () => {
-    expect(codesOf([...MEANING, ...TRAFFIC, ...NOTES], ['E2', 'N'])).toEqual(
+    expect(codesOf([...MEANING, ...PLANNING, ...TRAFFIC, ...NOTES], ['E2', 'N'])).toEqual(
       Object.keys(SPEC_CODES)
         .filter((code) => !code.startsWith('E1'))
         .toSorted(),

@@ -8,6 +8,7 @@ import { draftOf, type DnsDraft, type Draft, type RegionDraft } from './draft.ts
 import { toDiagnostic, type Field } from './finding.ts';
 import { dnsRecords } from './rules/dns.ts';
 import { notBuilt } from './rules/not-built.ts';
+import { planning, runnable } from './rules/planning.ts';
 import { places } from './rules/places.ts';
 import { replication } from './rules/replication.ts';
 import { residency } from './rules/residency.ts';
@@ -41,6 +42,7 @@ export function parseDeployment(
   const draft = draftOf(source.value);
   const findings = [
     ...checkShape(source.value),
+    ...runnable(source.value),
     ...notBuilt(draft),
     ...places(draft, facts),
     ...replication(draft),
@@ -48,6 +50,7 @@ export function parseDeployment(
     ...residency(draft, facts),
     ...dnsRecords(draft),
     ...traffic(draft, facts),
+    ...planning(source.value, facts),
   ];
   const diagnostics = findings.map((finding) => toDiagnostic(finding, source, fileName)).toSorted(byPosition);
   const errors = diagnostics.filter(({ severity }) => severity === 'error');

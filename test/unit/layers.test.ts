@@ -115,6 +115,16 @@ describe('layers', () => {
     expect(untimely.map(([file]) => file)).toEqual([]);
   });
 
+  it('the checker of plans shares nothing with the chooser', () => {
+    const checker = product.filter((file) => file.startsWith('plan/check/'));
+    const reach = new Set(checker);
+    for (const file of reach)
+      for (const target of importsOf(read(file)).filter((path) => path.startsWith('.')))
+        reach.add(relative(root, normalize(join(root, dirname(file), target))));
+    expect(checker.length).toBeGreaterThan(0);
+    expect([...reach].filter((file) => /^plan\/(choose|build|describe)\//.test(file))).toEqual([]);
+  });
+
   it('keeps clock, randomness, environment and I/O out of pure folders', () => {
     const wrong: string[] = [];
     for (const file of product.filter((f) => FOLDERS[folderOf(f)]?.pure)) {

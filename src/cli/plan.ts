@@ -1,0 +1,146 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { FarshoreError, messageOf } from '../base/errors.ts';
+import { placeId, type PlaceId } from '../base/ids.ts';
+import type { Facts } from '../facts/facts.ts';
+import { planRegions, type PlanResult } from '../plan/plan-regions.ts';
+import { didYouMean } from '../spec/finding.ts';
+import { nearestRegion } from '../spec/nearest.ts';
+import { parsePlanRequest, type ParsedRequest, type PlanRequest } from '../spec/planning.ts';
+import { renderDiagnostics } from '../spec/render.ts';
+import { matchesRegion } from '../spec/rules/planning.ts';
+import { readUsersTable } from '../spec/users-table.ts';
+import { readArguments, wholeNumber } from './arguments.ts';
+import { explainRegion } from './plan/explain.ts';
+import { infeasibleText, planText } from './plan/text.ts';
+import { readSpecText } from './read-deployment.ts';
+import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
+
+const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--json] [--out FILE] [--pin REGION]... [--ban PATTERN]...
+       farshore plan explain REGION FILE
+
+The best regions and roles for a file without \`regions\`; what those of a file are like. Offline; the same input gives the same plan.
+  --pin REGION     must be chosen            --ban 'aws:me-*'   must not
+  --users CSV      where the users are: columns country and share
+  --free           choose, although the file has regions
+  --top N          how many alternatives (5)  --seed N          of the robustness trials (1)
+  --full           every line                 --facts DIR       your own facts
+  --json           schema farshore.plan/v1    --out FILE        the same, into a file
+Exit codes: 0 a plan, 1 a plan of the file's regions that breaks what the file asks, 3 file invalid, 4 no plan exists, 64 usage.
+`;
+
+const OPTIONS = {
+  pin: { type: 'string', multiple: true },
+  ban: { type: 'string', multiple: true },
+  users: { type: 'string' },
+  free: { type: 'boolean' },
+  top: { type: 'string' },
+  seed: { type: 'string' },
+  full: { type: 'boolean' },
+  facts: { type: 'string' },
+  json: { type: 'boolean' },
+  out: { type: 'string' },
+} as const;
+
+/** `farshore plan FILE` and `farshore plan explain REGION FILE`: `argv` is what follows the verb. Resolves to the exit code. */
+export async function plan(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(argv, OPTIONS, 3);
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const isExplain = positionals[0] === 'explain';
+  const [file, region] = isExplain ? [positionals[2], positionals[1]] : [positionals[0], undefined];
+  if (file === undefined || (!isExplain && positionals.length > 1))
+    throw new FarshoreError(
+      'FSH_USAGE',
+      `which deployment file? farshore plan ${isExplain ? 'explain REGION ' : ''}FILE`,
+    );
+  const facts = readFactsWithOwn(ownFactsFolder(values.facts));
+  const request = requestOf(readRequest(file, facts).request, values, facts);
+  const options = {
+    top: wholeNumber('top', values.top, 0, 50) ?? 5,
+    seed: wholeNumber('seed', values.seed, 0, 2 ** 31 - 1) ?? 1,
+  };
+  if (region !== undefined) {
+    process.stdout.write(explainRegion(known(region, facts), request, facts, options));
+    return 0;
+  }
+  const result = planRegions(request, facts, options);
+  const json = `${JSON.stringify(result.kind === 'plan' ? result.plan : result.infeasible, null, 2)}\n`;
+  if (values.out !== undefined) write(values.out, json);
+  process.stdout.write(values.json === true ? json : text(result, values.full === true));
+  if (result.kind === 'infeasible') return 4;
+  return result.plan.violations.length > 0 ? 1 : 0;
+}
+
+const text = (result: PlanResult, full: boolean): string =>
+  result.kind === 'plan' ? planText(result.plan, full) : infeasibleText(result.infeasible);
+
+function readRequest(file: string, facts: Facts): ParsedRequest {
+  const written = readSpecText(file);
+  const parsed = parsePlanRequest(written, file, facts);
+  if (parsed.ok) return parsed.value;
+  const color = process.stderr.isTTY && process.env['NO_COLOR'] === undefined;
+  throw new FarshoreError(
+    'FSH_SPEC_INVALID',
+    `${file} is not valid:\n\n${renderDiagnostics(parsed.error, written, { color })}`,
+  );
+}
+
+interface Overrides {
+  readonly pin?: readonly string[];
+  readonly ban?: readonly string[];
+  readonly users?: string;
+  readonly free?: boolean;
+}
+
+/** What the command line changes. A pin and a ban of one region, in whichever place, is an error. */
+function requestOf(request: PlanRequest, { pin = [], ban = [], users, free }: Overrides, facts: Facts): PlanRequest {
+  const pins = [...new Set([...request.pin, ...pin.map((id) => known(id, facts))])];
+  const bans = [...request.ban, ...ban];
+  for (const pattern of ban)
+    if (![...facts.regions.keys()].some((id) => matchesRegion(pattern, id)))
+      throw new FarshoreError('FSH_USAGE', `--ban "${pattern}" matches no region`);
+  const clash = pins.find((id) => bans.some((pattern) => matchesRegion(pattern, id)));
+  if (clash !== undefined) throw new FarshoreError('FSH_USAGE', `${clash} is pinned and banned`);
+  const isFree = free === true || (request.regions !== null && pin.length + ban.length > 0);
+  const least = Math.max(request.sizes.min, pins.length);
+  return {
+    ...request,
+    pin: pins,
+    ban: bans,
+    regions: isFree ? null : request.regions,
+    mode: isFree && request.mode !== 'async' ? null : request.mode,
+    sizes: { min: least, max: Math.max(least, request.sizes.max) },
+    ...(users === undefined ? {} : { users: readUsers(users, facts), usersFrom: 'file' as const }),
+  };
+}
+
+function readUsers(file: string, facts: Facts): PlanRequest['users'] {
+  let table: string;
+  try {
+    table = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new FarshoreError('FSH_USAGE', `${file} cannot be read: ${messageOf(error)}`, error);
+  }
+  const read = readUsersTable(table, facts);
+  if (read.ok) return read.value;
+  throw new FarshoreError(
+    'FSH_SPEC_INVALID',
+    read.error.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`).join('\n'),
+  );
+}
+
+function known(id: string, facts: Facts): PlaceId {
+  if (facts.regions.has(placeId(id))) return placeId(id);
+  const [meant = 'see `farshore facts regions`'] = didYouMean(nearestRegion(id, [...facts.regions.keys()]));
+  throw new FarshoreError('FSH_USAGE', `unknown region "${id}"; ${meant}`);
+}
+
+function write(file: string, json: string): void {
+  try {
+    writeFileSync(file, json);
+  } catch (error) {
+    throw new FarshoreError('FSH_NO_PERMISSION', `${file} cannot be written: ${messageOf(error)}`, error);
+  }
+}

@@ -1,0 +1,190 @@
+import type { Infeasible } from '../../plan/infeasible.ts';
+import type { Alternative, Plan } from '../../plan/plan.ts';
+import type { Proof } from '../../plan/problem.ts';
+import { formatDuration } from '../../spec/duration.ts';
+import { table } from '../text.ts';
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+const dollars = (usd: number): string => `$${Math.round(usd).toLocaleString('en-US')}`;
+const range = ({ lowUsd, highUsd }: { lowUsd: number; highUsd: number }): string =>
+  Math.round(lowUsd) === Math.round(highUsd) ? '' : ` (${dollars(lowUsd)} to ${dollars(highUsd)})`;
+const ms = (value: number): string => `${Math.round(value)} ms`;
+
+/** The plan for a person, summary first. `full`: every line of cost, every country, every region that was not chosen. */
+export function planText(plan: Plan, full: boolean): string {
+  return [summary(plan), ...details(plan), ...(full ? everything(plan) : [hint(plan)])].join('\n\n').concat('\n');
+}
+
+function summary(plan: Plan): string {
+  const { request, regions, reads, writes, cost, strategy } = plan;
+  const head = `${plan.name}: ${request.model} · tier ${request.tier} (RTO ${formatDuration(request.rtoMs)}, RPO ${formatDuration(request.rpoMs)}) · ${plan.verdict === 'judged' ? 'the regions of the file' : 'regions chosen'}`;
+  const rows = regions.map((region) => [
+    `  ${region.id}`,
+    region.role,
+    `${region.place}, ${region.country}`,
+    region.serves ? `${percent(region.share)} of users` : strategy.name,
+    `${region.machines} machine${region.machines === 1 ? '' : 's'}`,
+    region.role === 'primary' ? '' : `${ms(region.toPrimaryMs)} to the primary, ${region.toPrimaryMethod}`,
+  ]);
+  const objectives = reads.objectives.map(({ withinMs, country, asked, reached, low, high }) => {
+    const mark =
+      asked === 0 ? '' : reached >= asked ? `, asked ${percent(asked)}: met` : `, asked ${percent(asked)}: NOT MET`;
+    return `${percent(reached)} of ${country ?? 'all'} users within ${withinMs} ms${mark} (error bands: ${percent(low)} to ${percent(high)})`;
+  });
+  const worst = plan.losses.toSorted((a, b) => a.coverage - b.coverage)[0];
+  return [
+    head,
+    '',
+    ...table(rows),
+    '',
+    `  reads      ${objectives.join('; ')}; p50 ${ms(reads.p50Ms)}, p80 ${ms(reads.p80Ms)}, p95 ${ms(reads.p95Ms)}`,
+    `  writes     ${plan.mode}: ${writes.commitWaitMs === 0 ? 'a commit waits for no other region' : `a commit waits ${ms(writes.commitWaitMs)} for ${plan.mode === 'sync' ? writes.waitsFor.join(', ') : `the first of the others (${writes.waitsFor.join()})`}`}; a user’s write takes ${ms(writes.meanMs)} on average, p95 ${ms(writes.p95Ms)}`,
+    `  a loss     ${worst === undefined ? '' : `worst: ${worst.region}: ${percent(worst.coverage)} within ${reads.objectives[0]?.withinMs} ms, p95 ${ms(worst.p95Ms)}, primary ${worst.primary}`}`,
+    `  recovery   ${strategy.name}: RTO ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} predicted, RPO ${plan.mode === 'async' ? `up to ${formatDuration(request.rpoMs)}` : '0'} for the loss of one region`,
+    `  cost       ${dollars(cost.usd)} a month${range(cost)}`,
+    `  residency  ${residencyLine(plan)}`,
+    `  proof      ${proofLine(plan.proof)}${plan.robustness === null ? '' : `; under the error bands and ±20 % of the shares it stays allowed in ${percent(plan.robustness.holds)} and the best in ${percent(plan.robustness.wins)} of ${plan.robustness.trials} trials`}`,
+    ...plan.violations.map((violation) => `  ! ${violation}`),
+  ].join('\n');
+}
+
+function residencyLine({ residency }: Plan): string {
+  const count = (verdict: string): number => residency.filter((one) => one.verdict === verdict).length;
+  const broken = residency.filter(({ verdict }) => verdict === 'broken').map(({ rule }) => rule);
+  const basis = residency.filter(({ verdict }) => verdict === 'needs a legal basis').map(({ rule }) => rule);
+  if (broken.length > 0) return `BROKEN: ${broken.join(', ')}`;
+  return `${count('kept')} rules kept${basis.length === 0 ? '' : `; a legal basis is needed for ${basis.join(', ')}`} (engineering defaults, not legal advice)`;
+}
+
+function proofLine(proof: Proof): string {
+  const sets = proof.subsets.toLocaleString('en-US');
+  if (proof.kind === 'optimal') return `optimal: all ${sets} sets evaluated or excluded by a bound`;
+  const bound = proof.bound <= 1 ? percent(proof.bound) : dollars(proof.bound);
+  return `best found; nothing beats ${bound} (${sets} sets are too many for a proof)`;
+}
+
+function details(plan: Plan): readonly string[] {
+  const { sharedFate, alternatives, availability } = plan;
+  const year = (share: number): string => {
+    const seconds = share * 31_536_000;
+    return seconds < 90 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(0)} min`;
+  };
+  return [
+    [
+      'when a region is lost',
+      ...table(
+        plan.losses.map((loss) => [
+          `  ${loss.region}`,
+          `${percent(loss.coverage)} in time`,
+          `p95 ${ms(loss.p95Ms)}`,
+          `${percent(loss.moved)} of users move`,
+          `primary ${loss.primary}, ${loss.commitWaitMs > 0 ? `commits wait ${ms(loss.commitWaitMs)}` : plan.mode === 'async' ? 'commits wait for nobody' : 'nobody is left to confirm: `whenAlone` decides'}`,
+          `${loss.tightest.region} has ${loss.tightest.has} of ${loss.tightest.needs} machines needed`,
+        ]),
+      ),
+    ].join('\n'),
+    `availability ${(availability.total * 100).toFixed(3)} %: shared ${year(availability.shared)}, all by chance ${year(availability.independent)}, together ${year(availability.correlated)}, failovers ${year(availability.failovers)} a year`,
+    ...(sharedFate.length === 0
+      ? []
+      : [
+          [
+            'shared fate',
+            ...sharedFate.map(
+              (one) => `  ${one.regions.join(', ')}: ${one.zone} (${one.kind}${one.hard ? ', HARD' : ', soft'})`,
+            ),
+          ].join('\n'),
+        ]),
+    ...(alternatives.length === 0
+      ? []
+      : [
+          [
+            plan.verdict === 'judged' ? 'chosen freely, as many and of the same providers' : 'the next best',
+            ...table(alternatives.map(alternativeRow(plan))),
+          ].join('\n'),
+        ]),
+    ['assumed', ...plan.assumptions.map((one) => `  ${one}`)].join('\n'),
+  ];
+}
+
+const alternativeRow =
+  ({ cost }: Plan) =>
+  ({ regions, usd, coverage, worst }: Alternative): string[] => [
+    `  ${regions.join(', ')}`,
+    `${dollars(usd)} (${usd < cost.usd ? '-' : '+'}${dollars(Math.abs(usd - cost.usd))})`,
+    `${percent(coverage)} in time`,
+    `${percent(worst)} after the worst loss`,
+  ];
+
+const hint = (plan: Plan): string =>
+  `--full: ${plan.cost.lines.length} lines of cost, ${plan.reads.countries.length} countries, ${plan.residency.length} rules, the Pareto front, and why ${plan.others.length} other regions were not chosen.`;
+
+function everything(plan: Plan): readonly string[] {
+  const { cost, reads, residency, others, pareto } = plan;
+  const block = (title: string, rows: readonly (readonly string[])[]): string => [title, ...table(rows)].join('\n');
+  return [
+    block(
+      'cost, US dollars a month',
+      cost.lines.map((line) => [
+        `  ${line.what}`,
+        line.region ?? '',
+        dollars(line.usd) + range(line),
+        line.detail,
+        line.source,
+      ]),
+    ),
+    block(
+      'countries',
+      reads.countries.map((one) => [
+        `  ${one.country}`,
+        percent(one.share),
+        one.region,
+        `reads ${ms(one.meanMs)}`,
+        `writes ${ms(one.writeMs)}`,
+      ]),
+    ),
+    block(
+      'share of users within',
+      reads.curve.map(([limit, share]) => [`  ${limit} ms`, percent(share)]),
+    ),
+    block(
+      'rules of law and of the file',
+      residency.map((one) => [`  ${one.rule}`, one.users, one.verdict, one.why]),
+    ),
+    block('Pareto front: cost, coverage, worst loss', pareto.map(alternativeRow(plan))),
+    block(
+      'regions not chosen',
+      others.map((one) => [
+        `  ${one.region}`,
+        one.constraint === 'none' ? 'not better' : one.constraint,
+        one.why,
+        one.admit,
+      ]),
+    ),
+    `facts: ${plan.facts.map(({ pack, asOf }) => `${pack} ${asOf}`).join(', ')}`,
+  ];
+}
+
+/** Why there is no plan, and the ways out. */
+export function infeasibleText({ name, conflict, relaxations, advice, rejected }: Infeasible): string {
+  const counts = new Map<string, number>();
+  for (const { constraint } of rejected) counts.set(constraint, (counts.get(constraint) ?? 0) + 1);
+  return [
+    `${name}: no set of regions keeps all of this:`,
+    ...conflict.map(({ constraint, says }) => `  ${constraint}: ${says}`),
+    ...(rejected.length === 0
+      ? []
+      : [`kept out: ${[...counts].map(([constraint, count]) => `${count} regions by ${constraint}`).join(', ')}`]),
+    '',
+    relaxations.length === 0 ? 'no single change is enough' : 'any one of these is enough:',
+    ...table(
+      relaxations.map((one) => [
+        `  ${one.change}`,
+        dollars(one.usd),
+        one.regions.join(', '),
+        `${percent(one.coverage)} in time`,
+      ]),
+    ),
+    ...advice.map((one) => `  ${one}`),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,181 @@
+import type { PlaceId } from '../../base/ids.ts';
+import { carbonOf } from '../../facts/countries.ts';
+import { providerOf, regionFact, type Facts } from '../../facts/facts.ts';
+import { distanceKm } from '../../facts/geo.ts';
+import { sharedHazards } from '../../facts/hazards.ts';
+import { createLatencyModel } from '../../facts/latency/model.ts';
+import { computePrice, egressPrice, storagePrice, transferPrice, type Price } from '../../facts/prices.ts';
+import { jurisdictionHolds, residencyRulesOf, ruleAllows } from '../../facts/residency.ts';
+import { matchesRegion } from '../../spec/rules/planning.ts';
+import type { Plan } from '../plan.ts';
+
+/**
+ * Everything that a plan claims, found again from the request and the facts alone, by other code than what chose it.
+ * Empty: the plan keeps what it says. Each sentence is one claim that does not hold.
+ */
+export function checkPlan(plan: Plan, facts: Facts): readonly string[] {
+  const ids = plan.regions.map(({ id }) => id);
+  const unknown = ids.filter((id) => !facts.regions.has(id));
+  if (unknown.length > 0) return [`unknown regions: ${unknown.join(', ')}`];
+  if (new Set(ids).size !== ids.length || ids.length < 2) return ['a plan has two or more different regions'];
+  return [
+    ...placeClaims(plan, facts, ids),
+    ...pairClaims(plan, facts, ids),
+    ...modeClaims(plan, facts, ids),
+    ...userClaims(plan, facts, ids),
+    ...costClaims(plan, facts, ids),
+  ];
+}
+
+function placeClaims({ request }: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
+  const wrong: string[] = [];
+  const { min, max } = request.sizes;
+  if (ids.length < min || ids.length > max) wrong.push(`${ids.length} regions, asked were ${min} to ${max}`);
+  for (const pin of [...request.pin, ...(request.regions ?? [])])
+    if (!ids.includes(pin)) wrong.push(`${pin} is pinned and not in the plan`);
+  for (const id of ids) {
+    const { country } = regionFact(facts, id);
+    if (!request.providers.includes(providerOf(id))) wrong.push(`${id}: its provider is not allowed`);
+    if (request.ban.some((pattern) => matchesRegion(pattern, id))) wrong.push(`${id} is banned`);
+    for (const { name, jurisdiction } of request.residency)
+      if (!jurisdictionHolds(facts, jurisdiction, country))
+        wrong.push(`${id} is outside ${jurisdiction}, against "${name}" (I11)`);
+    const grams = carbonOf(facts, id)?.gramsPerKwh ?? 0;
+    if (request.carbonGrams !== null && grams > request.carbonGrams) wrong.push(`${id}: ${grams} g CO2e/kWh`);
+    for (const { country: users } of request.users)
+      for (const law of request.data.flatMap((data) => residencyRulesOf(facts, users, data)))
+        if (law.kind === 'hard' && !ruleAllows(facts, law, country))
+          wrong.push(`${id}: ${law.id} forbids the data of ${users} there (I11)`);
+  }
+  return wrong;
+}
+
+function pairClaims({ request }: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
+  const wrong: string[] = [];
+  for (const [i, a] of ids.entries())
+    for (const b of ids.slice(i + 1)) {
+      const km = distanceKm(regionFact(facts, a), regionFact(facts, b));
+      if (km < request.minSeparationKm)
+        wrong.push(`${a} and ${b} are ${Math.round(km)} km apart, asked were ${request.minSeparationKm}`);
+      if (request.hazards === 'accept') continue;
+      for (const zone of sharedHazards(facts, a, b))
+        if (zone.antiAffinity === 'hard') wrong.push(`${a} and ${b} share a fate: ${zone.name} (${zone.kind})`);
+    }
+  return wrong;
+}
+
+function modeClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
+  const { request, mode } = plan;
+  const wrong: string[] = [];
+  if (request.rpoMs === 0 && mode === 'async') wrong.push('RPO 0 with asynchronous replication (I4)');
+  if (plan.strategy.rtoMs.high > request.rtoMs && plan.strategy.standbyShare < 1)
+    wrong.push(`${plan.strategy.name} may take ${plan.strategy.rtoMs.high} ms, the RTO is ${request.rtoMs} ms`);
+  if (plan.regions[0]?.role !== 'primary') wrong.push('the first region is not the primary');
+  const model = createLatencyModel(facts);
+  const waits = ids.slice(1).map((id) => model.regionToRegion(ids[0] as PlaceId, id).ms);
+  const wait = mode === 'async' ? 0 : mode === 'sync' ? Math.max(...waits) : Math.min(...waits);
+  if (Math.abs(wait - plan.writes.commitWaitMs) > 0.1)
+    wrong.push(`a commit waits ${wait} ms, not ${plan.writes.commitWaitMs} ms`);
+  // Regions and mode in one file: whoever wrote them has asked for that wait.
+  const isAsked = request.regions !== null && request.mode !== null;
+  if (wait > request.syncWithinMs && !isAsked)
+    wrong.push(`a commit waits ${wait} ms for another region, allowed are ${request.syncWithinMs} ms`);
+  return wrong;
+}
+
+/** A country's users are spread over its places as its internet users are; everybody goes to the nearest region that serves. */
+function userClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
+  const { request } = plan;
+  const model = createLatencyModel(facts);
+  const wrong: string[] = [];
+  const serving = request.model === 'active-passive' ? ids.slice(0, 1) : ids;
+  const points = request.users.flatMap(({ country, share }) => {
+    const places = facts.clusters.filter((cluster) => cluster.country === country);
+    const all = places.reduce((sum, { internetUsers }) => sum + internetUsers, 0);
+    return places.map((place) => ({
+      country,
+      weight: (share * place.internetUsers) / all,
+      ms: new Map(ids.map((id) => [id, model.pointToRegion(place, id, request.lastMileMs).ms])),
+    }));
+  });
+  const coverage = (regions: readonly PlaceId[], withinMs: number, country: string | null): number => {
+    const mine = points.filter((point) => country === null || point.country === country);
+    const all = mine.reduce((sum, { weight }) => sum + weight, 0);
+    const near = mine.filter(({ ms }) => regions.some((id) => (ms.get(id) ?? Infinity) <= withinMs));
+    return all === 0 ? 0 : near.reduce((sum, { weight }) => sum + weight, 0) / all;
+  };
+  for (const [o, { withinMs, share, country }] of request.latency.entries()) {
+    const reached = coverage(serving, withinMs, country);
+    const said = plan.reads.objectives[o]?.reached ?? -1;
+    if (Math.abs(reached - said) > 1e-6)
+      wrong.push(`${percent(reached)} of users within ${withinMs} ms, not ${percent(said)}`);
+    if (reached < share - 1e-6)
+      wrong.push(
+        `${percent(reached)} of ${country ?? 'all'} users within ${withinMs} ms, asked were ${percent(share)}`,
+      );
+  }
+  const [first] = request.latency;
+  for (const loss of plan.losses) {
+    const left = ids.filter((id) => id !== loss.region);
+    const after = coverage(
+      request.model === 'active-passive' ? left.slice(0, 1) : left,
+      first?.withinMs ?? 0,
+      first?.country ?? null,
+    );
+    if (Math.abs(after - loss.coverage) > 1e-6)
+      wrong.push(`after the loss of ${loss.region}: ${percent(after)}, not ${percent(loss.coverage)}`);
+    if (request.worstShare !== null && after < request.worstShare - 1e-6)
+      wrong.push(`after the loss of ${loss.region} only ${percent(after)} are within ${first?.withinMs} ms`);
+    if (plan.strategy.standbyShare < 1) continue;
+    for (const id of request.model === 'active-passive' ? left.slice(0, 1) : left) {
+      const isMine = (ms: ReadonlyMap<PlaceId, number>): boolean =>
+        left.every((other) => other === id || (ms.get(id) ?? 0) < (ms.get(other) ?? 0));
+      const load =
+        request.model === 'active-passive'
+          ? 1
+          : points.filter(({ ms }) => isMine(ms)).reduce((sum, { weight }) => sum + weight, 0);
+      const machines = plan.regions.find((region) => region.id === id)?.machines ?? 0;
+      if (machines + 1e-6 < load * request.load.instances)
+        wrong.push(
+          `after the loss of ${loss.region}, ${id} has ${machines} machines for a load of ${(load * request.load.instances).toFixed(2)}`,
+        );
+    }
+  }
+  return wrong;
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+
+/** Prices of the lines, and that no line is missing or free. */
+function costClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
+  const { request, cost } = plan;
+  const wrong: string[] = [];
+  const sum = cost.lines.reduce((total, { usd }) => total + usd, 0);
+  if (Math.abs(sum - cost.usd) > 0.01) wrong.push(`the lines add up to ${sum.toFixed(2)}, not ${cost.usd.toFixed(2)}`);
+  if (request.budgetUsd !== null && cost.usd > request.budgetUsd + 0.01)
+    wrong.push(`$${Math.ceil(cost.usd)} a month, the budget is $${request.budgetUsd}`);
+  const bounds = (price: Price, times: number): readonly [number, number] =>
+    price.kind === 'value'
+      ? [price.usd * times, price.usd * times]
+      : price.kind === 'range'
+        ? [price.lowUsd * times, price.highUsd * times]
+        : [0, Infinity];
+  const expect = (region: PlaceId, what: string, price: Price, times: number, part = ''): void => {
+    const line = cost.lines.find((one) => one.region === region && one.what === what && one.detail.endsWith(part));
+    const [low, high] = bounds(price, times);
+    if (
+      line === undefined ? times > 0 : line.usd < low - 0.01 || line.usd > high + 0.01 || (line.usd === 0 && high > 0)
+    )
+      wrong.push(
+        `${what} in ${region}: ${line === undefined ? 'no line' : `$${line.usd.toFixed(2)}`}, the price says $${low.toFixed(2)} to $${high.toFixed(2)}`,
+      );
+  };
+  const [primary] = ids as readonly [PlaceId];
+  for (const { id, machines, share } of plan.regions) {
+    expect(id, 'compute', computePrice(facts, id, 'general'), machines * 730);
+    expect(id, 'storage', storagePrice(facts, id), request.load.storageGib);
+    expect(id, 'egress', egressPrice(facts, id), share * request.load.egressGb);
+    if (id !== primary) expect(primary, 'replication', transferPrice(facts, primary, id), request.load.changesGb, id);
+  }
+  return wrong;
+}

@@ -1,0 +1,85 @@
+import type { PlaceId } from '../base/ids.ts';
+import { sharedHazards } from '../facts/hazards.ts';
+import type { PlanRequest } from '../spec/planning.ts';
+import type { Base } from './build/base.ts';
+import type { Built } from './build/build.ts';
+import { choose } from './choose/choose.ts';
+import type { Other } from './plan.ts';
+import { compareChoices, type Choice } from './problem.ts';
+import { onlyThese } from './restrict.ts';
+
+/** Why each region that is not in the plan is not: kept out by itself, or not better in any place of the plan. */
+export function othersOf(request: PlanRequest, base: Base, built: Built, best: Choice): readonly Other[] {
+  const { ids, rejected } = built;
+  const kept = rejected.map(({ region, constraint, why, admit }) => ({ region, constraint, why, admit }));
+  const open = ids.flatMap((region, r) =>
+    best.regions.includes(r) ? [] : [{ region, ...reasonOf(request, base, built, best, r) }],
+  );
+  const byName = (a: Other, b: Other): number => (a.region < b.region ? -1 : 1);
+  return [...open.toSorted(byName), ...kept.toSorted(byName)];
+}
+
+type Reason = Omit<Other, 'region'>;
+
+function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, best: Choice, r: number): Reason {
+  const n = ids.length;
+  const swaps: { readonly out: number; readonly choice: Choice }[] = [];
+  let apart: Reason | null = null;
+  let isFar = false;
+  for (const out of best.regions) {
+    const stay = best.regions.filter((other) => other !== out);
+    const against = stay.find((other) => problem.conflicts[r * n + other] === 1);
+    if (against !== undefined) {
+      apart ??= conflictOf(request, base, ids[r] as PlaceId, ids[against] as PlaceId);
+      continue;
+    }
+    const set = [...stay, r].toSorted((a, b) => a - b);
+    const [choice] = choose(onlyThese(problem, set), { top: 1, mostSets: 1e4 }).top;
+    if (choice === undefined) isFar = true;
+    else swaps.push({ out, choice });
+  }
+  const [swap] = swaps.toSorted(
+    (a, b) =>
+      demandsLost(request, a.choice) - demandsLost(request, b.choice) || compareChoices(problem, a.choice, b.choice),
+  );
+  if (swap === undefined) {
+    if (apart !== null && !isFar) return apart;
+    return {
+      constraint: 'syncWithin',
+      why: `no region of the plan is within ${request.syncWithinMs} ms of it: with it no commit could wait for another region`,
+      admit: 'a longer plan.syncWithin, or an RPO above 0',
+    };
+  }
+  const usd = swap.choice.costUsd - best.costUsd;
+  const points = (swap.choice.coverage - best.coverage) * 100;
+  const place = ids[swap.out] ?? '';
+  const delta = `${usd < 0 ? '-' : '+'}$${Math.abs(Math.round(usd))} a month, ${points < 0 ? '' : '+'}${points.toFixed(1)} points within ${request.latency[0]?.withinMs} ms`;
+  const lost = demandsLost(request, swap.choice) > 0;
+  return {
+    constraint: lost ? 'latency' : 'none',
+    why: `in place of ${place}: ${delta}${lost ? ': too few users in time' : ''}`,
+    admit: lost ? 'a looser latency objective' : `--pin ${ids[r] ?? ''}`,
+  };
+}
+
+/** Only the objective about all users: how far a swap falls short of it. */
+const demandsLost = (request: PlanRequest, choice: Choice): number => {
+  const asked = request.latency[0]?.share ?? 0;
+  return Math.max(0, Math.round((asked - choice.coverage) * 1e6));
+};
+
+function conflictOf(request: PlanRequest, base: Base, a: PlaceId, b: PlaceId): Reason {
+  const zone = sharedHazards(base.facts, a, b).find(({ antiAffinity }) => antiAffinity === 'hard');
+  if (zone !== undefined && request.hazards === 'avoid')
+    return {
+      constraint: 'hazards',
+      why: `shares a fate with ${b}: ${zone.name} (${zone.kind})`,
+      admit: 'plan.hazards: accept',
+    };
+  const km = Math.round(base.km(a, b));
+  return {
+    constraint: 'minSeparation',
+    why: `${km} km from ${b}, asked are ${request.minSeparationKm}`,
+    admit: `plan.minSeparation: ${km}`,
+  };
+}

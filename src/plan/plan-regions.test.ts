@@ -1,0 +1,239 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { placeId } from '../base/ids.ts';
+import { readFacts } from '../cli/read-facts.ts';
+import { sharedHazards } from '../facts/hazards.ts';
+import { parsePlanRequest, type PlanRequest } from '../spec/planning.ts';
+import { checkPlan } from './check/check.ts';
+import type { Infeasible } from './infeasible.ts';
+import type { Plan } from './plan.ts';
+import { planRegions } from './plan-regions.ts';
+
+const facts = readFacts();
+const OPTIONS = { top: 5, seed: 1 };
+
+function requestOf(text: string, change: Partial<PlanRequest> = {}): PlanRequest {
+  const parsed = parsePlanRequest(text, 'x.yaml', facts);
+  if (!parsed.ok) throw new Error(parsed.error.map(({ message }) => message).join('; '));
+  return { ...parsed.value.request, ...change };
+}
+const example = (name: string): string => readFileSync(new URL(`../../examples/${name}.yaml`, import.meta.url), 'utf8');
+function planOf(request: PlanRequest): Plan {
+  const result = planRegions(request, facts, OPTIONS);
+  if (result.kind !== 'plan') throw new Error(JSON.stringify(result.infeasible.conflict));
+  return result.plan;
+}
+function infeasibleOf(request: PlanRequest): Infeasible {
+  const result = planRegions(request, facts, OPTIONS);
+  if (result.kind !== 'infeasible') throw new Error(result.plan.regions.map(({ id }) => id).join(', '));
+  return result.infeasible;
+}
+
+const FREE = `farshore: v1
+name: free
+model: active-active
+tier: critical
+users:
+  - { country: AE, share: 50 }
+  - { country: IL, share: 30 }
+  - { country: SA, share: 20 }
+objectives:
+  latency: [{ within: 150ms, for: 60 }]
+plan: { providers: [aws] }
+`;
+
+describe('the examples', () => {
+  test('a shop in the EU: both regions there, a commit waits on one side of the ocean only, and the law is kept (I11)', () => {
+    const plan = planOf(requestOf(example('plan/eu-shop')));
+    expect(plan.proof.kind).toBe('optimal');
+    expect(plan.regions.every(({ country }) => facts.blocs.get('EU')?.countries.has(country))).toBe(true);
+    expect(plan.mode).toBe('sync');
+    expect(plan.writes.commitWaitMs).toBeLessThanOrEqual(40);
+    expect(plan.reads.objectives[0]?.reached).toBeGreaterThanOrEqual(0.8);
+    expect(plan.residency.filter(({ verdict }) => verdict === 'broken')).toEqual([]);
+    expect(plan.alternatives).toHaveLength(5);
+    expect(plan.regions.length + plan.others.length).toBe(facts.regions.size);
+    expect(plan.others.find(({ region }) => region === 'aws:us-east-1')?.constraint).toBe('residency');
+  });
+
+  test('recovery inside Germany on AWS: the conflict is named, and the three ways out', () => {
+    const { conflict, relaxations, advice } = infeasibleOf(requestOf(example('plan/in-country')));
+    expect(conflict.map(({ constraint }) => constraint)).toEqual(['residency', 'providers', 'regions']);
+    expect(relaxations.map(({ constraint }) => constraint).toSorted()).toEqual(['providers', 'residency']);
+    expect(relaxations.find(({ constraint }) => constraint === 'residency')?.change).toContain('EU instead of DE');
+    expect(advice.join()).toContain('one region');
+    for (const { regions } of relaxations) expect(regions).toHaveLength(2);
+  });
+
+  test('the files that are run are judged: nothing that they ask for is broken', () => {
+    for (const name of ['active-passive', 'active-active', 'global', 'two-nodes', 'active-active-etcd']) {
+      const plan = planOf(requestOf(example(name)));
+      expect(plan.verdict).toBe('judged');
+      expect(plan.violations, name).toEqual([]);
+    }
+  });
+
+  test('the same input gives the same plan', () => {
+    const request = requestOf(example('plan/eu-shop'));
+    expect(JSON.stringify(planRegions(request, facts, OPTIONS))).toBe(
+      JSON.stringify(planRegions(request, facts, OPTIONS)),
+    );
+  });
+});
+
+describe('hazards', () => {
+  test('users in the Gulf: never two regions of its war zone', () => {
+    expect(planOf(requestOf(FREE)).sharedFate.filter(({ hard }) => hard)).toEqual([]);
+  });
+
+  test('300 km apart is not apart: Bahrain and Dubai are one zone, unless that is accepted', () => {
+    const pin = [placeId('aws:me-south-1'), placeId('aws:me-central-1')];
+    const request = requestOf(FREE, { minSeparationKm: 300, pin });
+    expect(infeasibleOf(request).conflict.map(({ constraint }) => constraint)).toContain('hazards');
+    const { sharedFate } = planOf({ ...request, hazards: 'accept' });
+    expect(sharedFate.filter(({ hard }) => hard).map(({ kind }) => kind)).toContain('war');
+  });
+});
+
+describe('what cannot be met', () => {
+  test('a budget below the cheapest plan: the dollars that are missing are enough, and one less is not', () => {
+    const request = requestOf(example('plan/eu-shop'), { budgetUsd: 1_000 });
+    const budget = infeasibleOf(request).relaxations.find(({ constraint }) => constraint === 'budget');
+    const more = Number(/\$(\d+)/.exec(budget?.change ?? '')?.[1]);
+    expect(planOf({ ...request, budgetUsd: 1_000 + more }).cost.usd).toBeLessThanOrEqual(1_000 + more);
+    expect(planRegions({ ...request, budgetUsd: 1_000 + more - 1 }, facts, OPTIONS).kind).toBe('infeasible');
+  });
+
+  test('too near: the milliseconds that are enough', () => {
+    const request = requestOf(example('plan/eu-shop'), { latency: [{ withinMs: 25, share: 0.9, country: null }] });
+    const ways = infeasibleOf(request).relaxations.filter(({ constraint }) => constraint === 'latency');
+    const enough = Number(/→ (\d+) ms/.exec(ways.map(({ change }) => change).join())?.[1]);
+    expect(enough).toBeGreaterThan(25);
+    planOf({ ...request, latency: [{ withinMs: enough, share: 0.9, country: null }] });
+  });
+
+  test('users whose law keeps their data at home', () => {
+    const request = requestOf(FREE, {
+      users: [
+        { country: 'RU', share: 0.5 },
+        { country: 'DE', share: 0.5 },
+      ],
+    });
+    const { conflict, relaxations } = infeasibleOf(request);
+    expect(conflict.map(({ constraint }) => constraint)).toContain('law');
+    expect(relaxations.find(({ constraint }) => constraint === 'law')?.change).toContain('RU');
+  });
+});
+
+describe('prices', () => {
+  test('a region without a price is a candidate with a range, never free', () => {
+    const request = requestOf(example('plan/eu-shop'), {
+      residency: [],
+      pin: [placeId('aws:ap-southeast-6')],
+      latency: [{ withinMs: 100, share: 0, country: null }],
+      rpoMs: 30_000,
+    });
+    const { cost } = planOf(request);
+    const compute = cost.lines.find(({ region, what }) => region === 'aws:ap-southeast-6' && what === 'compute');
+    expect(compute?.lowUsd).toBeGreaterThan(100);
+    expect(compute?.highUsd).toBeGreaterThan(compute?.lowUsd ?? Infinity);
+  });
+
+  test('three regions may be cheaper than two: each needs less room for the loss of a neighbour', () => {
+    const three = planOf(
+      requestOf(FREE, {
+        hazards: 'accept',
+        sizes: { min: 3, max: 3 },
+        load: { instances: 40, storageGib: 10, egressGb: 10, changesGb: 10 },
+      }),
+    );
+    for (const { tightest } of three.losses) expect(tightest.has).toBeGreaterThanOrEqual(tightest.needs);
+  });
+});
+
+describe('strategy and mode', () => {
+  test.each([
+    [30_000, 0, 'hot standby', 'sync'],
+    [3_600_000, 60_000, 'warm standby', 'async'],
+    [10_000_000, 60_000, 'pilot light', 'async'],
+    [86_400_000, 60_000, 'backup and restore', 'async'],
+  ] as const)('RTO %d ms, RPO %d ms: %s, %s', (rtoMs, rpoMs, strategy, mode) => {
+    const plan = planOf(requestOf(example('plan/eu-shop'), { rtoMs, rpoMs }));
+    expect([plan.strategy.name, plan.mode]).toEqual([strategy, mode]);
+    expect(plan.strategy.rtoMs.high).toBeLessThanOrEqual(rtoMs);
+  });
+});
+
+describe('the checker', () => {
+  const plan = planOf(requestOf(example('plan/eu-shop')));
+  const [first, second] = plan.regions;
+  const outside = { ...plan, regions: [first, { ...second, id: placeId('aws:us-east-1') }] } as Plan;
+  const objective = plan.reads.objectives[0];
+  const LIES: readonly (readonly [string, Plan, RegExp])[] = [
+    ['a region outside the law', outside, /outside EU.*I11/],
+    ['an RPO that the mode does not keep', { ...plan, mode: 'async' }, /RPO 0 with asynchronous/],
+    [
+      'a commit that waits less than it does',
+      { ...plan, writes: { ...plan.writes, commitWaitMs: 1 } },
+      /a commit waits/,
+    ],
+    [
+      'users nearer than they are',
+      { ...plan, reads: { ...plan.reads, objectives: [{ ...objective, reached: 1 } as never] } },
+      /not 100\.0 %/,
+    ],
+    ['a sum that its lines do not have', { ...plan, cost: { ...plan.cost, usd: 1 } }, /lines add up/],
+    [
+      'a line that is free',
+      {
+        ...plan,
+        cost: {
+          ...plan.cost,
+          lines: plan.cost.lines.map((line) => (line.what === 'storage' ? { ...line, usd: 0 } : line)),
+        },
+      },
+      /storage in/,
+    ],
+    [
+      'a line that is missing',
+      { ...plan, cost: { ...plan.cost, lines: plan.cost.lines.filter(({ what }) => what !== 'replication') } },
+      /no line/,
+    ],
+    [
+      'a standby that is too small',
+      { ...plan, regions: plan.regions.map((one) => ({ ...one, machines: 1 })) },
+      /machines for a load/,
+    ],
+    [
+      'a loss that is harmless',
+      { ...plan, losses: plan.losses.map((loss) => ({ ...loss, coverage: 1 })) },
+      /after the loss/,
+    ],
+    ['a budget that it breaks', { ...plan, request: { ...plan.request, budgetUsd: 1 } }, /the budget is \$1/],
+    ['a pin that is not there', { ...plan, request: { ...plan.request, pin: [placeId('aws:eu-west-2')] } }, /pinned/],
+    ['a ban', { ...plan, request: { ...plan.request, ban: ['aws:eu-*'] } }, /banned/],
+    ['regions that are too near', { ...plan, request: { ...plan.request, minSeparationKm: 9_000 } }, /km apart/],
+    ['a region twice', { ...plan, regions: [first, first] as never }, /different regions/],
+  ];
+
+  test('accepts what the chooser chose', () => {
+    expect(checkPlan(plan, facts)).toEqual([]);
+  });
+
+  test.each(LIES)('refuses %s', (_, lie, words) => {
+    expect(checkPlan(lie, facts).join('\n')).toMatch(words);
+  });
+
+  test('refuses two regions of one hard zone', () => {
+    const [a, b] = [placeId('aws:me-south-1'), placeId('aws:me-central-1')];
+    expect(sharedHazards(facts, a, b).length).toBeGreaterThan(0);
+    const lie = {
+      ...plan,
+      regions: [
+        { ...first, id: a },
+        { ...second, id: b },
+      ],
+    } as Plan;
+    expect(checkPlan(lie, facts).join()).toContain('share a fate');
+  });
+});

@@ -1,0 +1,172 @@
+import type { PlaceId } from '../base/ids.ts';
+import { assert } from '../base/result.ts';
+import { carbonOf, governanceOf } from '../facts/countries.ts';
+import { providerOf, regionFact, type Facts } from '../facts/facts.ts';
+import type { PlanRequest } from '../spec/planning.ts';
+import { baseOf, type Base } from './build/base.ts';
+import { build, type Built } from './build/build.ts';
+import { checkPlan } from './check/check.ts';
+import { choose, DEFAULT_CHOOSE } from './choose/choose.ts';
+import { costOf } from './describe/cost.ts';
+import { AVAILABILITY, availabilityOf, residencyOf, sharedFateOf } from './describe/fate.ts';
+import { layoutOf, loadsOf, lossesOf, machinesOf, readsOf, writesOf, type Layout } from './describe/serve.ts';
+import { explainInfeasible, type Infeasible } from './infeasible.ts';
+import { othersOf } from './others.ts';
+import type { Alternative, Plan, PlannedRegion } from './plan.ts';
+import type { Choice, Chosen } from './problem.ts';
+import { robustnessOf } from './robust.ts';
+import { modeOf, strategyOf } from './strategy.ts';
+
+export type PlanResult =
+  | { readonly kind: 'plan'; readonly plan: Plan }
+  | { readonly kind: 'infeasible'; readonly infeasible: Infeasible };
+
+export interface PlanOptions {
+  /** How many alternatives. */
+  readonly top: number;
+  readonly seed: number;
+}
+
+/** The best regions for a request, checked by `check/`; or why there are none. With `regions` in the file: what they are like, and what would be better. */
+export function planRegions(request: PlanRequest, facts: Facts, options: PlanOptions): PlanResult {
+  const base = baseOf(request, facts);
+  const search = { ...DEFAULT_CHOOSE, top: options.top + 1 };
+  const free = request.regions === null ? request : freed(request, request.regions);
+  const built = build(free, base, new Set());
+  const chosen = Array.isArray(built) ? null : choose(built.problem, search);
+  if (request.regions !== null)
+    return { kind: 'plan', plan: judge(request, base, Array.isArray(built) ? null : built, chosen) };
+  const [best] = chosen?.top ?? [];
+  if (Array.isArray(built) || chosen === null || best === undefined)
+    return { kind: 'infeasible', infeasible: explainInfeasible(request, base) };
+  const plan: Plan = {
+    ...describe(request, base, built, best),
+    ...listsOf(built, chosen, best),
+    verdict: 'chosen',
+    others: othersOf(request, base, built, best),
+    robustness: robustnessOf(base, built, chosen.top, options.seed),
+  };
+  const wrong = checkPlan(plan, facts);
+  assert(wrong.length === 0, `the checker refuses the chooser's plan: ${wrong.join('; ')}`);
+  return { kind: 'plan', plan };
+}
+
+/** What the file could have chosen: as many regions, of the providers that it uses. */
+const freed = (request: PlanRequest, regions: readonly PlaceId[]): PlanRequest => ({
+  ...request,
+  regions: null,
+  mode: request.mode === 'async' ? 'async' : null,
+  providers: [...new Set(regions.map(providerOf))],
+  sizes: { min: regions.length, max: Math.max(regions.length, Math.min(regions.length, 4)) },
+});
+
+function judge(request: PlanRequest, base: Base, free: Built | null, chosen: Chosen | null): Plan {
+  const built = build(request, base, new Set(['latency', 'worstLoss', 'budget']));
+  assert(!Array.isArray(built), 'regions of a file are candidates');
+  const [only] = choose(built.problem, { top: 1, mostSets: 1e5 }).top;
+  assert(only !== undefined, 'regions of a file are a choice');
+  const lists =
+    free === null || chosen === null
+      ? { alternatives: [], pareto: [], proof: { kind: 'optimal', subsets: 0, evaluated: 0 } as const }
+      : listsOf(free, chosen, null);
+  const plan: Plan = {
+    ...describe(request, base, built, only),
+    ...lists,
+    verdict: 'judged',
+    others: (free?.rejected ?? []).map(({ region, constraint, why, admit }) => ({ region, constraint, why, admit })),
+    robustness: null,
+  };
+  return { ...plan, violations: checkPlan(plan, base.facts) };
+}
+
+function listsOf(built: Built, chosen: Chosen, best: Choice | null): Pick<Plan, 'alternatives' | 'pareto' | 'proof'> {
+  const named = ({ regions, primary, costUsd, coverage, worst }: Choice): Alternative => ({
+    regions: [primary, ...regions.filter((r) => r !== primary)].map((r) => built.ids[r] as PlaceId),
+    usd: costUsd,
+    coverage,
+    worst,
+  });
+  return {
+    alternatives: chosen.top.filter((choice) => choice !== best).map(named),
+    pareto: chosen.pareto.map(named),
+    proof: chosen.proof,
+  };
+}
+
+type Described = Omit<Plan, 'alternatives' | 'pareto' | 'proof' | 'verdict' | 'others' | 'robustness'>;
+
+function describe(request: PlanRequest, base: Base, { ids }: Built, choice: Choice): Described {
+  const { facts } = base;
+  const order = [
+    choice.primary,
+    choice.standby,
+    ...choice.regions.filter((r) => r !== choice.primary && r !== choice.standby),
+  ];
+  const strategy = strategyOf(request);
+  const mode = modeOf(request, order.length);
+  const layout = layoutOf(request, base, { regions: order.map((r) => ids[r] as PlaceId), mode, strategy });
+  return {
+    schema: 'farshore.plan/v1',
+    name: request.name,
+    request,
+    strategy,
+    mode,
+    regions: regionsOf(request, base, layout),
+    reads: readsOf(request, base, layout),
+    writes: writesOf(base, layout),
+    losses: lossesOf(request, base, layout),
+    cost: costOf(request, base, layout),
+    availability: availabilityOf(facts, layout),
+    residency: residencyOf(request, facts, layout.regions),
+    sharedFate: sharedFateOf(facts, layout.regions),
+    violations: [],
+    assumptions: assumptionsOf(request),
+    facts: facts.packs.map(({ name, asOf }) => ({ pack: name, asOf })),
+  };
+}
+
+function regionsOf(request: PlanRequest, base: Base, layout: Layout): readonly PlannedRegion[] {
+  const machines = machinesOf(request, base, layout);
+  const loads = loadsOf(base, layout.serving);
+  const [primary] = layout.regions as [PlaceId];
+  return layout.regions.map((id, i) => {
+    const fact = regionFact(base.facts, id);
+    const rtt = base.rtt(primary, id);
+    const confirms = layout.mode === 'sync' || (layout.mode === 'semi-sync' && i >= 1);
+    const follows = layout.strategy.name === 'backup and restore' ? 'backup' : confirms ? 'sync' : 'async';
+    return {
+      id,
+      place: fact.place,
+      country: fact.country,
+      role: i === 0 ? 'primary' : follows,
+      serves: layout.serving.includes(id),
+      share: loads.get(id) ?? 0,
+      machines: machines.get(id) ?? 0,
+      toPrimaryMs: i === 0 ? 0 : rtt.ms,
+      toPrimaryMethod: rtt.method,
+      governance: governanceOf(base.facts, id),
+      carbonGrams: carbonOf(base.facts, id)?.gramsPerKwh ?? null,
+      zones: fact.zones,
+      optIn: fact.optIn,
+    };
+  });
+}
+
+function assumptionsOf(request: PlanRequest): readonly string[] {
+  const { load, lastMileMs, services } = request;
+  const users = {
+    file: 'as the file says',
+    'internet users': 'by the internet users of the countries in the file',
+    default: 'a default, by internet users: the file names none',
+  }[request.usersFrom];
+  return [
+    `users: ${request.users.length} countries, ${users}; in each country spread as its internet users are`,
+    `${lastMileMs} ms last mile; round trips are of the network, a first page takes several of them`,
+    `load: ${load.instances} machines, ${load.storageGib} GiB, ${load.egressGb} GB to users and ${load.changesGb} GB of changes a month`,
+    'list prices on demand, no discount; a region with no price counts with the middle of its range',
+    `availability: a region is down ${AVAILABILITY.regionDown * 100} % of the year, what all share ${AVAILABILITY.sharedDown * 100} %, ${AVAILABILITY.failuresAYear} failovers a year`,
+    ...(services.length === 0
+      ? []
+      : [`services ${services.join(', ')}: unknown in every region: no free data says where they exist`]),
+  ];
+}

@@ -1,0 +1,206 @@
+import { placeId, type PlaceId } from '../base/ids.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { CONTINENTS, countriesOf } from '../facts/continents.ts';
+import type { Facts } from '../facts/facts.ts';
+import { residencyRulesOf } from '../facts/residency.ts';
+import { byPosition, type Diagnostic, type Mark } from './diagnostic.ts';
+import { draftOf, TIERS } from './draft.ts';
+import { parseDuration } from './duration.ts';
+import { toDiagnostic } from './finding.ts';
+import { planning } from './rules/planning.ts';
+import { places } from './rules/places.ts';
+import { residency } from './rules/residency.ts';
+import { checkShape, valueAt } from './shape.ts';
+import { openSource, type Path } from './source.ts';
+import { deploymentFile } from './file-schema.ts';
+
+/** What a file asks the planner for, every default filled in. */
+export interface PlanRequest {
+  readonly name: string;
+  readonly model: 'active-passive' | 'active-active' | 'global';
+  readonly tier: 'critical' | 'high' | 'medium' | 'low';
+  readonly rtoMs: number;
+  readonly rpoMs: number;
+  /** Shares add up to 1. */
+  readonly users: readonly { readonly country: string; readonly share: number }[];
+  /** Who decided where the users are: for the reader of the plan. */
+  readonly usersFrom: 'file' | 'internet users' | 'default';
+  readonly latency: readonly LatencyObjective[];
+  /** Are the objectives the file's, or only what is measured by default? */
+  readonly hasLatency: boolean;
+  readonly residency: readonly { readonly name: string; readonly jurisdiction: string }[];
+  readonly data: readonly string[];
+  readonly services: readonly string[];
+  readonly providers: readonly string[];
+  readonly pin: readonly PlaceId[];
+  readonly ban: readonly string[];
+  /** The regions that the file runs in; they are judged instead of chosen. Null: choose. */
+  readonly regions: readonly PlaceId[] | null;
+  /** As the file says; null: whatever meets the RPO. */
+  readonly mode: 'sync' | 'semi-sync' | 'async' | null;
+  readonly sizes: { readonly min: number; readonly max: number };
+  readonly budgetUsd: number | null;
+  readonly minSeparationKm: number;
+  readonly syncWithinMs: number;
+  /** Share of users; null: no demand. */
+  readonly worstShare: number | null;
+  readonly hazards: 'avoid' | 'accept';
+  readonly carbonGrams: number | null;
+  readonly lastMileMs: number;
+  readonly load: {
+    readonly instances: number;
+    readonly storageGib: number;
+    readonly egressGb: number;
+    readonly changesGb: number;
+  };
+  readonly supportShare: number;
+}
+
+export interface LatencyObjective {
+  readonly withinMs: number;
+  readonly share: number;
+  readonly country: string | null;
+}
+
+export interface ParsedRequest {
+  readonly request: PlanRequest;
+  /** Where the file says something: for messages about what cannot be met. */
+  mark(path: Path): Mark;
+}
+
+/** Mission F4: what medium and low promise when the file names nothing else. */
+const LOOSE_TIERS = {
+  medium: { rtoMs: 7_200_000, rpoMs: 1_800_000 },
+  low: { rtoMs: 57_600_000, rpoMs: 57_600_000 },
+} as const;
+
+export const DEFAULT_LATENCY: LatencyObjective = { withinMs: 100, share: 0, country: null };
+
+/** Read the planning side of a deployment file; `regions` and `database` may be missing. */
+export function parsePlanRequest(
+  text: string,
+  fileName: string,
+  facts: Facts,
+): Result<ParsedRequest, readonly Diagnostic[]> {
+  const opened = openSource(text);
+  if (!opened.ok) {
+    const { message, mark } = opened.error;
+    return err([{ severity: 'error', code: 'E1001', file: fileName, message, marks: [mark], help: [] }]);
+  }
+  const source = opened.value;
+  const draft = draftOf(source.value);
+  const findings = [
+    ...checkShape(source.value),
+    ...(draft.regions === null ? [] : places(draft, facts)),
+    ...residency(draft, facts),
+    ...planning(source.value, facts),
+  ];
+  const diagnostics = findings.map((finding) => toDiagnostic(finding, source, fileName)).toSorted(byPosition);
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) return err(errors);
+  return ok({
+    request: requestOf(source.value, facts),
+    mark: (path) => source.mark({ path, part: 'value', label: null }),
+  });
+}
+
+/** Only for a value that has its shape. */
+function requestOf(value: unknown, facts: Facts): PlanRequest {
+  const file = deploymentFile.parse(value);
+  const plan = file.plan ?? {};
+  const tier = file.tier ?? 'critical';
+  const promise = tier === 'medium' || tier === 'low' ? LOOSE_TIERS[tier] : TIERS[tier];
+  const ms = (written: string | undefined, fallback: number): number =>
+    written === undefined ? fallback : (parseDuration(written) ?? fallback);
+  const latency = (file.objectives?.latency ?? []).map((one) => ({
+    withinMs: ms(one.within, 100),
+    share: one.for / 100,
+    country: one.country ?? null,
+  }));
+  const regions = valueAt(value, ['regions']) === undefined ? null : (file.regions ?? []).map(({ id }) => placeId(id));
+  const least =
+    regions?.length ?? Math.max(plan.regions?.min ?? (file.model === 'global' ? 3 : 2), plan.pin?.length ?? 0);
+  const most = plan.regions?.max ?? (file.model === 'active-passive' || latency.length === 0 ? least : 4);
+  const residencyRules = (file.residency ?? []).map(({ name, jurisdiction }) => ({ name, jurisdiction }));
+  return {
+    name: file.name,
+    model: file.model,
+    tier,
+    rtoMs: ms(file.objectives?.rto, promise.rtoMs),
+    rpoMs: ms(file.objectives?.rpo, promise.rpoMs),
+    ...usersOf(file.users, residencyRules, { regions, data: plan.data ?? ['personal'] }, facts),
+    latency: latency.length === 0 ? [DEFAULT_LATENCY] : latency,
+    hasLatency: latency.length > 0,
+    residency: residencyRules,
+    data: plan.data ?? ['personal'],
+    services: plan.services ?? [],
+    providers: plan.providers ?? ['aws', 'azure', 'gcp'],
+    pin: (plan.pin ?? []).map(placeId),
+    ban: plan.ban ?? [],
+    regions,
+    mode: file.database?.replication.mode ?? null,
+    sizes: { min: least, max: Math.max(least, regions === null ? most : least) },
+    budgetUsd: plan.budget ?? null,
+    minSeparationKm: plan.minSeparation ?? 100,
+    syncWithinMs: ms(plan.syncWithin, 40),
+    worstShare: plan.worstLoss === undefined ? null : plan.worstLoss / 100,
+    hazards: plan.hazards ?? 'avoid',
+    carbonGrams: plan.carbon ?? null,
+    lastMileMs: ms(plan.lastMile, 15),
+    load: {
+      instances: plan.load?.instances ?? 4,
+      storageGib: plan.load?.storage ?? 200,
+      egressGb: plan.load?.egress ?? 2_000,
+      changesGb: plan.load?.changes ?? 200,
+    },
+    supportShare: (plan.support ?? 0) / 100,
+  };
+}
+
+/**
+ * Without shares: the internet users of the countries. Without countries: of the places that the first residency rule names; else of the continents of
+ * the file's regions; else of the world. Then countries whose law keeps the data at home, and mainland China, are left out: one deployment cannot serve them.
+ */
+function usersOf(
+  written: readonly { readonly country: string; readonly share?: number | undefined }[] | undefined,
+  rules: PlanRequest['residency'],
+  around: { readonly regions: readonly PlaceId[] | null; readonly data: readonly string[] },
+  facts: Facts,
+): Pick<PlanRequest, 'users' | 'usersFrom'> {
+  if (written?.[0]?.share !== undefined) {
+    const total = written.reduce((sum, { share }) => sum + (share ?? 0), 0);
+    return {
+      users: written.map(({ country, share }) => ({ country, share: (share ?? 0) / total })),
+      usersFrom: 'file',
+    };
+  }
+  const isUser = written === undefined ? defaultCountries(rules, around, facts) : written.map(({ country }) => country);
+  const counts = new Map<string, number>();
+  for (const { country, internetUsers } of facts.clusters)
+    if (isUser.includes(country)) counts.set(country, (counts.get(country) ?? 0) + internetUsers);
+  const total = [...counts.values()].reduce((a, b) => a + b, 0);
+  return {
+    users: [...counts]
+      .map(([country, count]) => ({ country, share: count / total }))
+      .toSorted((a, b) => b.share - a.share),
+    usersFrom: written === undefined ? 'default' : 'internet users',
+  };
+}
+
+function defaultCountries(
+  [rule]: PlanRequest['residency'],
+  { regions, data }: { readonly regions: readonly PlaceId[] | null; readonly data: readonly string[] },
+  facts: Facts,
+): readonly string[] {
+  if (rule !== undefined) return [...(facts.blocs.get(rule.jurisdiction)?.countries ?? [rule.jurisdiction])];
+  const homes = new Set((regions ?? []).map((id) => facts.regions.get(id)?.country ?? ''));
+  const continents = CONTINENTS.map((continent) => countriesOf(facts, continent));
+  const near = continents.filter((countries) => countries.some((country) => homes.has(country)));
+  return (near.length > 0 ? near : continents)
+    .flat()
+    .filter(
+      (country) =>
+        country !== 'CN' &&
+        !data.some((each) => residencyRulesOf(facts, country, each).some(({ kind }) => kind === 'hard')),
+    );
+}

@@ -1,0 +1,63 @@
+import { err, ok, type Result } from '../base/result.ts';
+import type { Facts } from '../facts/facts.ts';
+import { nearest } from './nearest.ts';
+
+interface TableError {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+const MOST_ERRORS = 10;
+
+/** Users by country from a CSV with a header: `country` and `share` (any positive numbers: percent, requests). Lines that start with # are passed over. */
+export function readUsersTable(
+  text: string,
+  facts: Facts,
+): Result<readonly { readonly country: string; readonly share: number }[], readonly TableError[]> {
+  const known = new Set(facts.clusters.map(({ country }) => country));
+  const lines = text.split(/\r?\n/).map((line, i) => ({ line, number: i + 1 }));
+  const [header, ...rows] = lines.filter(({ line }) => line.trim() !== '' && !line.startsWith('#'));
+  if (header === undefined)
+    return err([{ line: 1, column: 1, message: 'no header: expected the columns country,share' }]);
+  const names = header.line.split(',').map((name) => name.trim().toLowerCase());
+  const errors: TableError[] = [];
+  for (const wanted of ['country', 'share']) {
+    if (names.includes(wanted)) continue;
+    const meant = nearest(wanted, names);
+    const column = meant === null ? 1 : header.line.toLowerCase().indexOf(meant) + 1;
+    errors.push({
+      line: header.number,
+      column,
+      message: `no column "${wanted}"${meant === null ? `; the columns are ${names.join(', ')}` : `; rename "${meant}" to "${wanted}"`}`,
+    });
+  }
+  if (errors.length > 0) return err(errors);
+  const users = new Map<string, number>();
+  for (const { line, number } of rows) {
+    const cells = line.split(',').map((cell) => cell.trim());
+    const country = cells[names.indexOf('country')] ?? '';
+    const written = cells[names.indexOf('share')] ?? '';
+    const share = Number(written.replace(/%$/, ''));
+    const at = (cell: string): number => Math.max(1, line.indexOf(cell) + 1);
+    const meant = nearest(country, [...known]);
+    if (!known.has(country))
+      errors.push({
+        line: number,
+        column: at(country),
+        message: `unknown country "${country}"${meant === null ? '' : `; did you mean "${meant}"?`}`,
+      });
+    else if (written === '' || !(share >= 0))
+      errors.push({
+        line: number,
+        column: at(written),
+        message: `"${written}" is no share: expected a number of 0 or more`,
+      });
+    else users.set(country, (users.get(country) ?? 0) + share);
+  }
+  const total = [...users.values()].reduce((a, b) => a + b, 0);
+  if (errors.length === 0 && total <= 0)
+    errors.push({ line: header.number, column: 1, message: 'the shares add up to nothing' });
+  if (errors.length > 0) return err(errors.slice(0, MOST_ERRORS));
+  return ok([...users].filter(([, share]) => share > 0).map(([country, share]) => ({ country, share: share / total })));
+}
