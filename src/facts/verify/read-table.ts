@@ -38,9 +38,9 @@ export interface TableContext {
 }
 
 const COLUMNS = [
-  { is: `from`, names: /^(?:from|src|source)$/i },
-  { is: 'to', names: /^(?:to|dst|destination|target)$/i },
-  { is: 'rtt_ms', names: /^(?:rtt_ms|rtt_avg_ms|ms|latency_ms)$/i },
+  { is: `from`, names: /^(?:from|src|source|sending_region)$/i },
+  { is: 'to', names: /^(?:to|dst|destination|target|receiving_region)$/i },
+  { is: 'rtt_ms', names: /^(?:rtt_ms|rtt_avg_ms|ms|latency_ms|milliseconds)$/i },
 ] as const;
 const ERRORS_MOST = 20;
 
@@ -51,7 +51,7 @@ export const isCoordinateTable = (text: string): boolean => {
 };
 
 /**
- * A table of round trips: CSV with the columns `from,to,rtt_ms` in any order (`src`, `dst` and `latency_ms` are understood too), regions by id,
+ * A table of round trips: CSV with the columns `from,to,rtt_ms` in any order (`src`, `dst`, `latency_ms` and the names of Google's table are understood too), regions by id,
  * milliseconds; or a matrix, the regions in the first line and the first column. Lines that begin with `#` are comments; `# source: …` and `# asOf: 2026-11-20` say where it is from. Both directions of a
  * pair may be given.
  */

@@ -172,6 +172,7 @@ describe('reading a table', () => {
       't.csv:6: a round trip between two regions is not 0 ms',
     ]);
     expect(errors('from,to,ms\nus-east4,us-east5,3\n', 'gcp')).toEqual([]);
+    expect(errors('sending_region,receiving_region,milliseconds\nus-east4,us-east5,18\n')).toEqual([]);
     expect(errors('from,to,ms\nus-east4,us-east5,3\n', 'aws').length).toBe(2);
   });
 
