@@ -17,6 +17,16 @@ export interface EdgeLimits {
   /** Requests and answers up to this size are held whole, so that a crash in their middle costs the client nothing. */
   readonly holdBytes: number;
   readonly maxInFlightPerRegion: number;
+  /** WebSockets that are open. More are refused. */
+  readonly maxTunnels: number;
+  /** Connections of clients. More are closed at once. */
+  readonly maxConnections: number;
+  /** From the first byte of a request to the last of its head, and of all of it: a client that dribbles is cut. */
+  readonly headMs: number;
+  readonly requestMs: number;
+  /** A connection without any request. */
+  readonly idleMs: number;
+  readonly headBytes: number;
   /** Requests that wait for a region. More are refused at once. */
   readonly maxWaiting: number;
   /** From the order to stop until what is still in flight is cut. */
@@ -37,6 +47,12 @@ export const EDGE_LIMITS: EdgeLimits = {
   writeAnswerMs: 30_000,
   holdBytes: 64 * 1024,
   maxInFlightPerRegion: 2_048,
+  maxTunnels: 10_000,
+  maxConnections: 20_000,
+  headMs: 10_000,
+  requestMs: 300_000,
+  idleMs: 65_000,
+  headBytes: 16 * 1024,
   maxWaiting: 2_048,
   drainMs: 1_500,
   rereadEveryMs: 2_000,

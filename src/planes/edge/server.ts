@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createDoor, type Server as Door } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { FarshoreError } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
@@ -18,6 +19,7 @@ import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
 import { type EdgeStatus, isLocal, STATUS_PATH } from './status.ts';
 import { Steering } from './steering.ts';
 import { TableWatch } from './table-watch.ts';
+import { Tunnels } from './tunnels.ts';
 import { Upstream } from './upstream.ts';
 
 /** The edge is given its coordination; how to reach the store is the business of whoever connects it. */
@@ -56,6 +58,7 @@ class RunningEdge implements Edge {
   readonly #steering: Steering;
   readonly #forwarder: Forwarder;
   readonly #clients: Clients;
+  readonly #tunnels: Tunnels;
   readonly #table: TableWatch;
   readonly #server: Server;
   /** Further addresses: what they accept is served like the rest. */
@@ -84,7 +87,17 @@ class RunningEdge implements Edge {
       onTable: (text) => this.#steering.offerTable(text),
     });
     this.#stopChecks = config.upstreams.map((address, index) => this.#startChecks(address, index));
-    this.#server = createServer((request, response) => this.#onRequest(request, response));
+    this.#tunnels = new Tunnels(clock, limits, this.#steering, this.#clients, config.upstreams);
+    const bounds = {
+      headersTimeout: limits.headMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.headMs),
+      maxHeaderSize: limits.headBytes,
+    };
+    this.#server = createServer(bounds, (request, response) => this.#onRequest(request, response));
+    this.#server.maxConnections = limits.maxConnections;
+    this.#server.on('upgrade', (request, socket, head) => void this.#tunnels.take(request, socket as Socket, head));
     this.#doors = (config.alsoListen ?? []).map(() => createDoor((socket) => this.#server.emit('connection', socket)));
   }
 
@@ -129,6 +142,7 @@ class RunningEdge implements Edge {
       },
       regions: [...this.#upstreams.values()].map((upstream) => this.#regionStatus(upstream, nowMs)),
       waiting: this.#changes.waiting,
+      tunnels: this.#tunnels.count,
       counters: { ...this.#forwarder.counters },
     };
   }
@@ -140,7 +154,11 @@ class RunningEdge implements Edge {
     for (const door of this.#doors) door.close();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    const cut = setTimeout(() => this.#server.closeAllConnections(), this.#limits.drainMs);
+    this.#tunnels.drain();
+    const cut = setTimeout(() => {
+      this.#server.closeAllConnections();
+      this.#tunnels.destroy();
+    }, this.#limits.drainMs);
     await closed;
     clearTimeout(cut);
     await Promise.all([...this.#upstreams.values()].map((upstream) => upstream.destroy()));

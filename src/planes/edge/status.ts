@@ -33,6 +33,8 @@ export interface EdgeStatus {
     readonly tries: number;
   }[];
   readonly waiting: number;
+  /** WebSockets that are open. */
+  readonly tunnels: number;
   readonly counters: Readonly<Counters>;
 }
 

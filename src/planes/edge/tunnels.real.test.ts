@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { WebSocket } from 'undici';
+import { afterEach, describe, expect, test } from 'vitest';
+import { memoryStore } from '../../coordination/memory.ts';
+import type { PlaceId } from '../../base/ids.ts';
+import { nodeClock } from '../../telemetry/node-clock.ts';
+import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
+import { startEdge } from './server.ts';
+import { A, ask, B, closedPort, configOf, publish, tableOf, until } from './testing.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A region that says its name over a WebSocket and echoes short texts. `paths` are the requests it saw. */
+async function socketRegion(region: PlaceId) {
+  const paths: string[] = [];
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((request, response) => {
+    if (request.url !== '/healthz') paths.push(request.url ?? '');
+    response.end('ok');
+  });
+  const text = (words: string) => Buffer.concat([Buffer.from([0x81, words.length]), Buffer.from(words)]);
+  server.on('upgrade', (request, socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    const accept = createHash('sha1').update(
+      `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`,
+    );
+    const head = ['HTTP/1.1 101 Switching Protocols', 'upgrade: websocket', 'connection: Upgrade'];
+    socket.write(`${head.join('\r\n')}\r\nsec-websocket-accept: ${accept.digest('base64')}\r\n\r\n`);
+    socket.write(text(region));
+    socket.on('data', (frame: Buffer) => {
+      if (frame[0] === 0x88) return void socket.end(Buffer.from([0x88, 0]));
+      if (frame[0] !== 0x81) return;
+      const length = (frame[1] ?? 0) & 0x7f;
+      const mask = frame.subarray(2, 6);
+      const words = Buffer.from(frame.subarray(6, 6 + length)).map((byte, i) => byte ^ (mask[i % 4] ?? 0));
+      socket.write(text(Buffer.from(words).toString()));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.closeAllConnections();
+    server.close();
+  });
+  return { region, port: (server.address() as AddressInfo).port, paths };
+}
+
+async function anEdge(upstreams: readonly { region: PlaceId; port: number }[], limits: Partial<EdgeLimits> = {}) {
+  const store = memoryStore(nodeClock);
+  cleanups.push(() => store.close());
+  const client = store.connect();
+  await publish(
+    client,
+    tableOf({
+      primary: upstreams[0]?.region ?? null,
+      regions: upstreams.map(({ region }) => [region, 'active'] as const),
+    }),
+  );
+  const edge = await startEdge(configOf(upstreams), client, nodeClock, { ...EDGE_LIMITS, drainMs: 500, ...limits });
+  cleanups.push(() => edge.close());
+  await until('it has a table', () => edge.status().table !== null);
+  return edge;
+}
+
+function webSocket(port: number) {
+  const heard: string[] = [];
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/live`);
+  const closed = new Promise<number>((resolve) => socket.addEventListener('close', (event) => resolve(event.code)));
+  socket.addEventListener('message', (event) => heard.push(String(event.data)));
+  socket.addEventListener('error', () => undefined);
+  return { socket, heard, closed };
+}
+
+describe('WebSockets', () => {
+  test('go to the nearest region, both ways; when it cannot be reached, to the next one', async () => {
+    const [a, b] = await Promise.all([socketRegion(A), socketRegion(B)]);
+    const edge = await anEdge([a, b]);
+    await until('both are healthy', () => edge.status().regions.every((each) => each.health === 'healthy'));
+    const one = webSocket(edge.port);
+    await until('the region speaks', () => one.heard.includes(A));
+    one.socket.send('hello');
+    await until('it echoes', () => one.heard.includes('hello'));
+    expect(edge.status().tunnels).toBe(1);
+    one.socket.close();
+    await until('it is over', () => edge.status().tunnels === 0);
+
+    const other = await anEdge([{ region: A, port: await closedPort() }, b]);
+    const two = webSocket(other.port);
+    await until('the next region speaks', () => two.heard.includes(B));
+    two.socket.close();
+  });
+
+  test('when the edge stops: 1012 between two frames, so that clients come back elsewhere', async () => {
+    const edge = await anEdge([await socketRegion(A)]);
+    const { socket, heard, closed } = webSocket(edge.port);
+    await until('the region speaks', () => heard.includes(A));
+    const begunMs = performance.now();
+    await edge.close();
+    expect(await closed).toBe(1012);
+    expect(performance.now() - begunMs).toBeLessThan(2_000);
+    expect(socket.readyState).toBe(WebSocket.CLOSED);
+  });
+
+  test('an upgrade to anything else is refused, and nobody is left hanging', async () => {
+    const region = await socketRegion(A);
+    const edge = await anEdge([region]);
+    const said = await raw(edge.port, 'GET / HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n');
+    expect(said).toMatch(/^HTTP\/1\.1 501 /);
+    expect(region.paths).toEqual([]);
+  });
+});
+
+/** Writes bytes as they are; resolves with everything that came until the connection ended. */
+function raw(port: number, ...parts: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    let said = '';
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.setEncoding('latin1').on('data', (text: string) => (said += text));
+    socket.on('close', () => resolve(said)).on('error', () => undefined);
+    for (const part of parts) socket.write(part, 'latin1');
+  });
+}
+
+describe('bad clients', () => {
+  const POST = 'POST /orders HTTP/1.1\r\nhost: x\r\n';
+  test.each([
+    [
+      'content-length beside transfer-encoding',
+      `${POST}content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n`,
+    ],
+    ['two lengths', `${POST}content-length: 0\r\ncontent-length: 40\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n`],
+    ['a length that is none', `${POST}content-length: +4\r\n\r\nabcd`],
+    ['an encoding that only looks chunked', `${POST}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n`],
+    ['chunked, but not last', `${POST}transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n`],
+    ['a blank before the colon', `${POST}transfer-encoding : chunked\r\n\r\n0\r\n\r\n`],
+    ['a folded header', `${POST}x-a: 1\r\n transfer-encoding: chunked\r\n\r\nabcd`],
+    ['a bare carriage return', `${POST}x-a: 1\rtransfer-encoding: chunked\r\n\r\n0\r\n\r\n`],
+    ['a zero byte in a header', `${POST}x-a: 1\0\r\n\r\n`],
+    ['a chunk size that is none', `${POST}transfer-encoding: chunked\r\n\r\nzz\r\nabcd\r\n0\r\n\r\n`],
+    ['no host', 'GET / HTTP/1.1\r\n\r\n'],
+    ['no HTTP at all', 'hello there\r\n\r\n'],
+  ])('request smuggling: %s is refused, and no region sees a request that nobody sent', async (_, bytes) => {
+    const region = await socketRegion(A);
+    const edge = await anEdge([region], { headMs: 500, requestMs: 1_000, idleMs: 300 });
+    await until('it is healthy', () => edge.status().regions[0]?.health === 'healthy');
+    const said = await raw(edge.port, bytes);
+    expect(said).toMatch(/^HTTP\/1\.1 [45]/);
+    expect(said.match(/HTTP\/1\.1 2/g)).toBeNull();
+    expect(region.paths.filter((path) => path.includes('smuggled'))).toEqual([]);
+    expect((await ask(edge.port, '/orders')).status).toBe(200);
+  });
+
+  test('a head that dribbles is cut off in time (slow loris), one that is too big at once', async () => {
+    const edge = await anEdge([await socketRegion(A)], { headMs: 400 });
+    const begunMs = performance.now();
+    expect(await raw(edge.port, 'GET / HTTP/1.1\r\nhost: x\r\nx-a: ')).toMatch(/^HTTP\/1\.1 408/);
+    expect(performance.now() - begunMs).toBeLessThan(3_000);
+    expect(await raw(edge.port, `GET / HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 431/,
+    );
+  });
+
+  test('connections beyond the bound are closed, those within are served', async () => {
+    const edge = await anEdge([await socketRegion(A)], { maxConnections: 2 });
+    const held = [1, 2].map(() => connect({ port: edge.port, host: '127.0.0.1' }));
+    cleanups.push(() => held.forEach((socket) => socket.destroy()));
+    await until('both are connected', () => held.every((socket) => socket.readyState === 'open'));
+    expect(await raw(edge.port, 'GET / HTTP/1.1\r\nhost: x\r\n\r\n')).toBe('');
+    held[0]?.destroy();
+    await until('there is room again', async () => (await ask(edge.port, '/orders').catch(() => null))?.status === 200);
+  });
+});
