@@ -8,10 +8,10 @@ const SEEDS_MAX = 60;
 describe('each deliberate breakage is caught, and by nothing that the unbroken code does too', () => {
   it.each(BREAKAGES)(
     '$name: $what',
-    async ({ fromSeed, change, faults }) => {
-      const planned = faults === undefined ? {} : { faults };
+    async ({ fromSeed, change, faults, asMode = (parts) => parts }) => {
+      const planned = { change: asMode, ...(faults === undefined ? {} : { faults }) };
       for (let seed = fromSeed; seed < fromSeed + SEEDS_MAX; seed++) {
-        const broken = await runSeed(seed, { change, ...planned });
+        const broken = await runSeed(seed, { ...planned, change: (parts) => change(asMode(parts)) });
         if (broken.violations.length === 0) continue;
         expect((await runSeed(seed, planned)).violations, `npm run sim -- --seed ${seed}`).toEqual([]);
         return;

@@ -5,7 +5,7 @@ import { nodeId } from '../src/base/ids.ts';
 import { done } from '../src/base/result.ts';
 import { PLACES, WITNESS } from './cluster.ts';
 import type { Planned } from './faults.ts';
-import type { Parts } from './world.ts';
+import { asAsync, type Parts } from './world.ts';
 
 /** One deliberate mistake: what is left out, and the part of the world that leaves it out. */
 export interface Breakage {
@@ -14,6 +14,8 @@ export interface Breakage {
   /** Where to begin to look: it shows within 60 schedules from here. */
   readonly fromSeed: number;
   readonly change: (parts: Parts) => Parts;
+  /** The mode in which it shows, where that is not the drawn one; the unbroken code is run in it too. */
+  readonly asMode?: (parts: Parts) => Parts;
   /** What has to happen, when a drawn schedule would seldom show it. */
   readonly faults?: readonly Planned[];
 }
@@ -60,6 +62,17 @@ const withoutCompare =
         orElse,
       ),
   });
+
+/** No write compares that the lease is gone. */
+const withoutLeaseCompare = (store: Coordination): Coordination => ({
+  ...store,
+  txn: (compare, then, orElse) =>
+    store.txn(
+      compare.filter((one) => !one.key.endsWith('/lease')),
+      then,
+      orElse,
+    ),
+});
 
 export const BREAKAGES: readonly Breakage[] = [
   {
@@ -115,6 +128,39 @@ export const BREAKAGES: readonly Breakage[] = [
     change: (parts) => ({
       ...parts,
       database: (database) => but(database, { settleSyncList: async () => done(undefined) }),
+    }),
+  },
+  {
+    name: 'lease-not-awaited',
+    fromSeed: 1,
+    what: 'async: the epoch is written while the old primary’s lease stands (P3.1)',
+    asMode: asAsync,
+    change: (parts) => ({
+      ...parts,
+      decide: (state, o) =>
+        parts.decide(state, { ...o, store: { ...o.store, leaseGoneAtMs: o.store.leaseGoneAtMs ?? o.nowMs } }),
+      store: withoutLeaseCompare,
+    }),
+  },
+  {
+    name: 'deadline-from-the-answer',
+    fromSeed: 1,
+    what: 'async: the deadline counts from the answer of a slow store, so that it lies a second beyond the lease (P2.1)',
+    asMode: asAsync,
+    change: (parts) => ({ ...parts, store: (store) => ({ ...store, grant: (ttlMs) => store.grant(ttlMs - 1_000) }) }),
+  },
+  {
+    name: 'promise-not-kept',
+    fromSeed: 1,
+    what: 'async: an attestation is taken for granted when nobody answers (P6)',
+    asMode: asAsync,
+    change: (parts) => ({
+      ...parts,
+      network: (network) => ({
+        listen: (node, handlers) => network.listen(node, handlers),
+        order: (node, order, timeoutMs) => network.order(node, order, timeoutMs),
+        attest: async () => ({ kind: 'done' }),
+      }),
     }),
   },
   {

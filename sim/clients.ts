@@ -1,6 +1,6 @@
 import type { NodeId } from '../src/base/ids.ts';
 import type { Process } from './clock.ts';
-import { SimSession, type SimGateway } from './gateway.ts';
+import { SimSession, type SimGateway, type WriteEnd } from './gateway.ts';
 import { type Links, Pipe } from './links.ts';
 import type { PgServer } from './postgres/server.ts';
 import type { Entry } from './postgres/wal.ts';
@@ -10,6 +10,8 @@ import type { Rng } from './rng.ts';
 export interface Acked {
   readonly id: number;
   readonly atMs: number;
+  /** When the primary's gateway wrote the answer. */
+  readonly leftAtMs: number;
   readonly count: number;
   readonly entry: Entry;
   readonly server: PgServer;
@@ -27,10 +29,10 @@ export class Ledger {
   onAck: (acked: Acked) => void = () => undefined;
   onError: (why: string) => void = () => undefined;
 
-  ack(id: number, atMs: number, count: number, server: PgServer): void {
+  ack(id: number, atMs: number, { count, server, leftAtMs }: Extract<WriteEnd, { kind: 'acked' }>): void {
     const entry = server.dir.wal[count - 1];
     if (entry === undefined) throw new Error(`write ${id} was acknowledged and is not in the WAL`);
-    const acked: Acked = { id, atMs, count, entry, server, epoch: server.storedEpoch ?? 0 };
+    const acked: Acked = { id, atMs, leftAtMs, count, entry, server, epoch: server.storedEpoch ?? 0 };
     this.acked.push(acked);
     this.lastAckMs = atMs;
     this.onAck(acked);
@@ -93,7 +95,7 @@ export class Client {
       if (over) return;
       over = true;
       giveUp();
-      if (end.kind === 'acked') this.#ledger.ack(id, this.#process.scheduler.nowMs, end.count, end.server);
+      if (end.kind === 'acked') this.#ledger.ack(id, this.#process.scheduler.nowMs, end);
       else {
         this.#ledger.unknown += 1;
         this.#ledger.onError(end.why);

@@ -9,7 +9,7 @@ import type { PgServer } from './postgres/server.ts';
 
 /** How a client's write ended, as the client sees it. */
 export type WriteEnd =
-  | { readonly kind: 'acked'; readonly count: number; readonly server: PgServer }
+  | { readonly kind: 'acked'; readonly count: number; readonly server: PgServer; readonly leftAtMs: number }
   | { readonly kind: 'refused' | 'unknown'; readonly why: string };
 
 /** A commit that waited and was cancelled is reported by PostgreSQL as a success with a WARNING (P7.3). */
@@ -177,7 +177,8 @@ export class SimSession {
             far.process.deliver(() => {
               // Asked before every write to a client (P7.1).
               if (far.whyOver(binding) !== null) return this.#lost('fenced');
-              this.#back.send(() => this.#local.process.deliver(() => this.#acked(count)));
+              const leftAtMs = far.process.scheduler.nowMs;
+              this.#back.send(() => this.#local.process.deliver(() => this.#acked(count, leftAtMs)));
             });
           }),
         );
@@ -185,12 +186,12 @@ export class SimSession {
     );
   }
 
-  #acked(count: number): void {
+  #acked(count: number, leftAtMs: number): void {
     if (!this.#open) return;
     if (this.#local.whyOver(this.binding) !== null) return this.drop('fenced');
     const end = this.#end;
     this.#end = null;
-    end?.({ kind: 'acked', count, server: this.#server });
+    end?.({ kind: 'acked', count, server: this.#server, leftAtMs });
     const last = this.#remote ?? this.#local;
     if (last.authority.shouldMove({ ...this.binding, target: 'local' })) this.drop('handed over');
   }

@@ -3,6 +3,7 @@ import { covers } from '../src/decide/failover/quorum.ts';
 import type { EpochRecord, FenceRecord, PositionRecord, RouteTable, SyncRecord } from '../src/ports/records.ts';
 import { keysOf } from '../src/ports/records.ts';
 import type { Acked } from './clients.ts';
+import { Losses } from './losses.ts';
 import type { PgServer } from './postgres/server.ts';
 import { isPrefix, lsnOf } from './postgres/wal.ts';
 import type { World } from './world.ts';
@@ -17,11 +18,14 @@ export class Judge {
   /** An operation that a person asked for is not over. */
   #asked = false;
   readonly #fences = new Map<number, FenceRecord>();
+  /** Null in the modes that lose nothing. */
+  readonly losses: Losses | null;
   /** Who began each epoch in a database. */
   readonly #began = new Map<number, PgServer>();
 
   constructor(world: World) {
     this.#world = world;
+    this.losses = world.policy.mode === 'async' ? new Losses(world, (what) => this.#violation(what)) : null;
     world.ledger.onAck = (acked) => this.#judgeAck(acked);
     for (const { host } of world.dataNodes) {
       host.report = (what) => this.#violation(what);
@@ -127,6 +131,7 @@ export class Judge {
     const { sync } = this;
     if (sync === null || (sync.epoch === epoch && sync.primary !== server.node))
       this.#violation(`I2: the record names ${sync?.primary}, ${server.node} began epoch ${epoch}`);
+    this.losses?.began(epoch);
     for (const acked of this.#world.ledger.acked) if (!this.#has(server, acked)) this.#lacks(server, epoch, acked);
     const last = this.#position;
     if (last !== null && last.timeline === server.timeline - 1 && compareLsn(lsnOf(server.end), last.lsn) < 0)
@@ -136,6 +141,7 @@ export class Judge {
   #has = (server: PgServer, acked: Acked): boolean => server.dir.wal[acked.count - 1] === acked.entry;
 
   #lacks(server: PgServer, epoch: number, acked: Acked): void {
+    if (this.losses !== null) return this.losses.add(epoch, acked, this.#fences.get(epoch));
     this.#violation(
       `I3: ${server.node} under epoch ${epoch} lacks write ${acked.id}, acknowledged by ${acked.server.node} under ${acked.epoch}`,
     );
@@ -143,9 +149,10 @@ export class Judge {
 
   #judgeAck(acked: Acked): void {
     const { whenAlone } = this.#world.policy;
+    this.losses?.judgeAck(acked);
     for (const [epoch, server] of this.#began)
       if (epoch > acked.epoch && !this.#has(server, acked)) return this.#lacks(server, epoch, acked);
-    if (whenAlone !== 'block') return;
+    if (whenAlone !== 'block' || this.losses !== null) return;
     const elsewhere = this.#world.dataNodes.some(
       ({ id, host }) => id !== acked.server.node && host.dir.wal[acked.count - 1] === acked.entry,
     );
@@ -189,8 +196,9 @@ export class Judge {
       this.#violation(
         `liveness: not at rest after everything was repaired${this.#asked ? ', an operation is not over' : ''}; record ${JSON.stringify(this.sync)}`,
       );
+    if (isAtRest) this.losses?.judgeSaved();
     if (primary === null) return;
-    for (const one of acked) if (!this.#has(primary, one)) return this.#lacks(primary, this.epoch?.n ?? 0, one);
+    for (const one of acked) if (!this.#has(primary, one)) this.#lacks(primary, this.epoch?.n ?? 0, one);
   }
 }
 

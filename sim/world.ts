@@ -23,6 +23,9 @@ export interface Parts {
   readonly regions: 2 | 3;
   readonly mode: GroupPolicy['mode'];
   readonly whenAlone: GroupPolicy['whenAlone'];
+  /** Async. */
+  readonly rpoMs: number;
+  readonly guard: 'block' | 'none';
   readonly knobs: Knobs;
   readonly delays: Delays;
   readonly writeEveryMs: number;
@@ -37,6 +40,8 @@ export const usualParts = (): Parts => ({
   regions: 3,
   mode: 'semi-sync',
   whenAlone: 'block',
+  rpoMs: 5_000,
+  guard: 'none',
   knobs: defaultKnobs(),
   delays: USUAL,
   writeEveryMs: 100,
@@ -46,6 +51,11 @@ export const usualParts = (): Parts => ({
   store: (store) => store,
   network: (network) => network,
 });
+
+/** The same schedules with a primary that waits for nobody (`--mode async`). */
+export const asAsync = (parts: Parts): Parts => ({ ...parts, mode: 'async' });
+/** And one that makes writes wait before a standby is a second behind. */
+export const asGuarded = (parts: Parts): Parts => ({ ...asAsync(parts), guard: 'block', rpoMs: 1_000 });
 
 /** One line of the story: when, who, what. */
 export interface Line {

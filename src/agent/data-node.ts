@@ -93,7 +93,7 @@ export class DataNode {
 
   /** A primary whose commits hang gives its lease up; one whose commits are held back by the file's guard does not. */
   #commits(): boolean {
-    return !this.#open || this.#syncSet.waits || this.heartbeat.ageMs() < this.#deps.config.knobs.wedgedAfterMs;
+    return !this.#open || this.#syncSet.isListed || this.heartbeat.ageMs() < this.#deps.config.knobs.wedgedAfterMs;
   }
 
   /** The gateway is open to writers under the present epoch. */

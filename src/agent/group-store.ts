@@ -148,12 +148,14 @@ export class GroupStore {
 
   view(): StoreView {
     const epoch = this.#read<EpochRecord>(this.#keys.epoch);
+    const sync = this.#read<SyncRecord>(this.#keys.sync);
     const operation = epoch === null ? null : this.#read<OperationRecord>(this.#keys.journal(epoch.value.operation));
     return {
       state: this.#state,
       epoch,
-      sync: this.#read<SyncRecord>(this.#keys.sync),
+      sync,
       position: this.#read<PositionRecord>(this.#keys.position)?.value ?? null,
+      recordFence: sync === null ? null : (this.#read<FenceRecord>(this.#keys.fence(sync.value.epoch))?.value ?? null),
       fence: epoch === null ? null : (this.#read<FenceRecord>(this.#keys.fence(epoch.value.n))?.value ?? null),
       operation: operation?.value ?? null,
       request: this.#request(),

@@ -98,6 +98,6 @@ function noteTrail(heard: Heard, pulse: Pulse, nowMs: number): void {
   if (role !== 'primary' || !open || storedEpoch === null || endLsn === null) return;
   if (heard.reign?.epoch !== storedEpoch) heard.reign = { epoch: storedEpoch, trail: [] };
   const { trail } = heard.reign;
-  trail.push({ heardAtMs: nowMs, lsn: endLsn });
+  trail.push({ atMs: pulse.atMs, heardAtMs: nowMs, lsn: endLsn });
   while ((trail[0]?.heardAtMs ?? nowMs) < nowMs - TRAIL_MS_MAX) trail.shift();
 }

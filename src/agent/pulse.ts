@@ -15,11 +15,12 @@ export function pulseOf(
   nowMs: number,
 ): Pulse {
   if (data === null || local === null) {
-    return { ...NOBODY, node, epoch, role: data === null ? 'observer' : 'none' };
+    return { ...NOBODY, node, atMs: nowMs, epoch, role: data === null ? 'observer' : 'none' };
   }
   const waitingSinceMs = data.heartbeat.waitingSinceMs;
   return {
     node,
+    atMs: local.atMs,
     epoch,
     // An open primary that is too busy for a look is still one; how old its last commit is says whether it serves.
     role: data.open ? 'primary' : local.state === 'primary' || local.state === 'standby' ? local.state : 'none',

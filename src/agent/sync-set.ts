@@ -22,7 +22,7 @@ export class SyncSet {
   #olderLists: readonly Confirmers[] | null = null;
   readonly #lag = new Lag();
   /** PostgreSQL's list asks somebody to confirm. */
-  waits = false;
+  isListed = false;
   /** Async with a guard: until when no more than the RPO can be lost, whatever becomes of this agent (M7). */
   vouchedUntilMs = Number.POSITIVE_INFINITY;
   readonly #goneSinceMs = new Map<NodeId, number>();
@@ -75,8 +75,9 @@ export class SyncSet {
     );
     this.#lag.note(status.atMs, status.endLsn, flushed);
     const lagMs = this.#lag.lagMs(nowMs);
-    this.waits = status.syncList.w > 0;
-    const isGuarded = policy.async?.guard === 'block' && !this.waits;
+    this.isListed = status.syncList.w > 0;
+    // A reload is no barrier (P4.1b): until the list is shown to be in force the door has a time to close.
+    const isGuarded = policy.async?.guard === 'block' && !(this.isListed && this.#olderLists?.length === 0);
     this.vouchedUntilMs = isGuarded ? nowMs - lagMs + (policy.async?.rpoMs ?? 0) : Number.POSITIVE_INFINITY;
     return {
       lagMs,

@@ -17,6 +17,8 @@ import type { FenceKind } from './records.ts';
  */
 export interface Pulse {
   readonly node: NodeId;
+  /** When its database was looked at for this, by the sender's monotonic clock. */
+  readonly atMs: number;
   /** Newest epoch this agent knows from the store. */
   readonly epoch: number;
   readonly role: 'primary' | 'standby' | 'none' | 'observer';

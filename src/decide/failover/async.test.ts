@@ -34,6 +34,7 @@ const candidates = record({ mode: 'async', w: 0, names: [B, C] });
 /** The primary was heard serving every 100 ms until `untilMs`, its WAL 0x10 further at each pulse, ending at `0/500`. */
 const trailUntil = (untilMs: number): TrailPoint[] =>
   Array.from({ length: 40 }, (_, i) => ({
+    atMs: untilMs - i * 100 - 7_000,
     heardAtMs: untilMs - i * 100,
     lsn: formatLsn(0x500n - BigInt(i) * 16n),
   })).toReversed();
@@ -237,7 +238,11 @@ describe('F24: the furthest candidate, and a loss that is bounded', () => {
           const lsnAt = (ms: number): Lsn => formatLsn(BigInt(Math.max(0, Math.round((ms - (NOW - 60_000)) * rate))));
           const trail = Array.from({ length: 100 }, (_, i) => lastPulseMs - i * 100 - pulsesBehind)
             .toReversed()
-            .map((heardAtMs) => ({ heardAtMs, lsn: lsnAt(heardAtMs - pulsesBehind) }));
+            .map((heardAtMs) => ({
+              atMs: heardAtMs - pulsesBehind - 9_000,
+              heardAtMs,
+              lsn: lsnAt(heardAtMs - pulsesBehind),
+            }));
           const heldUntilMs = lastPulseMs - behindMs;
           const o = lost(silentMs, 20);
           const heard = peer(A, { reign: { epoch: 4, trail }, brokenSinceMs: lastPulseMs, heardAtMs: lastPulseMs });
@@ -248,6 +253,22 @@ describe('F24: the furthest candidate, and a loss that is bounded', () => {
         },
       ),
     );
+  });
+
+  it('counts until the end of this node’s own promise, which may have held the primary up beyond its lease (P6)', () => {
+    const o = lost(3_000, 2_000);
+    const upTo = (promisedUntilMs: number) => lossBeyond({ ...o, promisedUntilMs }, '0/500', false).ms;
+    expect((upTo(NOW - 100) ?? 0) - (upTo(0) ?? 0)).toBe(1_900);
+  });
+
+  it('dates a pulse that was held up on its way by the quickest of all', () => {
+    const o = lost(3_000, 100);
+    const late = trailUntil(NOW - 3_000).map((point, i, all) =>
+      i === all.length - 1 ? { ...point, heardAtMs: NOW - 200 } : point,
+    );
+    const heard = peer(A, { reign: { epoch: 4, trail: late } });
+    const ms = lossBeyond({ ...o, peers: new Map([...o.peers, [A, heard]]) }, '0/500', false).ms;
+    expect(ms).toBeGreaterThanOrEqual(2_900);
   });
 
   it('is exact where the end of the old primary is known', () => {

@@ -76,6 +76,9 @@ describe('M7: candidates of an async group', () => {
     expect(decideCandidates(view({ policy: guarded, lagMs: 490 })).change).toBeNull();
     expect(decideCandidates(view({ policy: guarded, lagMs: 510 })).change).toMatchObject({ path: 'list', to: waits });
     expect(decideCandidates(view({ policy: guarded, lagMs: 300, configured: waits })).change).toBeNull();
+    // Until it is shown to be in force it is not trusted (P4.1b).
+    const reloading = view({ policy: guarded, lagMs: 300, configured: waits, olderLists: null });
+    expect(decideCandidates(reloading).change).toMatchObject({ path: 'learn' });
     expect(decideCandidates(view({ policy: guarded, lagMs: 200, configured: waits })).change).toMatchObject({
       path: 'list',
       to: { w: 0, names: [] },

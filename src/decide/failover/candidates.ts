@@ -15,11 +15,13 @@ export interface CandidatesView extends MembershipView {
 
 /**
  * Async (M7): who may be promoted, by the record alone. PostgreSQL's list is empty, so that nobody is waited for, except while
- * the file's guard holds writes back. A list under a record that asks nobody covers itself (P4.1), and needs no barrier.
+ * the file's guard holds writes back. A record that asks nobody covers any list (P4.1).
  */
 export function decideCandidates(v: CandidatesView): MembershipDecision {
   const list = wantedList(v);
   if (!sameConfirmers(v.configured, list.to)) return { change: { path: 'list', ...list }, why: list.why };
+  // Held back only once every backend and walsender has the list.
+  if (list.to.w > 0 && v.olderLists?.length !== 0) return { change: { path: 'learn', why: list.why }, why: list.why };
   const gone = v.record.names.filter((name) => isGone(v, name));
   const rest = v.record.names.filter((name) => !gone.includes(name));
   const entering = v.standbys.find(

@@ -100,7 +100,11 @@ function toPositioning(state: Fencing, o: Observation): Step {
   const loss = isAsync(state.record.value) ? lossWith(state, o, position) : null;
   const tooMuch = loss === null ? null : whyLossForbids(state, o, loss);
   if (tooMuch !== null) return notYet(state, o, tooMuch);
-  const fence = { ...fenceOf(state, o, target), ...(loss === null || loss.bytes === 0 ? {} : { loss }) };
+  const fence = {
+    ...fenceOf(state, o, target),
+    ...carriedLoss(state, o),
+    ...(loss === null || loss.bytes === 0 ? {} : { loss }),
+  };
   return {
     state: { ...takeoverOf(state), kind: 'positioning', target, position },
     actions: [{ do: 'record-takeover', takeover: state, target, fence }],
@@ -125,6 +129,14 @@ function lossWith(state: Fencing, o: Observation, { lsn }: Position): LossBound 
   const oldEnd = state.positions.get(state.record.value.primary)?.lsn ?? state.move?.handedOver?.lsn;
   const allRead = state.record.value.names.every((name) => state.positions.has(name));
   return oldEnd === undefined ? lossBeyond(o, lsn, allRead) : lossUpTo(lsn, oldEnd);
+}
+
+/** A reign that never opened took nothing back: what was lost with it is lost with the next one. */
+function carriedLoss({ record }: Fencing, o: Observation): Pick<FenceRecord, 'loss' | 'lossAccepted'> {
+  const { recordFence, routesEpoch } = o.store;
+  if (!isAsync(record.value) || routesEpoch >= record.value.epoch || recordFence === null) return {};
+  const { loss, lossAccepted } = recordFence;
+  return { ...(loss === undefined ? {} : { loss }), ...(lossAccepted === undefined ? {} : { lossAccepted }) };
 }
 
 /** A planned move loses nothing; a takeover what the file allows; a forced one what a person named. */

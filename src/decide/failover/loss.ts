@@ -34,7 +34,7 @@ export function lossOf(o: Observation, target: NodeId): LossBound {
 /**
  * F24: at most what is lost with everything beyond `end`, async. The trail of the primary's pulses says until when its WAL
  * ended at or before `end`: what it acknowledged up to then is not lost. After its end by lease or death it acknowledged nothing.
- * In between anything may have been. No clock of another machine is used.
+ * In between anything may have been. Of the primary's clock only differences are used.
  */
 export function lossBeyond(o: Observation, end: Lsn | null, isFurthestOfAll: boolean): LossBound {
   const record = o.store.sync?.value;
@@ -44,15 +44,17 @@ export function lossBeyond(o: Observation, end: Lsn | null, isFurthestOfAll: boo
   if (record === undefined || last === undefined || end === null)
     return { ms: null, bytes: null, text: 'unknown: the old primary was not heard serving since this agent started' };
   const overAtMs = endedAtMs(o, record.primary);
-  const silentMs = Math.max(0, overAtMs - last.heardAtMs);
+  // A pulse that was held up on its way would tell an old end as a new one: each is dated by the quickest of all.
+  const offsetMs = Math.min(...trail.map((point) => point.heardAtMs - point.atMs));
+  const silentMs = Math.max(0, overAtMs - (last.atMs + offsetMs));
   const missing = Math.max(0, lsnBytes(end, last.lsn));
   const bytes = missing + Math.ceil((highestRate(trail) * silentMs) / 1_000);
   const held = trail.findLast((point) => compareLsn(point.lsn, end) <= 0);
   const known = `${missing} B known to be missing, at most about ${bytes} B with what was not heard`;
   if (held === undefined)
     return { ms: null, bytes, text: `unknown in time: longer than was listened; ${known}, beyond ${end}` };
-  // The end in a pulse was read up to one look before it was sent, and the pulse was on its way.
-  const heardMs = Math.ceil(Math.max(0, overAtMs - held.heardAtMs) + o.knobs.pulseEveryMs + o.knobs.tickMs);
+  // The quickest was on its way too, for no longer than this where a failover is worth automating.
+  const heardMs = Math.ceil(Math.max(0, overAtMs - (held.atMs + offsetMs)) + ONE_WAY_MS_MAX);
   // With a guard nothing was acknowledged while the furthest lagged more, and its gateway stops when its agent does (M7).
   const guardedMs = o.policy.async?.guard === 'block' && isFurthestOfAll ? o.policy.async.rpoMs : heardMs;
   const ms = Math.min(heardMs, guardedMs);
@@ -64,8 +66,13 @@ function endedAtMs(o: Observation, primary: NodeId): number {
   const peer = o.peers.get(primary);
   const isKilled = peer?.pulse?.role === 'standby' && peer.brokenSinceMs === null;
   if (isKilled) return Math.min(peer.roleSinceMs, o.nowMs);
-  return o.store.leaseGoneAtMs === null ? o.nowMs + o.knobs.leaseTtlMs : Math.min(o.store.leaseGoneAtMs, o.nowMs);
+  if (o.store.leaseGoneAtMs === null) return o.nowMs + o.knobs.leaseTtlMs;
+  // Every promotable node's word may have held it up beyond its lease (P6); each of them knows until when.
+  const heldUpMs = o.policy.promotable.includes(o.me) ? o.promisedUntilMs : o.nowMs;
+  return Math.min(Math.max(o.store.leaseGoneAtMs, heldUpMs), o.nowMs);
 }
+
+const ONE_WAY_MS_MAX = 200;
 
 /** Over at least this long: a single burst between two pulses says nothing of a longer time. */
 const RATE_OVER_MS = 1_000;

@@ -29,6 +29,8 @@ export interface StoreView {
   readonly position: PositionRecord | null;
   /** Fence of the present epoch. */
   readonly fence: FenceRecord | null;
+  /** Fence of the epoch of the sync record. */
+  readonly recordFence: FenceRecord | null;
   /** Journal entry of the operation that made the present epoch. */
   readonly operation: OperationRecord | null;
   /** The operation that a person asked for and that is not over, with when this content of it arrived here. */
@@ -49,6 +51,8 @@ export interface StoreView {
 
 /** Where the end of the primary's WAL was at a pulse. */
 export interface TrailPoint {
+  /** By the primary's clock, when it looked. */
+  readonly atMs: number;
   readonly heardAtMs: number;
   readonly lsn: Lsn;
 }

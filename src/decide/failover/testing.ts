@@ -61,6 +61,7 @@ export const standby = (over: Partial<DatabaseStatus> = {}): DatabaseStatus => (
 
 export const pulse = (node: NodeId, over: Partial<Pulse> = {}): Pulse => ({
   node,
+  atMs: NOW - 50,
   epoch: 4,
   role: node === A ? 'primary' : node === W ? 'observer' : 'standby',
   open: node === A,
@@ -112,6 +113,7 @@ export function observation(over: Partial<Observation> = {}, store: Partial<Obse
       sync: { value: record(), modRevision: 50 },
       position: null,
       fence: null,
+      recordFence: null,
       operation: null,
       request: null,
       paused: null,
