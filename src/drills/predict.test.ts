@@ -3,15 +3,15 @@ import { placeId } from '../base/ids.ts';
 import type { WorldLayout } from '../world/layout.ts';
 import { predictFailover, survivorRtts } from './predict.ts';
 
-const KNOBS = { brokenAfterMs: 150, silentAfterMs: 1_300, wedgedAfterMs: 6_000, tickMs: 100 };
+const KNOBS = { brokenAfterMs: 150, silentAfterMs: 1_300, wedgedAfterMs: 6_000, tickMs: 100, leaseTtlMs: 3_000 };
 
 describe('predictFailover', () => {
   it('promises a second and sixteen round trips between survivors', () => {
-    expect(predictFailover(KNOBS, { regionsMs: 0, storeMs: 0 }, 'broken')).toMatchObject({
+    expect(predictFailover(KNOBS, { regionsMs: 0, storeMs: 0 }, 'broken', false)).toMatchObject({
       expectedMs: 800,
       promisedMs: 1_000,
     });
-    expect(predictFailover(KNOBS, { regionsMs: 100, storeMs: 10 }, 'broken')).toMatchObject({
+    expect(predictFailover(KNOBS, { regionsMs: 100, storeMs: 10 }, 'broken', false)).toMatchObject({
       expectedMs: 1_950,
       promisedMs: 2_600,
     });
@@ -19,12 +19,20 @@ describe('predictFailover', () => {
 
   it('adds the pause that is tolerated when nothing breaks, and no detection when it is asked', () => {
     const near = { regionsMs: 0, storeMs: 0 };
-    expect(predictFailover(KNOBS, near, 'silent')).toMatchObject({ expectedMs: 1_950, promisedMs: 2_000 });
-    expect(predictFailover(KNOBS, near, 'ordered')).toMatchObject({ promisedMs: 400, toleratedPauseMs: 1_300 });
+    expect(predictFailover(KNOBS, near, 'silent', false)).toMatchObject({ expectedMs: 1_950, promisedMs: 2_000 });
+    expect(predictFailover(KNOBS, near, 'ordered', false)).toMatchObject({ promisedMs: 400, toleratedPauseMs: 1_300 });
+  });
+
+  it('async: waits for the lease, and promises four round trips', () => {
+    expect(predictFailover(KNOBS, { regionsMs: 60, storeMs: 20 }, 'silent', true)).toMatchObject({
+      expectedMs: 3_500,
+      promisedMs: 4_040,
+    });
+    expect(predictFailover(KNOBS, { regionsMs: 60, storeMs: 20 }, 'wedged', true).promisedMs).toBe(10_040);
   });
 
   it('counts only the way to the store when one region is left', () => {
-    expect(predictFailover(KNOBS, { regionsMs: null, storeMs: 20 }, 'broken')).toMatchObject({
+    expect(predictFailover(KNOBS, { regionsMs: null, storeMs: 20 }, 'broken', false)).toMatchObject({
       expectedMs: 900,
       promisedMs: 1_320,
     });

@@ -56,7 +56,13 @@ function promisedConstantMs(knobs: Timings, detection: Detection): number {
  * observer and of the driver (`tickMs` each), the work, and the round trips. A survivor that is alone needs nobody's
  * confirmation; its only other survivor is the store.
  */
-export function predictFailover(knobs: Timings, rtts: SurvivorRtts, detection: Detection): Prediction {
+export function predictFailover(
+  knobs: Timings & Pick<Knobs, 'leaseTtlMs'>,
+  rtts: SurvivorRtts,
+  detection: Detection,
+  isAsync: boolean,
+): Prediction {
+  if (isAsync && detection !== 'ordered') return predictAsync(knobs, rtts, detection);
   const { regionsMs, storeMs } = rtts;
   const { waits, name } = DETECTIONS[detection];
   const trips = STORE_TRIPS * storeMs + REPOINT_TRIPS * (regionsMs ?? 0);
@@ -69,6 +75,34 @@ export function predictFailover(knobs: Timings, rtts: SurvivorRtts, detection: D
     formula:
       `${name}${looks > 0 ? ' + 2 x tickMs' : ''} + ${WORK_MS} ms of work + ${STORE_TRIPS} x RTT to the store + ` +
       `${REPOINT_TRIPS} x RTT between surviving regions; promised ${constantMs} ms + ${PROMISED_TRIPS} x RTT between survivors`,
+  };
+}
+
+/** Epoch, detach and read in one, record, the reads around promotion, lease: at 0 ms links, and in round trips to the store. */
+const ASYNC_WORK_MS = 400;
+const ASYNC_PROMISED_WORK_MS = 800;
+const ASYNC_PROMISED_TRIPS = 4;
+
+/**
+ * Async: nobody may take over before the lease of the lost primary has run out (F23), whatever it was lost by; only commits that hang
+ * are noticed later. Nobody has to confirm the first write.
+ */
+function predictAsync(
+  knobs: Timings & Pick<Knobs, 'leaseTtlMs'>,
+  { regionsMs, storeMs }: SurvivorRtts,
+  detection: Detection,
+): Prediction {
+  const wedgedMs = detection === 'wedged' ? knobs.wedgedAfterMs : 0;
+  const { leaseTtlMs } = knobs;
+  const rttMs = Math.max(regionsMs ?? 0, storeMs);
+  const waits = `${wedgedMs > 0 ? 'wedgedAfterMs + ' : ''}lease`;
+  return {
+    expectedMs: wedgedMs + leaseTtlMs + ASYNC_WORK_MS + STORE_TRIPS * storeMs,
+    promisedMs: wedgedMs + leaseTtlMs + ASYNC_PROMISED_WORK_MS + ASYNC_PROMISED_TRIPS * rttMs,
+    toleratedPauseMs: knobs.silentAfterMs,
+    formula:
+      `${waits} + ${ASYNC_WORK_MS} ms of work + ${STORE_TRIPS} x RTT to the store; ` +
+      `promised ${waits} + ${ASYNC_PROMISED_WORK_MS} ms + ${ASYNC_PROMISED_TRIPS} x RTT between survivors`,
   };
 }
 

@@ -63,7 +63,7 @@ export interface FenceRecord {
   readonly loss?: LossBound;
 }
 
-/** At most this much; null = nobody can tell. `bytes` is of WAL, reckoned by the highest rate heard for the time after the last pulse. */
+/** At most this much; null = nobody can tell. `bytes` is of WAL, reckoned at twice the rate of the last ten seconds for the time after the last pulse. */
 export interface LossBound {
   readonly ms: number | null;
   readonly bytes: number | null;

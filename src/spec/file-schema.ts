@@ -95,7 +95,7 @@ const replication = z.strictObject({
   mode: z
     .enum(['sync', 'semi-sync', 'async'])
     .describe(
-      'Who confirms a write before it is acknowledged. `sync`: every other region. `semi-sync`: as many as `confirm` says. `async` (nobody) is not built yet.',
+      'Who confirms a write before it is acknowledged. `sync`: every other region. `semi-sync`: as many as `confirm` says. `async`: nobody; what is lost with a region is bounded by `rpo` and `maxLoss`.',
     ),
   confirm: z.int().min(1).max(99).optional().describe('semi-sync: how many other regions confirm a write. Default 1.'),
   whenAlone: z
@@ -112,12 +112,12 @@ const replication = z.strictObject({
     .enum(['block', 'none'])
     .optional()
     .describe(
-      'async: `block` makes writes wait while the best standby lags by more than the RPO. `none` (default): they go on, and more is lost if the region is lost then. Not built yet.',
+      'async: `block` makes writes wait while the best standby lags by more than the RPO. `none` (default): they go on, and more is lost if the region is lost then.',
     ),
   maxLoss: size(
     0,
     1_024 ** 4,
-    'async: a failover that would lose more than this is left to a person. Default: only the RPO bounds it. Not built yet.',
+    'async: a failover that would lose more than this is left to a person. Default: only the RPO bounds it.',
   ).optional(),
 });
 

@@ -50,7 +50,9 @@ export function assessWorld(view: WorldView): Verdict {
   if (missing === null)
     return { state: 'ready', why: because('ready', 'a primary is open, every node follows, every edge serves') };
   // Without the store the nodes' own word tells: one that was confirmed once says so.
-  const lived = view.answers.some(({ last }) => last?.value.sync === 'primary' || last?.value.sync === 'confirms');
+  const lived = view.answers.some(
+    ({ last }) => last?.value.sync === 'primary' || last?.value.sync === 'confirms' || last?.value.sync === 'async',
+  );
   const began = view.record === null ? view.storeWhy !== null && lived : view.record.value.version > 1;
   return { state: began ? 'degraded' : 'starting', why: withFailing(missing, view.ends) };
 }
@@ -112,7 +114,7 @@ const sayOldPrimary = (old: NodeStatus, newest: number): string =>
   `${old.node} was primary of epoch ${reignOf(old)} and has not heard of epoch ${newest}: fenced, nothing it takes is acknowledged`;
 
 function whyAlone({ record, answers }: WorldView): Reason | null {
-  if (record !== null && record.value.w > 0) return null;
+  if (record !== null && (record.value.w > 0 || record.value.names.length > 0)) return null;
   const waits = record === null ? null : soloButWaits(record, answers);
   if (waits !== null)
     return because('record-solo', `${waits}; until the record names them, nobody else may be primary`);
@@ -133,11 +135,17 @@ export function assessRpoZero(
     const text = `a write is acknowledged when ${w} of ${names.join(', ')} ${w === 1 ? 'has' : 'have'} it`;
     return { state: 'kept', why: because('confirmed', text) };
   }
+  if (record.value.mode === 'async') return { state: 'none', why: because('async', sayAsync(record.value)) };
   const waits = soloButWaits(record, answers);
   if (waits !== null) return { state: 'kept', why: because('record-solo', waits) };
   const text = `${primary} acknowledges alone: what it alone has would be lost with it, so only it may be primary`;
   return { state: 'suspended', why: because('solo', text) };
 }
+
+const sayAsync = ({ primary, names }: SyncRecord): string =>
+  names.length === 0
+    ? `async, and ${primary} is alone: nobody receives what it acknowledges, so only it may be primary`
+    : `async: a write is acknowledged by ${primary} alone; ${names.join(', ')} may be promoted, and what they lack is lost with it, within rpo and maxLoss`;
 
 /** The record lags behind the list that PostgreSQL waits for: the list is set before the record, and stays when the store is away. */
 function soloButWaits(record: Aged<SyncRecord>, answers: readonly NodeAnswer[]): string | null {

@@ -48,7 +48,7 @@ export function lossBeyond(o: Observation, end: Lsn | null, isFurthestOfAll: boo
   const offsetMs = Math.min(...trail.map((point) => point.heardAtMs - point.atMs));
   const silentMs = Math.max(0, overAtMs - (last.atMs + offsetMs));
   const missing = Math.max(0, lsnBytes(end, last.lsn));
-  const bytes = missing + Math.ceil((highestRate(trail) * silentMs) / 1_000);
+  const bytes = missing + Math.ceil((reckonedRate(trail) * silentMs) / 1_000);
   const held = trail.findLast((point) => compareLsn(point.lsn, end) <= 0);
   const known = `${missing} B known to be missing, at most about ${bytes} B with what was not heard`;
   if (held === undefined)
@@ -74,21 +74,17 @@ function endedAtMs(o: Observation, primary: NodeId): number {
 
 const ONE_WAY_MS_MAX = 200;
 
-/** Over at least this long: a single burst between two pulses says nothing of a longer time. */
-const RATE_OVER_MS = 1_000;
+/** A segment of WAL that is left half empty looks like a burst; over this long it weighs little. */
+const RATE_OVER_MS = 10_000;
+/** What is not heard may be busier than what was. */
+const RATE_MARGIN = 2;
 
-/** Bytes of WAL a second, the most that was heard over a second. */
-function highestRate(trail: readonly TrailPoint[]): number {
-  let most = 0;
-  let from = 0;
-  for (const to of trail) {
-    while (to.heardAtMs - (trail[from + 1]?.heardAtMs ?? Number.POSITIVE_INFINITY) >= RATE_OVER_MS) from += 1;
-    const since = trail[from];
-    if (since === undefined || to.heardAtMs <= since.heardAtMs) continue;
-    const tookMs = Math.max(RATE_OVER_MS, to.heardAtMs - since.heardAtMs);
-    most = Math.max(most, (lsnBytes(since.lsn, to.lsn) * 1_000) / tookMs);
-  }
-  return most;
+/** Bytes of WAL a second that are reckoned for the time in which nothing was heard. */
+function reckonedRate(trail: readonly TrailPoint[]): number {
+  const last = trail.at(-1);
+  const first = trail.find((point) => last !== undefined && point.atMs >= last.atMs - RATE_OVER_MS);
+  if (first === undefined || last === undefined) return 0;
+  return (RATE_MARGIN * lsnBytes(first.lsn, last.lsn) * 1_000) / Math.max(1_000, last.atMs - first.atMs);
 }
 
 /** Exact, when the end of the old primary is known: it was stopped by order, or detached and read like any other. */

@@ -20,19 +20,20 @@ export interface Loss {
   readonly duplicates: readonly string[];
   /** Lost although a write of the same reign that began after its acknowledgement was kept: never just a lagging replica. */
   readonly holes: readonly string[];
-  /** How long before t0 the earliest lost write was acknowledged; 0 when nothing was lost. */
+  /** From the earliest lost acknowledgement to the last one, or to t0; 0 when nothing was lost. */
   readonly exposureMs: number;
 }
 
 /**
  * Compares what clients were told with what every node holds. `writes` are the attempts of one table; `complete` is false
- * when the ledger's end is missing: then a row without an attempt is no phantom.
+ * when the ledger's end is missing: then a row without an attempt is no phantom. `mayLose`: the deployment promises no RPO 0.
  */
 export function lossOf(
   writes: readonly LedgerRow[],
   nodes: readonly NodeContents[],
   t0Ms: number,
   complete: boolean,
+  mayLose = false,
 ): Loss {
   const primary = nodes.find((node) => node.isPrimary);
   if (primary === undefined) throw new Error('no node was read as the primary');
@@ -42,7 +43,7 @@ export function lossOf(
   const attempted = new Set(writes.map((row) => row.id));
   const isPhantom = (id: string) => !possible.has(id) && (complete || attempted.has(id));
   const everywhere = new Set(nodes.flatMap((node) => [...node.counts.keys()]));
-  const earliestLostMs = Math.min(...lostRows.map((row) => row.doneMs));
+  const lostAtMs = lostRows.map((row) => row.doneMs);
   return {
     acknowledged: acknowledged.length,
     lost: lostRows.map((row) => row.id),
@@ -50,8 +51,8 @@ export function lossOf(
     recovered: writes.filter((row) => row.outcome === 'info' && primary.counts.has(row.id)).length,
     phantom: [...everywhere].filter(isPhantom),
     duplicates: [...everywhere].filter((id) => nodes.some((node) => (node.counts.get(id) ?? 0) > 1)),
-    holes: holesAmong(acknowledged, lostRows, primary, t0Ms),
-    exposureMs: lostRows.length === 0 ? 0 : Math.max(0, t0Ms - earliestLostMs),
+    holes: holesAmong(mayLose ? acknowledged.filter(isOfOneReign(t0Ms)) : acknowledged, lostRows, primary, t0Ms),
+    exposureMs: lostRows.length === 0 ? 0 : Math.max(t0Ms, ...lostAtMs) - Math.min(...lostAtMs),
   };
 }
 
@@ -60,6 +61,12 @@ const missingOn = (nodes: readonly NodeContents[], primary: NodeContents): Loss[
     .filter((node) => node !== primary)
     .map((node) => ({ node: node.node, ids: [...primary.counts.keys()].filter((id) => !node.counts.has(id)) }))
     .filter((entry) => entry.ids.length > 0);
+
+/** Where a lost primary may have gone on acknowledging, an answer after t0 that names no timeline may be of either reign. */
+const isOfOneReign =
+  (t0Ms: number) =>
+  (row: LedgerRow): boolean =>
+    row.timeline !== null || row.doneMs <= t0Ms;
 
 /** Writes of different sessions commit in any order, so only a kept write that began after the lost one's answer proves a hole. */
 function holesAmong(

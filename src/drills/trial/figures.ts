@@ -85,6 +85,7 @@ function lossIn(o: TrialObservation, table: 'ledger' | 'orders', op: Op, t0Ms: n
     o.final.map((read) => contentsOf(read, table)),
     t0Ms,
     o.ledger.complete,
+    o.objectives.rpoMs > 0,
   );
 }
 

@@ -11,6 +11,9 @@ type Check = (o: TrialObservation, figures: Figures) => Answer;
 /** Below this share of the intended writes before the fault there was no traffic worth the name. */
 const BASELINE_SHARE_MIN = 0.8;
 
+/** Only where the deployment allows a loss at all. */
+const TOLD_AND_SAVED = 'what was lost was told and saved';
+
 /** Every check of the drill, in the order in which a person wants to read them: what decides first. */
 const CHECKS: Readonly<Record<string, Check>> = {
   injected,
@@ -20,6 +23,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     o.ledger.rows.some((row) => row.op === 'http-write')
       ? kept(o, f.ordersLoss, 'orders')
       : pass('the deployment has no application'),
+  [TOLD_AND_SAVED]: toldAndSaved,
   'kept before the old primary came back': keptAfterPromotion,
   'recovered within the objective': recovered,
   'the pause was as promised': paused,
@@ -49,6 +53,7 @@ export const findingsOf = (o: TrialObservation, figures: Figures): readonly Find
   Object.entries(CHECKS)
     .filter(([check]) => o.name !== 'no-false-alarm' || !NOT_WHILE_DISTURBED.has(check))
     .filter(([check]) => o.planned || !ONLY_PLANNED.has(check))
+    .filter(([check]) => check !== TOLD_AND_SAVED || o.objectives.rpoMs > 0)
     .map(([check, run]) => guarded(check, () => run(o, figures)));
 
 function injected({ injected: fault }: TrialObservation): Answer {
@@ -89,6 +94,19 @@ function keptAfterPromotion({ objectives }: TrialObservation, { change, lostAfte
   if (lostAfterPromotion === null) return inconclusive('the new primary could not be read while the old one was down');
   if (lostAfterPromotion > 0 && objectives.rpoMs === 0) return fail(`${lostAfterPromotion} were missing`);
   return pass(`${lostAfterPromotion} missing`);
+}
+
+/** Async (F24, P8.3): the takeover named a bound, what was lost lies within it, and all of it is in a salvage. */
+function toldAndSaved({ told }: TrialObservation, { ledgerLoss, ordersLoss }: Figures): Answer {
+  const losses = [ledgerLoss, ordersLoss].flatMap((loss) => (loss === null ? [] : [loss]));
+  const lost = losses.reduce((sum, loss) => sum + loss.lost.length, 0);
+  if (lost === 0) return pass('nothing was lost');
+  const { bound, saved } = told;
+  if (bound?.ms == null) return fail(`${lost} were lost, and the takeover named no bound`);
+  const spanMs = Math.round(Math.max(...losses.map((loss) => loss.exposureMs)));
+  if (spanMs > bound.ms) return fail(`${lost} were lost over ${spanMs} ms; the takeover said ${bound.text}`);
+  if (saved < lost) return fail(`${lost} were lost, and ${saved} transactions were saved`);
+  return pass(`${lost} lost over ${spanMs} ms, within ${bound.ms} ms as told; ${saved} transactions saved`);
 }
 
 function recovered({ objectives, injected: fault }: TrialObservation, { streams }: Figures): Answer {

@@ -35,6 +35,37 @@ describe('judge', () => {
     expect(lines.join('\n')).toContain('0 lost of');
   });
 
+  describe('where a loss is allowed (async)', () => {
+    const trial = honestTrial();
+    /** The last acknowledged write of the old reign is on no node any more. */
+    const gone = trial.ledger.rows.findLast(
+      (row) => row.op === 'sql-write' && row.outcome === 'ok' && row.timeline === 1,
+    );
+    const without = (told: typeof trial.told) =>
+      judge({
+        ...trial,
+        told,
+        objectives: { ...trial.objectives, rpoMs: 5_000 },
+        final: trial.final.map((read) => ({
+          ...read,
+          ledger: new Map([...read.ledger].filter(([id]) => id !== gone?.id)),
+        })),
+      }).findings.find(({ check }) => check === 'what was lost was told and saved');
+    const bound = { ms: 3_000, bytes: 100, text: 'at most 3000 ms' };
+
+    it('passes a loss that the takeover bounded and the old node saved', () => {
+      expect(without({ bound, saved: 1 })).toMatchObject({ verdict: 'pass' });
+    });
+
+    it.each([
+      ['that the takeover did not tell of', { bound: null, saved: 1 }],
+      ['longer than the takeover told', { bound: { ...bound, ms: 0 }, saved: 1 }],
+      ['that nobody saved', { bound, saved: 0 }],
+    ])('fails a loss %s', (_, told) => {
+      expect(without(told)).toMatchObject({ verdict: 'fail' });
+    });
+  });
+
   it('does not judge the cohorts of the region that was lost', () => {
     const judged = report.rto.streams.filter((stream) => stream.judged).map((stream) => stream.region);
     expect(new Set(judged)).toEqual(new Set([NEAR, FAR]));

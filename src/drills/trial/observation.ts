@@ -1,5 +1,5 @@
 import type { PlaceId } from '../../base/ids.ts';
-import type { OperationRecord } from '../../ports/records.ts';
+import type { LossBound, OperationRecord } from '../../ports/records.ts';
 import type { PrimarySample } from '../checks/single-primary.ts';
 import type { Ledger, LedgerRow } from '../ledger.ts';
 import type { ClockOffset } from '../monotonic.ts';
@@ -49,6 +49,8 @@ export interface TrialObservation {
   readonly unread: readonly { readonly node: string; readonly why: string }[];
   /** The takeover that this trial caused; null when the journal has none. */
   readonly operation: OperationRecord | null;
+  /** What its fence says that may be lost (async), and how many transactions were saved from the node that it left behind. */
+  readonly told: { readonly bound: LossBound | null; readonly saved: number };
   readonly primaryBefore: string;
   readonly primaryAfter: string | null;
   /** Warnings in the servers' logs about cancelled waits of application sessions. */

@@ -3,7 +3,7 @@ import type { LedgerRow, Op } from '../ledger.ts';
 import { predictFailover } from '../predict.ts';
 import type { NodeRead, TrialObservation } from './observation.ts';
 
-const KNOBS = { brokenAfterMs: 150, silentAfterMs: 1_300, wedgedAfterMs: 6_000, tickMs: 100 };
+const KNOBS = { brokenAfterMs: 150, silentAfterMs: 1_300, wedgedAfterMs: 6_000, tickMs: 100, leaseTtlMs: 3_000 };
 export const T0_MS = 5_000;
 export const BACK_MS = 5_800;
 const RELEASED_MS = 17_000;
@@ -62,7 +62,7 @@ export function honestTrial(): TrialObservation {
     objectives: { rtoMs: 30_000, rpoMs: 0 },
     lost: { region: DEAD, wasPrimary: true },
     survivors: [NEAR, FAR],
-    prediction: predictFailover(KNOBS, { regionsMs: 0, storeMs: 0 }, 'broken'),
+    prediction: predictFailover(KNOBS, { regionsMs: 0, storeMs: 0 }, 'broken', false),
     windowMs: 10_000,
     loadStartedMs: 0,
     sqlWritesPerSecond: 20,
@@ -100,6 +100,7 @@ export function honestTrial(): TrialObservation {
         { name: 'promote', atWallMs: 6_600, tookMs: 300, what: 'promoted' },
       ],
     },
+    told: { bound: null, saved: 0 },
     primaryBefore: 'aws:a/n1',
     primaryAfter: 'aws:b/n1',
     cancelledWaits: 0,

@@ -12,7 +12,7 @@ import { cohortsOf, type Mix } from '../load/mix.ts';
 import { monotonicMs, pause, sampleClockOffset } from '../monotonic.ts';
 import { predictFailover, survivorRtts } from '../predict.ts';
 import { cancelledWaitsSince, markLog } from '../server-log.ts';
-import { readTakeover } from './journal.ts';
+import { readLossBound, readTakeover } from './journal.ts';
 import type { DrillFiles, MarkSeen, NodeRead, TrialObservation } from './observation.ts';
 import { preflight, type Start } from './preflight.ts';
 import type { Expected, Scenario, Stage } from './scenario.ts';
@@ -157,7 +157,12 @@ class Trial {
       objectives: { rtoMs, rpoMs: planned ? 0 : rpoMs },
       lost: { region: hit, wasPrimary: hit === primary.region },
       survivors: served,
-      prediction: predictFailover(knobsOf(this.#deployment), rtts, detection),
+      prediction: predictFailover(
+        knobsOf(this.#deployment),
+        rtts,
+        detection,
+        this.#deployment.replication.mode === 'async',
+      ),
       windowMs: this.#options.windowMs,
       sqlWritesPerSecond: this.#options.mix.sqlWritesPerSecond,
       primaryBefore: primary.node,
@@ -238,10 +243,17 @@ class Trial {
     const status = await lookAtWorld(this.#world);
     const primary = this.#nodes.find((it) => it.node === status.primary?.value.node) ?? null;
     const reads = await this.#readNodes(primary, status.why.text);
+    const operation = await this.#takeover();
+    const salvages = status.regions.flatMap(({ nodes }) => nodes.flatMap(({ value }) => value.salvages));
+    const saved = salvages.filter((salvage) => salvage.operation === operation?.id);
     return {
       ledger: this.#traffic.readLedger(),
       ...reads,
-      operation: await this.#takeover(),
+      operation,
+      told: {
+        bound: operation === null ? null : await readLossBound(this.#world, operation.epoch),
+        saved: saved.reduce((sum, { transactions }) => sum + transactions, 0),
+      },
       primaryAfter: status.primary?.value.node ?? null,
     };
   }

@@ -39,14 +39,7 @@ function asynchronous(draft: Draft, mode: Field<string>): readonly Finding[] {
       },
     ];
   }
-  return [
-    {
-      code: 'E2901',
-      message: 'mode async: not built yet',
-      at: [atValue(mode.path)],
-      help: ['use `mode: sync` or `mode: semi-sync`'],
-    },
-  ];
+  return [];
 }
 
 function confirmations(draft: Draft): readonly Finding[] {
