@@ -11,6 +11,8 @@ export interface CheckOptions {
   readonly offsetMs: number;
   readonly clock: Clock;
   onResult(ok: boolean, code: string): void;
+  /** How long a connection took to open: one round trip. */
+  onRoundTrip?(ms: number): void;
 }
 
 /** Asks one region for its health path at a steady pace. Returns a function that stops it. */
@@ -37,12 +39,16 @@ function checkOnce(options: CheckOptions, stopping: AbortSignal): Promise<string
   return new Promise((resolve) => {
     const signal = AbortSignal.any([AbortSignal.timeout(options.timeoutMs), stopping]);
     const { host, port, path } = options;
+    const begunMs = options.clock.nowMs();
     const request = get({ host, port, path, agent: false, signal }, (response) => {
       const status = response.statusCode ?? 0;
       response.resume();
       response.on('end', () => resolve(status >= 200 && status < 300 ? 'ok' : `status-${status}`));
       response.on('error', () => resolve(signal.aborted ? 'timeout' : 'reset'));
     });
+    request.once('socket', (socket) =>
+      socket.once('connect', () => options.onRoundTrip?.(options.clock.nowMs() - begunMs)),
+    );
     request.on('error', (error) => resolve(signal.aborted ? 'timeout' : codeOf(error)));
   });
 }

@@ -175,6 +175,7 @@ class RunningEdge implements Edge {
       offsetMs: (index * checkEveryMs) / this.#config.upstreams.length,
       clock: this.#clock,
       onResult: (ok, code) => this.#steering.signal(region, ok, 'check', code),
+      onRoundTrip: (ms) => this.#steering.roundTrip(region, ms),
     });
   }
 

@@ -12,13 +12,14 @@ import {
   type Verdict,
 } from '../../decide/health/detector.ts';
 import { compileGeo, type GeoRows, type GeoTable, NO_ROWS } from '../../decide/routing/geo-table.ts';
-import { ANYBODY, bookOf } from '../../decide/routing/route.ts';
+import { ANYBODY } from '../../decide/routing/route.ts';
 import { Router } from '../../decide/routing/router.ts';
 import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
-import type { Client, Explanation, LatencyBook, Route, RoutingWorld } from '../../decide/routing/world.ts';
+import type { Client, Explanation, Route, RoutingWorld } from '../../decide/routing/world.ts';
 import type { RouteTable } from '../../ports/records.ts';
 import type { HealthPolicy, RoutingPolicy } from '../../ports/routing.ts';
 import { Demand } from './demand.ts';
+import { RoundTrips } from './round-trips.ts';
 
 const NO_TABLE: Route = {
   candidates: [],
@@ -35,7 +36,7 @@ const NO_TABLE: Route = {
 export class Steering {
   readonly #clock: Clock;
   readonly #place: PlaceId;
-  readonly #latency: LatencyBook;
+  readonly #latency: RoundTrips;
   readonly #detectors: Map<PlaceId, Detector>;
   readonly #onChange: () => void;
   #table: RouteTable | null = null;
@@ -60,7 +61,7 @@ export class Steering {
   ) {
     this.#clock = clock;
     this.#place = place;
-    this.#latency = bookOf(rtt);
+    this.#latency = new RoundTrips(rtt);
     this.#rows = rows;
     this.#geo = compileGeo(rows, []);
     this.#demand = new Demand(clock.nowMs(), edges);
@@ -156,6 +157,11 @@ export class Steering {
     if (after === before) return;
     this.#detectors.set(region, after);
     if (after.verdict !== before.verdict) this.#recompute();
+  }
+
+  /** How long a connection to a region took to open. */
+  roundTrip(region: PlaceId, ms: number): void {
+    if (this.#latency.add(region, ms)) this.#recompute();
   }
 
   #refuse(why: string): void {
