@@ -1,6 +1,7 @@
 import { assert } from '../../base/result.ts';
 import { millionths, type Choice, type Chosen, type PlanProblem } from '../problem.ts';
 import { groupsOf, type Groups } from './groups.ts';
+import { countSets, coverageOf, instances } from './measures.ts';
 import { Keeper } from './keep.ts';
 
 export interface ChooseOptions {
@@ -10,10 +11,16 @@ export interface ChooseOptions {
   readonly mostSets: number;
 }
 
+/** Far below what any latency is known to. */
+const TIE_MS = 1e-9;
+
 export const DEFAULT_CHOOSE: ChooseOptions = { top: 6, mostSets: 60_000_000 };
 
-/** Groups and populations are read millions of times: the typed arrays below are read within their bounds. */
-const at = (list: Float64Array | Int32Array | Uint8Array | Int16Array, index: number): number => list[index] as number;
+/** Read millions of times, always within bounds. One function for each kind of array: a shared one would be compiled for all of them. */
+const at = (list: Float64Array, index: number): number => list[index] as number;
+const whole = (list: Int32Array, index: number): number => list[index] as number;
+const byte = (list: Uint8Array, index: number): number => list[index] as number;
+const position8 = (list: Int8Array, index: number): number => list[index] as number;
 
 /**
  * The best sets of candidates, exactly: every set of an allowed size is evaluated, unless a bound shows that neither it nor
@@ -35,13 +42,14 @@ class Search {
   private readonly counts: readonly Uint8Array[];
   private readonly owners: Int32Array;
   private readonly covered: Float64Array;
-  /** Per depth: nearest and second nearest chosen candidate of each population, by position. */
-  private readonly nearest: readonly Int16Array[];
-  private readonly second: readonly Int16Array[];
+  /** Per depth: nearest and second nearest chosen candidate of each population, by position, and how far they are. */
+  private readonly nearest: readonly Int8Array[];
+  private readonly second: readonly Int8Array[];
+  private readonly nearestMs: readonly Float64Array[];
+  private readonly secondMs: readonly Float64Array[];
   private readonly rows: readonly Float64Array[];
   private readonly order: readonly number[];
   private readonly set: number[] = [];
-  private readonly loads: Float64Array;
   private readonly moved: Float64Array;
   /** Per position: weight of the groups of the first objective that only it serves. */
   private readonly alone: Float64Array;
@@ -61,10 +69,14 @@ class Search {
     this.counts = this.groups.map(({ count }) => new Uint8Array(count));
     this.owners = new Int32Array(this.groups[0]?.count ?? 0);
     this.covered = new Float64Array(this.groups.length);
-    this.nearest = Array.from({ length: max + 1 }, () => new Int16Array(people).fill(-1));
-    this.second = Array.from({ length: max + 1 }, () => new Int16Array(people).fill(-1));
+    const perDepth = <T>(make: () => T): readonly T[] => Array.from({ length: max + 1 }, make);
+    this.nearest = perDepth(() => new Int8Array(people).fill(-1));
+    this.second = perDepth(() => new Int8Array(people).fill(-1));
+    this.nearestMs = perDepth(() => new Float64Array(people).fill(Infinity));
+    this.secondMs = perDepth(() => new Float64Array(people).fill(Infinity));
+    // Of equally near ones the one of the lower index serves.
     this.rows = problem.candidates.map((_, r) =>
-      Float64Array.from({ length: people }, (__, p) => at(problem.latencyMs, p * n + r)),
+      Float64Array.from({ length: people }, (__, p) => at(problem.latencyMs, p * n + r) + r * TIE_MS),
     );
     // Pinned ones first: the search begins inside them. Then the cheap ones: a good choice early makes the bounds sharp.
     const { unitUsd, fixedUsd } = problem.cost;
@@ -75,7 +87,6 @@ class Search {
         at(unitUsd, a) * problem.cost.units + at(fixedUsd, a) - at(unitUsd, b) * problem.cost.units - at(fixedUsd, b) ||
         a - b,
     );
-    this.loads = new Float64Array(max);
     this.moved = new Float64Array(max * max);
     this.alone = new Float64Array(max);
   }
@@ -128,19 +139,14 @@ class Search {
     const isLeaf = depth === problem.sizes.max;
     set.push(r);
     this.add(r, depth - 1);
-    let isFilled = !isLeaf && problem.serving === 'all';
-    if (isFilled) this.fill(depth);
+    if (!isLeaf && problem.serving === 'all') this.fill(depth);
     if (isWhole && this.isAllowed(primary, standby)) {
       const coverage = this.coverage(primary);
       const worst = this.worst(primary, standby, depth);
       const couldBe =
         (problem.worstShare === null || millionths(worst) >= millionths(problem.worstShare)) &&
         this.keeper.couldMatter(this.leastUsd(primary), coverage, worst);
-      if (couldBe) {
-        if (!isFilled && problem.serving === 'all') this.fill(depth);
-        isFilled = true;
-        this.evaluate(primary, standby, writeMs, coverage, worst);
-      }
+      if (couldBe) this.evaluate(primary, standby, writeMs, coverage, worst);
     }
     if (!isLeaf) this.expand(position + 1, primary, standby, writeMs);
     this.remove(r, depth - 1);
@@ -157,7 +163,7 @@ class Search {
   }
 
   private conflicts(r: number): boolean {
-    for (const other of this.set) if (at(this.problem.conflicts, r * this.n + other) === 1) return true;
+    for (const other of this.set) if (byte(this.problem.conflicts, r * this.n + other) === 1) return true;
     return false;
   }
 
@@ -168,8 +174,8 @@ class Search {
       const list = groups.of[r] as Int32Array;
       let gain = 0;
       for (let k = 0; k < list.length; k++) {
-        const g = at(list, k);
-        const before = at(counts, g);
+        const g = whole(list, k);
+        const before = byte(counts, g);
         counts[g] = before + 1;
         if (before === 0) gain += at(groups.weight, g);
         if (o > 0) continue;
@@ -177,7 +183,7 @@ class Search {
           this.owners[g] = position;
           this.alone[position] = at(this.alone, position) + at(groups.weight, g);
         } else if (before === 1) {
-          const owner = at(this.owners, g);
+          const owner = whole(this.owners, g);
           this.alone[owner] = at(this.alone, owner) - at(groups.weight, g);
         }
       }
@@ -193,12 +199,12 @@ class Search {
       const list = groups.of[r] as Int32Array;
       let loss = 0;
       for (let k = 0; k < list.length; k++) {
-        const g = at(list, k);
-        const after = at(counts, g) - 1;
+        const g = whole(list, k);
+        const after = byte(counts, g) - 1;
         counts[g] = after;
         if (after === 0) loss += at(groups.weight, g);
         else if (after === 1 && o === 0) {
-          const owner = at(this.owners, g);
+          const owner = whole(this.owners, g);
           this.alone[owner] = at(this.alone, owner) + at(groups.weight, g);
         }
       }
@@ -229,62 +235,76 @@ class Search {
     return at(this.covered, 0) - most;
   }
 
-  /** `nearest` and `second` of a depth, from those of the depth before and the candidate added last. */
+  /** The arrays of a depth, from those of the depth before and the candidate added last. */
   private fill(depth: number): void {
-    const { set, rows } = this;
-    const nearest = this.nearest[depth] as Int16Array;
-    const second = this.second[depth] as Int16Array;
-    const before = this.nearest[depth - 1] as Int16Array;
-    const beforeSecond = this.second[depth - 1] as Int16Array;
-    const mine = set[depth - 1] as number;
-    const row = rows[mine] as Float64Array;
     const position = depth - 1;
+    const nearest = this.nearest[depth] as Int8Array;
+    const second = this.second[depth] as Int8Array;
+    const nearestMs = this.nearestMs[depth] as Float64Array;
+    const secondMs = this.secondMs[depth] as Float64Array;
+    const before = this.nearest[position] as Int8Array;
+    const beforeSecond = this.second[position] as Int8Array;
+    const beforeMs = this.nearestMs[position] as Float64Array;
+    const beforeSecondMs = this.secondMs[position] as Float64Array;
+    const row = this.rows[this.set[position] as number] as Float64Array;
     for (let p = 0; p < row.length; p++) {
       const ms = at(row, p);
-      const a = at(before, p);
-      const b = at(beforeSecond, p);
-      if (a < 0 || this.isNearer(p, mine, ms, a)) {
+      const least = at(beforeMs, p);
+      if (ms < least) {
         nearest[p] = position;
-        second[p] = a;
-      } else {
-        nearest[p] = a;
-        second[p] = b < 0 || this.isNearer(p, mine, ms, b) ? position : b;
+        nearestMs[p] = ms;
+        second[p] = position8(before, p);
+        secondMs[p] = least;
+        continue;
       }
+      nearest[p] = position8(before, p);
+      nearestMs[p] = least;
+      const next = at(beforeSecondMs, p);
+      second[p] = ms < next ? position : position8(beforeSecond, p);
+      secondMs[p] = ms < next ? ms : next;
     }
-  }
-
-  /** Of equally near ones the one of the lower index serves. */
-  private isNearer(p: number, mine: number, ms: number, position: number): boolean {
-    const other = this.set[position] as number;
-    const there = at(this.rows[other] as Float64Array, p);
-    return ms < there || (ms === there && mine < other);
   }
 
   /** Serving `all`: each candidate is sized for its own users and those of any one neighbour that is lost. */
   private sharedUsd(primary: number): number {
-    const { problem, set, loads, moved } = this;
+    const { set, moved } = this;
     const depth = set.length;
-    const { unitUsd, fixedUsd, egressUsd, units } = problem.cost;
-    const nearest = this.nearest[depth] as Int16Array;
-    const second = this.second[depth] as Int16Array;
-    loads.fill(0, 0, depth);
-    moved.fill(0, 0, depth * depth);
-    for (let p = 0; p < nearest.length; p++) {
-      const a = at(nearest, p);
-      const weight = at(problem.weights, p);
-      loads[a] = at(loads, a) + weight;
-      const way = a * depth + at(second, p);
-      moved[way] = at(moved, way) + weight;
-    }
+    this.countMoves(depth);
+    const { unitUsd, fixedUsd, egressUsd, units } = this.problem.cost;
     let usd = this.transferUsd(primary);
     for (let b = 0; b < depth; b++) {
       const r = set[b] as number;
-      let most = 0;
-      for (let a = 0; a < depth; a++) most = Math.max(most, at(moved, a * depth + b));
-      usd += at(fixedUsd, r) + at(egressUsd, r) * at(loads, b);
-      usd += at(unitUsd, r) * instances(units, at(loads, b) + most);
+      let [most, load] = [0, 0];
+      for (let other = 0; other < depth; other++) {
+        load += at(moved, b * depth + other);
+        most = Math.max(most, at(moved, other * depth + b));
+      }
+      usd += at(fixedUsd, r) + at(egressUsd, r) * load;
+      usd += at(unitUsd, r) * instances(units, load + most);
     }
     return usd;
+  }
+
+  /** `moved`, at nearest * depth + second nearest: the users who go from one to the other when the first is lost. */
+  private countMoves(depth: number): void {
+    const { moved } = this;
+    const { weights } = this.problem;
+    const position = depth - 1;
+    const before = this.nearest[position] as Int8Array;
+    const beforeSecond = this.second[position] as Int8Array;
+    const beforeMs = this.nearestMs[position] as Float64Array;
+    const beforeSecondMs = this.secondMs[position] as Float64Array;
+    const row = this.rows[this.set[position] as number] as Float64Array;
+    moved.fill(0, 0, depth * depth);
+    for (let p = 0; p < row.length; p++) {
+      const ms = at(row, p);
+      const near = position8(before, p);
+      const way =
+        ms < at(beforeMs, p)
+          ? position * depth + near
+          : near * depth + (ms < at(beforeSecondMs, p) ? position : position8(beforeSecond, p));
+      moved[way] = at(moved, way) + at(weights, p);
+    }
   }
 
   private transferUsd(primary: number): number {
@@ -336,7 +356,8 @@ class Search {
     const counts = this.counts[o] as Uint8Array;
     const list = groups.of[r] as Int32Array;
     let gain = 0;
-    for (let k = 0; k < list.length; k++) if (at(counts, at(list, k)) === 0) gain += at(groups.weight, at(list, k));
+    for (let k = 0; k < list.length; k++)
+      if (byte(counts, whole(list, k)) === 0) gain += at(groups.weight, whole(list, k));
     return gain;
   }
 
@@ -361,23 +382,3 @@ class Search {
 
 /** Is the pair i, j before k, l? A pair that is not allowed takes Infinity, and none has been found yet then: k is -1. */
 const isBefore = (i: number, j: number, k: number, l: number): boolean => k >= 0 && (i < k || (i === k && j < l));
-
-/** Whole machines, at least one; a share that is off in its last digits is no machine more. */
-const instances = (units: number, share: number): number => Math.max(1, Math.ceil(units * share - 1e-9));
-
-function coverageOf(groups: Groups, r: number): number {
-  let sum = 0;
-  for (const g of groups.of[r] as Int32Array) sum += at(groups.weight, g);
-  return sum;
-}
-
-/** Sets of the allowed sizes that hold every pinned candidate. */
-function countSets(free: number, { sizes, pinned }: PlanProblem): number {
-  let sets = 0;
-  for (let size = Math.max(sizes.min, pinned.length); size <= sizes.max; size++) {
-    let ways = 1;
-    for (let i = 0; i < size - pinned.length; i++) ways = (ways * (free - i)) / (i + 1);
-    sets += Math.max(0, Math.round(ways));
-  }
-  return sets;
-}
