@@ -6,7 +6,7 @@ export const defaultRouting = (regions: RouteTable['regions']): RoutingPolicy =>
   hosts: [],
   policies: ['latency'],
   geolocation: { rules: [], otherwise: null, overrides: [] },
-  latency: { withinMs: 0, hysteresisMs: 0 },
+  latency: { withinMs: 0, hysteresisMs: 5 },
   failover: { order: regions.map((region) => region.id), holdDownMs: 0, failback: 'auto' },
   slowStartMs: 0,
   capacity: {},

@@ -113,10 +113,11 @@ function byLatency(
     );
   const [best] = measured;
   if (best === undefined) return { tiers: [], leader: null, why: because('nearest', 'there is no region') };
+  // A busy machine looks further away than it is: the own region, then the one that was the nearest so far, has the benefit.
   const before = world.leaders.get(leaderKey(place));
-  const kept = measured.find(({ region }) => region.id === before);
-  const keeps = kept !== undefined && msOf(kept.latency) <= msOf(best.latency) + hysteresisMs;
-  const lead = keeps ? kept : best;
+  const isClose = (id: PlaceId | null | undefined) =>
+    measured.find(({ region, latency }) => region.id === id && msOf(latency) <= msOf(best.latency) + hysteresisMs);
+  const lead = isClose(world.from) ?? isClose(before) ?? best;
   const others = measured.filter((each) => each !== lead);
   const isNear = (each: (typeof measured)[number]) =>
     withinMs > 0 && msOf(each.latency) <= msOf(best.latency) + withinMs;
