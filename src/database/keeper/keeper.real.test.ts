@@ -135,6 +135,18 @@ describe('keeper', () => {
     unsubscribe();
   });
 
+  test('a deadline of the PostgreSQL before does not kill the isolated standby that is started after it (P8.1)', async () => {
+    const deadlineMs = realClock.nowMs() + 1_500;
+    must(await one.db.killAt(8, deadlineMs));
+    must(await one.db.stop('kill'));
+    must(await one.db.startIsolated());
+    const pid = await postgresPid();
+    const reply = await one.keeper.call({ do: 'status' });
+    expect(reply.ok && reply.status.deadlineMs).toBeNull();
+    await realClock.sleep(Math.max(0, deadlineMs - realClock.nowMs()) + 300);
+    expect(await postgresPid()).toBe(pid);
+  });
+
   test('a deadline taken back does not kill', async () => {
     const deadlineMs = realClock.nowMs() + 200;
     await one.keeper.call({ do: 'deadline', epoch: 8, deadlineMs });
