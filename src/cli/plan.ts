@@ -11,7 +11,7 @@ import { matchesRegion } from '../spec/rules/planning.ts';
 import { readUsersTable } from '../spec/users-table.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { explainRegion } from './plan/explain.ts';
-import { infeasibleText, planText } from './plan/text.ts';
+import { infeasibleText, planText, type Where } from './plan/text.ts';
 import { readSpecText } from './read-deployment.ts';
 import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
 
@@ -56,7 +56,8 @@ export async function plan(argv: readonly string[]): Promise<number> {
       `which deployment file? farshore plan ${isExplain ? 'explain REGION ' : ''}FILE`,
     );
   const facts = readFactsWithOwn(ownFactsFolder(values.facts));
-  const request = requestOf(readRequest(file, facts).request, values, facts);
+  const parsed = readRequest(file, facts);
+  const request = requestOf(parsed.request, values, facts);
   const options = {
     top: wholeNumber('top', values.top, 0, 50) ?? 5,
     seed: wholeNumber('seed', values.seed, 0, 2 ** 31 - 1) ?? 1,
@@ -68,13 +69,27 @@ export async function plan(argv: readonly string[]): Promise<number> {
   const result = planRegions(request, facts, options);
   const json = `${JSON.stringify(result.kind === 'plan' ? result.plan : result.infeasible, null, 2)}\n`;
   if (values.out !== undefined) write(values.out, json);
-  process.stdout.write(values.json === true ? json : text(result, values.full === true));
+  process.stdout.write(values.json === true ? json : text(result, values.full === true, whereIn(file, parsed)));
   if (result.kind === 'infeasible') return 4;
   return result.plan.violations.length > 0 ? 1 : 0;
 }
 
-const text = (result: PlanResult, full: boolean): string =>
-  result.kind === 'plan' ? planText(result.plan, full) : infeasibleText(result.infeasible);
+const text = (result: PlanResult, full: boolean, where: Where): string =>
+  result.kind === 'plan' ? planText(result.plan, full) : infeasibleText(result.infeasible, where);
+
+const PATHS: Readonly<Record<string, readonly string[]>> = {
+  latency: ['objectives', 'latency'],
+  residency: ['residency'],
+  law: ['users'],
+  regions: ['plan', 'regions'],
+};
+
+const whereIn =
+  (file: string, parsed: ParsedRequest): Where =>
+  (constraint) => {
+    const found = parsed.mark(PATHS[constraint] ?? ['plan', constraint]);
+    return found === null ? null : `${file}:${found.line}:${found.column}`;
+  };
 
 function readRequest(file: string, facts: Facts): ParsedRequest {
   const written = readSpecText(file);

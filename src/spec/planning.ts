@@ -64,8 +64,8 @@ export interface LatencyObjective {
 
 export interface ParsedRequest {
   readonly request: PlanRequest;
-  /** Where the file says something: for messages about what cannot be met. */
-  mark(path: Path): Mark;
+  /** Where the file says something, for messages about what cannot be met; null: it does not. */
+  mark(path: Path): Mark | null;
 }
 
 /** Mission F4: what medium and low promise when the file names nothing else. */
@@ -100,7 +100,8 @@ export function parsePlanRequest(
   if (errors.length > 0) return err(errors);
   return ok({
     request: requestOf(source.value, facts),
-    mark: (path) => source.mark({ path, part: 'value', label: null }),
+    mark: (path) =>
+      valueAt(source.value, path) === undefined ? null : source.mark({ path, part: 'value', label: null }),
   });
 }
 

@@ -164,13 +164,18 @@ function everything(plan: Plan): readonly string[] {
   ];
 }
 
+/** `file:line:column` of what the file says about a constraint; null: a default, or the command line. */
+export type Where = (constraint: Infeasible['conflict'][number]['constraint']) => string | null;
+
+const placeOf = (place: string | null): string => (place === null ? '' : ` (${place})`);
+
 /** Why there is no plan, and the ways out. */
-export function infeasibleText({ name, conflict, relaxations, advice, rejected }: Infeasible): string {
+export function infeasibleText({ name, conflict, relaxations, advice, rejected }: Infeasible, where: Where): string {
   const counts = new Map<string, number>();
   for (const { constraint } of rejected) counts.set(constraint, (counts.get(constraint) ?? 0) + 1);
   return [
     `${name}: no set of regions keeps all of this:`,
-    ...conflict.map(({ constraint, says }) => `  ${constraint}: ${says}`),
+    ...conflict.map(({ constraint, says }) => `  ${constraint}: ${says}${placeOf(where(constraint))}`),
     ...(rejected.length === 0
       ? []
       : [`kept out: ${[...counts].map(([constraint, count]) => `${count} regions by ${constraint}`).join(', ')}`]),
