@@ -11,6 +11,8 @@ export interface ChooseOptions {
   readonly mostSets: number;
 }
 
+/** More sets than this: the front is of the list of the best only. */
+const MOST_SETS_FOR_FRONT = 1_000_000;
 /** Far below what any latency is known to. */
 const TIE_MS = 1e-9;
 
@@ -37,6 +39,7 @@ class Search {
   private readonly options: ChooseOptions;
   private readonly keeper: Keeper;
   private readonly n: number;
+  private readonly subsets: number;
   private readonly groups: readonly Groups[];
   /** Per objective: how many of the chosen serve each group, and which one when it is one. */
   private readonly counts: readonly Uint8Array[];
@@ -63,8 +66,9 @@ class Search {
     const { max } = problem.sizes;
     this.problem = problem;
     this.options = options;
-    this.keeper = new Keeper(problem, options.top);
     this.n = n;
+    this.subsets = countSets(n - problem.pinned.length, problem);
+    this.keeper = new Keeper(problem, options.top, this.subsets <= MOST_SETS_FOR_FRONT);
     this.groups = groupsOf(problem);
     this.counts = this.groups.map(({ count }) => new Uint8Array(count));
     this.owners = new Int32Array(this.groups[0]?.count ?? 0);
@@ -93,8 +97,7 @@ class Search {
 
   run(): Chosen {
     this.expand(0, -1, -1, Infinity);
-    const subsets = countSets(this.n - this.problem.pinned.length, this.problem);
-    const { evaluated } = this;
+    const { evaluated, subsets } = this;
     return {
       top: this.keeper.top(),
       pareto: this.keeper.pareto(),

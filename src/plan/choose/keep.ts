@@ -4,17 +4,21 @@ import { cents, compareChoices, millionths, type Choice, type PlanProblem } from
 export class Keeper {
   private readonly problem: PlanProblem;
   private readonly most: number;
+  private readonly hasFront: boolean;
   private best: Choice[] = [];
   private front: Choice[] = [];
 
-  constructor(problem: PlanProblem, most: number) {
+  /** Without a front of its own the Pareto front is that of the list: far fewer sets matter then. */
+  constructor(problem: PlanProblem, most: number, hasFront: boolean) {
+    this.hasFront = hasFront;
     this.problem = problem;
     this.most = most;
   }
 
   /** Could a choice that costs at least `leastUsd` get a place, in the list or on the front? */
   couldMatter(leastUsd: number, coverage: number, worst: number): boolean {
-    return this.couldPlace(leastUsd, coverage) || !this.isDominated(cents(leastUsd), coverage, worst);
+    if (this.couldPlace(leastUsd, coverage)) return true;
+    return this.hasFront && !this.isDominated(cents(leastUsd), coverage, worst);
   }
 
   private couldPlace(leastUsd: number, coverage: number): boolean {
