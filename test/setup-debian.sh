@@ -2,7 +2,7 @@
 # Installs what the tests and benchmarks compare with, from Debian's packages. Run as root. Services they start are stopped.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
-packages=(etcd-server postgresql-15 postgresql-client-15 pgbouncer openssl libpostgresql-jdbc-java patroni python3-etcd chromium haproxy unbound)
+packages=(etcd-server postgresql-15 postgresql-client-15 pgbouncer openssl libpostgresql-jdbc-java patroni python3-etcd chromium haproxy unbound strace)
 # What the DNS server is asked with, and measured beside.
 packages+=(bind9-dnsutils knot-dnsutils dnsperf gdnsd knot knot-module-geoip pdns-server pdns-backend-bind)
 # The JDBC test compiles one small file; any JDK from 11 on will do.

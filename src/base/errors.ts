@@ -24,6 +24,7 @@ export const CODES = {
     exit: 1,
     fix: 'install it (Debian: apt-get install haproxy), give it with --haproxy=PATH, or leave --haproxy out',
   },
+  FSH_STRACE_MISSING: { exit: 1, fix: 'install it (Debian: apt-get install strace); every other fault works without' },
   FSH_INITDB_FAILED: { exit: 1, fix: 'read the log shown; the half-made folder was kept beside it' },
   FSH_DATA_CORRUPT: { exit: 1, fix: 'keep the folder; move it aside and the node is cloned again from the primary' },
   FSH_DATA_FOREIGN: {

@@ -16,6 +16,7 @@ import { locateBinaries } from '../database/postgres/locate-binaries.ts';
 import { chooseRunAs, reachableFor } from '../database/postgres/run-as.ts';
 import { FAULT_KINDS } from '../world/faults/kinds.ts';
 import { portIsFree } from '../world/free-ports.ts';
+import { locateStrace } from '../world/locate-program.ts';
 import { portOwner } from '../world/port-owner.ts';
 import { runDirOf } from '../world/state-dir.ts';
 import { readArguments } from './arguments.ts';
@@ -139,6 +140,14 @@ async function checkPorts(): Promise<Check> {
 function checkFaults(): Check {
   const names = (available: boolean): string =>
     [...new Set(FAULT_KINDS.filter((it) => (it.unavailable === null) === available).map((it) => it.kind))].join(', ');
+  try {
+    locateStrace(process.env['PATH']);
+  } catch {
+    return warn(
+      'faults',
+      `strace is missing, so slow-disk and disk-full are refused: apt-get install strace; all others work`,
+    );
+  }
   return ok('faults', `${names(true)}; not available: ${names(false)} (\`farshore fault list\` says why)`);
 }
 

@@ -20,8 +20,9 @@ Breaks something in a running world under load and proves what became of every w
 proven fault, RPO from the ledger of every attempt against what every node holds in the end. What was broken is mended in every case.
 
   region-failover [--fault F]   loses a region; F is crash (every process of it is killed at once), blackhole (it lives on, cut off
-                                from everybody, and its own users go on asking it), freeze (all of it stands still, and goes on later) or
-                                wedge (commits hang, everything else answers)
+                                from everybody, and its own users go on asking it), freeze (all of it stands still, and goes on later),
+                                wedge (commits hang, everything else answers), slow-disk (no flush ends within wedgedAfter) or
+                                disk-full (PostgreSQL's writes get ENOSPC); the last two need strace
   partition [--cut C]           full: one region against all others; pair: two regions do not see each other; one-way: one cannot
                                 open connections to the other; store: the primary's region cannot reach the store;
                                 replication: nothing is replicated in or out of it

@@ -35,7 +35,6 @@ const OPTIONS = {
 } as const;
 type Values = ReturnType<typeof readArguments<typeof OPTIONS>>['values'];
 
-const DEFAULT_DELAY = '50ms';
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `farshore fault`: `argv` is what follows the verb. Resolves to the exit code. */
@@ -109,7 +108,7 @@ async function undoOne(world: World, entry: JournalEntry): Promise<number> {
 
 async function hold(world: World, words: readonly string[], values: Values): Promise<number> {
   const forMs = values.for === undefined ? null : duration('for', values.for);
-  const spec = specOf(words, duration('delay', values.delay ?? DEFAULT_DELAY), world.layout.places);
+  const spec = specOf(words, values.delay === undefined ? null : duration('delay', values.delay), world.layout.places);
   const over = new AbortController();
   const interrupt = (): void => over.abort();
   process.on('SIGINT', interrupt);

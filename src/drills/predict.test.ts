@@ -37,6 +37,24 @@ describe('predictFailover', () => {
       promisedMs: 1_320,
     });
   });
+
+  it("adds the store's election when its leader is lost too, and says so", () => {
+    const rtts = { regionsMs: 70, storeMs: 20 };
+    const elsewhere = predictFailover(KNOBS, rtts, 'broken', false);
+    const lost = predictFailover(KNOBS, rtts, 'broken', false, { electionMs: 1_000 });
+    expect(elsewhere).toMatchObject({ promisedMs: 2_120, electionMs: null });
+    expect(elsewhere.formula).not.toContain('election');
+    // 1.5 timers and two round trips to the store stand for the 150 ms; promised are two timers.
+    expect(lost.expectedMs - elsewhere.expectedMs).toBe(1_540 - 150);
+    expect(lost).toMatchObject({ promisedMs: 2_120 + 2_040, electionMs: 2_040 });
+    expect(lost.formula).toContain("the store's leader is lost too");
+  });
+
+  it('waits for detection alone when that takes longer than the election', () => {
+    const rtts = { regionsMs: 0, storeMs: 0 };
+    const knobs = { ...KNOBS, silentAfterMs: 5_000 };
+    expect(predictFailover(knobs, rtts, 'silent', false, { electionMs: 1_000 }).expectedMs).toBe(5_650);
+  });
 });
 
 describe('survivorRtts', () => {

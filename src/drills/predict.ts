@@ -18,7 +18,36 @@ export interface Prediction {
   /** A pause shorter than this moves no primary: the price of every shorter RTO. */
   readonly toleratedPauseMs: number;
   readonly formula: string;
+  /** Longest time that the store needs for a new leader; null when its leader is not lost. */
+  readonly electionMs: number | null;
 }
+
+/** What the loss means for the store. `electionMs`: its timer; null when it has no leader to lose, or its leader is elsewhere. */
+export interface StoreLoss {
+  readonly electionMs: number | null;
+}
+
+const STORE_STAYS: StoreLoss = { electionMs: null };
+
+/** A follower waits once to twice the timer, drawn each time (raft); two rounds of votes follow (etcd's pre-vote, then the vote). */
+const ELECTION_TIMERS = { expected: 1.5, most: 2 } as const;
+const ELECTION_TRIPS = 2;
+
+interface Election {
+  readonly expectedMs: number;
+  readonly mostMs: number;
+}
+
+function electionOf({ electionMs }: StoreLoss, storeMs: number): Election | null {
+  if (electionMs === null) return null;
+  const after = (timers: number) => timers * electionMs + ELECTION_TRIPS * storeMs;
+  return { expectedMs: after(ELECTION_TIMERS.expected), mostMs: after(ELECTION_TIMERS.most) };
+}
+
+const promisedElection = (election: Election | null): string =>
+  election === null
+    ? ''
+    : ` + ${election.mostMs} ms: the store's leader is lost too, and an election takes two timers at most`;
 
 /**
  * How the loss is noticed. `broken`: connections are reset. `silent`: nothing arrives any more, which a pause looks like too.
@@ -61,20 +90,26 @@ export function predictFailover(
   rtts: SurvivorRtts,
   detection: Detection,
   isAsync: boolean,
+  store: StoreLoss = STORE_STAYS,
 ): Prediction {
-  if (isAsync && detection !== 'ordered') return predictAsync(knobs, rtts, detection);
+  if (isAsync && detection !== 'ordered') return predictAsync(knobs, rtts, detection, store);
   const { regionsMs, storeMs } = rtts;
+  const election = electionOf(store, storeMs);
+  const elects = election !== null;
   const { waits, name } = DETECTIONS[detection];
   const trips = STORE_TRIPS * storeMs + REPOINT_TRIPS * (regionsMs ?? 0);
   const looks = detection === 'ordered' ? 0 : 2 * knobs.tickMs;
   const constantMs = promisedConstantMs(knobs, detection);
   return {
-    expectedMs: waits(knobs) + looks + WORK_MS + trips,
-    promisedMs: constantMs + PROMISED_TRIPS * (regionsMs ?? storeMs),
+    // Both begin with the loss: the verdict can be written when the later of them is over.
+    expectedMs: Math.max(waits(knobs), election?.expectedMs ?? 0) + looks + WORK_MS + trips,
+    promisedMs: constantMs + PROMISED_TRIPS * (regionsMs ?? storeMs) + (election?.mostMs ?? 0),
+    electionMs: election?.mostMs ?? null,
     toleratedPauseMs: knobs.silentAfterMs,
     formula:
-      `${name}${looks > 0 ? ' + 2 x tickMs' : ''} + ${WORK_MS} ms of work + ${STORE_TRIPS} x RTT to the store + ` +
-      `${REPOINT_TRIPS} x RTT between surviving regions; promised ${constantMs} ms + ${PROMISED_TRIPS} x RTT between survivors`,
+      `${elects ? `the longer of ${name} and the store's election` : name}${looks > 0 ? ' + 2 x tickMs' : ''} + ${WORK_MS} ms of work + ${STORE_TRIPS} x RTT to the store + ` +
+      `${REPOINT_TRIPS} x RTT between surviving regions; promised ${constantMs} ms + ${PROMISED_TRIPS} x RTT between survivors` +
+      promisedElection(election),
   };
 }
 
@@ -91,18 +126,23 @@ function predictAsync(
   knobs: Timings & Pick<Knobs, 'leaseTtlMs'>,
   { regionsMs, storeMs }: SurvivorRtts,
   detection: Detection,
+  store: StoreLoss,
 ): Prediction {
+  const election = electionOf(store, storeMs);
   const wedgedMs = detection === 'wedged' ? knobs.wedgedAfterMs : 0;
   const { leaseTtlMs } = knobs;
   const rttMs = Math.max(regionsMs ?? 0, storeMs);
   const waits = `${wedgedMs > 0 ? 'wedgedAfterMs + ' : ''}lease`;
   return {
-    expectedMs: wedgedMs + leaseTtlMs + ASYNC_WORK_MS + STORE_TRIPS * storeMs,
-    promisedMs: wedgedMs + leaseTtlMs + ASYNC_PROMISED_WORK_MS + ASYNC_PROMISED_TRIPS * rttMs,
+    // The lease runs out while the store elects.
+    expectedMs: Math.max(wedgedMs + leaseTtlMs, election?.expectedMs ?? 0) + ASYNC_WORK_MS + STORE_TRIPS * storeMs,
+    promisedMs: wedgedMs + leaseTtlMs + ASYNC_PROMISED_WORK_MS + ASYNC_PROMISED_TRIPS * rttMs + (election?.mostMs ?? 0),
+    electionMs: election?.mostMs ?? null,
     toleratedPauseMs: knobs.silentAfterMs,
     formula:
       `${waits} + ${ASYNC_WORK_MS} ms of work + ${STORE_TRIPS} x RTT to the store; ` +
-      `promised ${waits} + ${ASYNC_PROMISED_WORK_MS} ms + ${ASYNC_PROMISED_TRIPS} x RTT between survivors`,
+      `promised ${waits} + ${ASYNC_PROMISED_WORK_MS} ms + ${ASYNC_PROMISED_TRIPS} x RTT between survivors` +
+      promisedElection(election),
   };
 }
 
@@ -114,7 +154,10 @@ const PLANNED_STORE_TRIPS = 5;
 const PLANNED_CONSTANT_MS = 400;
 
 /** How long nobody writes in a planned move: from the closed gateway to the first write that the new primary acknowledges. */
-export function predictSwitchover({ regionsMs, storeMs }: SurvivorRtts): Omit<Prediction, 'toleratedPauseMs'> {
+export function predictSwitchover({
+  regionsMs,
+  storeMs,
+}: SurvivorRtts): Omit<Prediction, 'toleratedPauseMs' | 'electionMs'> {
   return {
     expectedMs: PLANNED_WORK_MS + PLANNED_STORE_TRIPS * storeMs + PLANNED_TRIPS * (regionsMs ?? 0),
     promisedMs: PLANNED_CONSTANT_MS + PROMISED_TRIPS * (regionsMs ?? storeMs),

@@ -20,6 +20,16 @@ export function locateHaproxy(named: string | true, searchPath: string | undefin
   throw new FarshoreError('FSH_HAPROXY_MISSING', `there is no HAProxy ${where(path)}; nothing was started`);
 }
 
+/** strace, which disk faults are made with. Throws FSH_STRACE_MISSING. */
+export function locateStrace(searchPath: string | undefined): string {
+  const found = locate('strace', undefined, searchPath);
+  if (found !== null) return found;
+  throw new FarshoreError(
+    'FSH_STRACE_MISSING',
+    'disk faults are made with strace, and there is none in PATH; nothing was changed',
+  );
+}
+
 const where = (named: string | undefined): string => (named === undefined ? 'in PATH' : `at ${named}`);
 
 function locate(program: string, named: string | undefined, searchPath: string | undefined): string | null {

@@ -58,6 +58,11 @@ export function environmentOf(pid: number, name: string): string | null {
   return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1) ?? null;
 }
 
+/** Who traces a process; 0 when nobody does or there is no such process. */
+export function tracerOf(pid: number): number {
+  return Number(/^TracerPid:\s*(\d+)/m.exec(readText(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
+}
+
 export function workingDirectoryOf(pid: number): string | null {
   try {
     return readlinkSync(`/proc/${pid}/cwd`);

@@ -42,18 +42,21 @@ describe('a fault that a person holds', () => {
       child.once('exit', () => reject(new Error(said)));
     });
 
-  it.each(['wedge', 'freeze', 'blackhole'])('%s is undone by the world when its runner is killed', async (kind) => {
-    const region = await primary();
-    const kill = await hold([kind, region]);
-    expect(await inForce()).toBe(1);
-    const again = await farshore(['fault', kind, region, '--state', dir]);
-    expect(again.code, again.stderr).toBe(4);
-    kill();
-    await eventually(15_000, 'nothing is in force', async () => ((await inForce()) === 0 ? true : null));
-    const client = await connect(dir, await status(dir), await primary());
-    expect((await client.query('SELECT pg_current_wal_lsn() IS NOT NULL AS ok')).rows).toEqual([{ ok: true }]);
-    await client.end();
-  });
+  it.each(['wedge', 'freeze', 'blackhole', 'slow-disk', 'disk-full'])(
+    '%s is undone by the world when its runner is killed',
+    async (kind) => {
+      const region = await primary();
+      const kill = await hold([kind, region]);
+      expect(await inForce()).toBe(1);
+      const again = await farshore(['fault', kind, region, '--state', dir]);
+      expect(again.code, again.stderr).toBe(4);
+      kill();
+      await eventually(15_000, 'nothing is in force', async () => ((await inForce()) === 0 ? true : null));
+      const client = await connect(dir, await status(dir), await primary());
+      expect((await client.query('SELECT pg_current_wal_lsn() IS NOT NULL AS ok')).rows).toEqual([{ ok: true }]);
+      await client.end();
+    },
+  );
 
   it('ends by itself after --for, looked at', async () => {
     const region = await primary();

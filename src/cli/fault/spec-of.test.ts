@@ -5,7 +5,7 @@ import { specOf } from './spec-of.ts';
 const west = placeId('aws:eu-west-1');
 const east = placeId('aws:us-east-1');
 const places = [west, east].map((id) => ({ id, nodes: [{ id: nodeId(id, 'n1') }] }));
-const read = (text: string) => specOf(text.split(' '), 50, places);
+const read = (text: string) => specOf(text.split(' '), null, places);
 
 describe('a fault that a person typed', () => {
   it('names places with and without the provider, and nodes', () => {
@@ -14,6 +14,8 @@ describe('a fault that a person typed', () => {
     expect(read('cut pair eu-west-1 us-east-1')).toEqual({ kind: 'cut', how: 'pair', from: west, to: east });
     expect(read('cut store us-east-1')).toEqual({ kind: 'cut', how: 'store', place: east });
     expect(read('cut us-east-1')).toEqual({ kind: 'cut', how: 'full', place: east });
+    expect(read('slow-disk us-east-1')).toEqual({ kind: 'slow-disk', place: east, delayMs: 2_000 });
+    expect(read('disk-full aws:eu-west-1/n1')).toEqual({ kind: 'disk-full', place: 'aws:eu-west-1/n1' });
     expect(read('slow-link eu-west-1 us-east-1')).toMatchObject({ from: west, to: east, extraDelayMs: 50 });
   });
 

@@ -7,20 +7,29 @@ import type { PlaceLayout } from '../../world/layout.ts';
 
 type Places = readonly { readonly id: PlaceId; readonly nodes: readonly Pick<PlaceLayout['nodes'][number], 'id'>[] }[];
 
+/** What `--delay` is when nobody says. */
+const LINK_DELAY_MS = 50;
+const DISK_DELAY_MS = 2_000;
+
 /** The fault that a person typed: `blackhole eu-west-1`, `cut pair A B`. Throws FSH_USAGE, or FSH_REFUSED for what is not built. */
-export function specOf(words: readonly string[], extraDelayMs: number, places: Places): FaultSpec {
+export function specOf(words: readonly string[], delayMs: number | null, places: Places): FaultSpec {
   const [kind = '', ...rest] = words;
   refuseUnavailable(kind);
   const [first, second] = rest;
   switch (kind) {
     case 'crash':
     case 'freeze':
+    case 'disk-full':
       return { kind, place: placeOrNode(places, first) };
     case 'blackhole':
     case 'wedge':
       return { kind, place: placeNamed(places, first) };
-    case 'slow-link':
+    case 'slow-disk':
+      return { kind, place: placeOrNode(places, first), delayMs: delayMs ?? DISK_DELAY_MS };
+    case 'slow-link': {
+      const extraDelayMs = delayMs ?? LINK_DELAY_MS;
       return { kind, from: placeNamed(places, first), to: placeNamed(places, second), extraDelayMs };
+    }
     default:
       return cutOf(rest, places);
   }

@@ -19,6 +19,8 @@ const DRILLS = [
   'region-failover --fault blackhole',
   'region-failover --fault freeze',
   'region-failover --fault wedge',
+  'region-failover --fault slow-disk',
+  'region-failover --fault disk-full',
   'partition --cut full',
   'partition --cut pair',
   'partition --cut one-way',

@@ -37,10 +37,12 @@ function rtoText({ rto }: DrillReport): string {
 }
 
 function gapText({ rto }: DrillReport, gap: NonNullable<DrillReport['writeGap']>): string {
-  const { expectedMs, promisedMs } = rto.predicted;
+  const { expectedMs, promisedMs, electionMs } = rto.predicted;
+  const election =
+    electionMs === null ? '' : `, ${ms(electionMs)} of it for the store's election: its leader is lost too`;
   return (
     `${ms(gap.anyRegionMs)} from the last acknowledged before to the first after ` +
-    `(slowest region ${ms(gap.slowestRegionMs)}; predicted ${ms(expectedMs)}, promised ${ms(promisedMs)})`
+    `(slowest region ${ms(gap.slowestRegionMs)}; predicted ${ms(expectedMs)}, promised ${ms(promisedMs)}${election})`
   );
 }
 

@@ -12,6 +12,8 @@ export interface Start {
   readonly region: PlaceId;
   /** Who confirmed at the start: whole again means that all of them do. */
   readonly confirms: readonly string[];
+  /** Where the store's leader is; null for a store of one member. */
+  readonly storeLeader: PlaceId | null;
 }
 
 /**
@@ -30,7 +32,9 @@ export async function preflight(world: World, wanted: PlaceId | null, timeoutMs:
         const known = status.regions.map((it) => it.id).join(', ');
         throw new FarshoreError('FSH_USAGE', `${region} is no region of this deployment; there are ${known}`);
       }
-      return { primary: primary.value, epoch: epoch.value, region, confirms: status.record?.value.names ?? [] };
+      const confirms = status.record?.value.names ?? [];
+      const storeLeader = status.store.members.find((it) => it.leads)?.place ?? null;
+      return { primary: primary.value, epoch: epoch.value, region, confirms, storeLeader };
     }
     if (state === 'down') throw new FarshoreError('FSH_NOT_RUNNING', why.text);
     if (monotonicMs() > endMs)

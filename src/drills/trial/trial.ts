@@ -10,7 +10,7 @@ import { makeLedgerTable, readNode, waitForReplay } from '../database-reads.ts';
 import { type DrillRegion, drillNodes, drillRegions } from '../drill-world.ts';
 import { cohortsOf, type Mix } from '../load/mix.ts';
 import { monotonicMs, pause, sampleClockOffset } from '../monotonic.ts';
-import { predictFailover, survivorRtts } from '../predict.ts';
+import { predictFailover, type StoreLoss, survivorRtts } from '../predict.ts';
 import { cancelledWaitsSince, markLog } from '../server-log.ts';
 import { readLossBound, readTakeover } from './journal.ts';
 import type { DrillFiles, MarkSeen, NodeRead, TrialObservation } from './observation.ts';
@@ -162,12 +162,21 @@ class Trial {
         rtts,
         detection,
         this.#deployment.replication.mode === 'async',
+        this.#storeLoss(),
       ),
       windowMs: this.#options.windowMs,
       sqlWritesPerSecond: this.#options.mix.sqlWritesPerSecond,
       primaryBefore: primary.node,
       files: { ledger: this.#files.ledger, report: this.#files.report, html: this.#files.html },
     };
+  }
+
+  /** A crash, or being cut off, takes the store's member of the region along; a disk that hangs below PostgreSQL does not. */
+  #storeLoss(): StoreLoss {
+    const { store } = this.#world.layout;
+    const { hit, detection } = this.#expected;
+    const isLost = detection === 'broken' || detection === 'silent';
+    return { electionMs: store.kind === 'etcd' && isLost && this.#start.storeLeader === hit ? store.electionMs : null };
   }
 
   async #underLoad() {

@@ -9,6 +9,7 @@ import { crashRegion, injectFault } from './inject.ts';
 import { openEntries } from './journal.ts';
 import { processesOfRegion } from './processes.ts';
 import type { WorldLayout } from '../layout.ts';
+import { tracerOf } from '../proc.ts';
 import { openWorld, type World } from '../open.ts';
 import { startSupervisor } from '../start.ts';
 import { takeRunDir, worldId } from '../state-dir.ts';
@@ -17,6 +18,14 @@ import { stopWorld } from '../stop.ts';
 const here = placeId('a:1');
 const there = placeId('a:2');
 const FOREVER = 'setInterval(() => 0, 1000)';
+/** Writes and flushes as a database does, and goes on when it can't. */
+const WRITER = `const fs = require('fs'); const fd = fs.openSync('writes', 'a'); let error = 'none';
+  setInterval(() => {
+    const from = Date.now();
+    try { fs.writeSync(fd, Buffer.from('x'), 0, 1, 0); error = 'none'; } catch (e) { error = e.code; }
+    fs.fsyncSync(fd);
+    fs.writeFileSync('took', String(Date.now() - from)); fs.writeFileSync('error', error);
+  }, 20)`;
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const clean of cleanups.splice(0).toReversed()) await clean();
@@ -30,7 +39,7 @@ async function startWorld(): Promise<World> {
   const dataDir = join(stateDir, 'data');
   for (const folder of ['logs', 'data']) mkdirSync(join(stateDir, folder));
   takeRunDir(runDir, false);
-  const child = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(FOREVER)}], { detached: true, env: {}, cwd: ${JSON.stringify(dataDir)} });`;
+  const child = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(WRITER)}], { detached: true, env: {}, cwd: ${JSON.stringify(dataDir)} });`;
   const plan = (name: string, place: string, script: string) => ({
     name,
     place,
@@ -187,6 +196,40 @@ describe('freeze of a region', () => {
   });
 });
 
+describe('a disk', () => {
+  const flushMs = (world: World): number => {
+    const file = join(world.layout.stateDir, 'data', 'took');
+    return Number(readFileSync(file, 'utf8'));
+  };
+  const errors = (world: World): string => readFileSync(join(world.layout.stateDir, 'data', 'error'), 'utf8');
+
+  it('that is slow holds every flush of the database for as long as was said, and no longer than the fault', async () => {
+    const world = await startWorld();
+    const fault = await injectFault(world, { kind: 'slow-disk', place: here, delayMs: 400 }, 'test');
+    expect(fault.evidence).toContain('a flush was held for 360 ms');
+    await until(async () => flushMs(world) >= 400, 'the database feels it');
+    expect(await fault.undo()).toEqual({ complete: true, left: [] });
+    await until(async () => flushMs(world) < 200, 'the disk is quick again');
+    const processes = await processesOfRegion(world, here);
+    expect(processes.map((it) => tracerOf(it.pid))).toEqual([0, 0, 0]);
+  });
+
+  it('that is full refuses every write, and takes them again', async () => {
+    const world = await startWorld();
+    const fault = await injectFault(world, { kind: 'disk-full', place: here }, 'test');
+    expect(fault.evidence).toContain('a write got ENOSPC');
+    await until(async () => errors(world) === 'ENOSPC', 'the database feels it');
+    expect(await fault.undo()).toEqual({ complete: true, left: [] });
+    await until(async () => errors(world) === 'none', 'there is room again');
+  });
+
+  it('is refused where no PostgreSQL is', async () => {
+    const world = await startWorld();
+    await expect(injectFault(world, { kind: 'disk-full', place: there }, 'test')).rejects.toThrow(/no PostgreSQL/);
+    expect(openEntries(world)).toEqual([]);
+  });
+});
+
 /**
  * I13: the runner of a fault is killed at a random moment before, during or after the injection; the world undoes it by itself.
  * `npm run verify` does it 100 times.
@@ -201,8 +244,8 @@ describe('a runner that is killed', () => {
       const world = await startWorld();
       let injected = 0;
       for (let i = 0; i < KILLS; i++) {
-        const kind = ['crash', 'freeze', 'blackhole', 'cut'][i % 4];
-        const spec = kind === 'cut' ? { kind, how: 'store', place: here } : { kind, place: here };
+        const kind = ['crash', 'freeze', 'blackhole', 'cut', 'slow-disk', 'disk-full'][i % 6];
+        const spec = kind === 'cut' ? { kind, how: 'store', place: here } : { kind, place: here, delayMs: 300 };
         const script = `
           const { openWorld } = await import(${JSON.stringify(join(dist, 'open.js'))});
           const { injectFault } = await import(${JSON.stringify(join(dist, 'faults/inject.js'))});
@@ -257,6 +300,6 @@ describe('a runner that is killed', () => {
     const links = await Promise.all(world.layout.links.map(({ from, to }) => world.link(from, to).status()));
     if (links.some((it) => it.kind !== 'done' || it.value.state !== 'up')) return false;
     const processes = await processesOfRegion(world, here);
-    return processes.length === 3 && processes.every((it) => it.state !== 'T');
+    return processes.length === 3 && processes.every((it) => it.state !== 'T' && tracerOf(it.pid) === 0);
   }
 });

@@ -5,6 +5,7 @@ import { takeLock } from '../lock.ts';
 import type { World } from '../open.ts';
 import type { ProcessIdentity } from '../proc.ts';
 import { crash, type CrashSeen, holdDown } from './crash.ts';
+import { disk } from './disk.ts';
 import { freeze } from './freeze.ts';
 import { beat, type JournalEntry, openEntries, openEntry } from './journal.ts';
 import { disturb, setAll } from './links.ts';
@@ -36,6 +37,9 @@ export const injectFault = (world: World, spec: FaultSpec, holder: string): Prom
         return freeze(world, spec.place, entry.id);
       case 'wedge':
         return wedge(world, spec.place, entry.id);
+      case 'slow-disk':
+      case 'disk-full':
+        return disk(world, spec, entry.id);
       default:
         return disturb(world, spec);
     }

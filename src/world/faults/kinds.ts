@@ -22,13 +22,8 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   kind('cut', ' pair|one-way FROM TO', 'two places do not see each other, or FROM can open nothing to TO'),
   kind('slow-link', ' FROM TO --delay 50ms', 'more delay in each direction'),
   kind('wedge', ' PLACE', 'commits hang, everything else answers: a stalled disk below the primary'),
-  kind(
-    'slow-disk',
-    ' PLACE',
-    'each fsync takes longer',
-    'not built: a throttled cgroup would stall the journal of the whole file system, and with it every other process of this machine',
-  ),
-  kind('disk-full', ' PLACE', 'writes fail with ENOSPC', 'not built: it needs data on a file system of its own'),
+  kind('slow-disk', ' PLACE [--delay 2s]', "every flush of a place's or node's PostgreSQL takes longer (needs strace)"),
+  kind('disk-full', ' PLACE', "what a place's or node's PostgreSQL writes gets ENOSPC (needs strace)"),
   kind(
     'clock-skew',
     ' PLACE',

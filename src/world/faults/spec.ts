@@ -13,7 +13,13 @@ export type FaultSpec =
   | { readonly kind: 'cut'; readonly how: 'pair' | 'one-way'; readonly from: PlaceId; readonly to: PlaceId }
   | { readonly kind: 'slow-link'; readonly from: PlaceId; readonly to: PlaceId; readonly extraDelayMs: number }
   /** Commits hang and everything else answers. */
-  | { readonly kind: 'wedge'; readonly place: PlaceId };
+  | { readonly kind: 'wedge'; readonly place: PlaceId }
+  | DiskSpec;
+
+/** `slow-disk`: every flush below the PostgreSQL of a place or node takes `delayMs` longer. `disk-full`: its writes get ENOSPC. */
+export type DiskSpec =
+  | { readonly kind: 'slow-disk'; readonly place: PlaceId | NodeId; readonly delayMs: number }
+  | { readonly kind: 'disk-full'; readonly place: PlaceId | NodeId };
 
 /** Also what a drill does to a single link. */
 export type AnySpec = FaultSpec | ({ readonly kind: 'link'; readonly from: PlaceId; readonly to: PlaceId } & LinkFault);
@@ -37,6 +43,8 @@ export function linksOf(layout: Layout, spec: AnySpec): readonly LinkTarget[] {
     case 'crash':
     case 'freeze':
     case 'wedge':
+    case 'slow-disk':
+    case 'disk-full':
       return [];
     case 'blackhole':
       return all(touching(spec.place), CUT);

@@ -1,6 +1,7 @@
 import type { World } from '../open.ts';
 import { isAlive, type ProcessIdentity } from '../proc.ts';
 import { bringBack } from './crash.ts';
+import { endTracers } from './disk.ts';
 import { goOn, isStopped } from './freeze.ts';
 import { closeEntry, type JournalEntry, openEntries } from './journal.ts';
 import { heal } from './links.ts';
@@ -31,6 +32,9 @@ async function takeBack(world: World, entry: JournalEntry): Promise<readonly str
       return goOn(latest.stopped);
     case 'freeze':
       return goOn([...latest.stopped, ...(await stoppedIn(world, spec.place))]);
+    case 'slow-disk':
+    case 'disk-full':
+      return endTracers(world, entry.id);
     default:
       return heal(world, linksOf(world.layout, spec));
   }

@@ -1,16 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { FarshoreError } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
-import { type DataNodeLayout, dataNodesOf } from '../layout.ts';
+import type { DataNodeLayout } from '../layout.ts';
 import type { World } from '../open.ts';
 import { readStat } from '../proc.ts';
+import { COMMIT, openSession as open, openPrimaryIn } from './commit-probe.ts';
 import { goOn, signalExactly } from './freeze.ts';
 import { noteStopping } from './journal.ts';
 import { monotonicMs, type Seen } from './seen.ts';
 
-/** A transaction that writes one record of WAL and waits for its own disk alone. */
-const COMMIT = `SET synchronous_commit = local; SELECT pg_catalog.pg_logical_emit_message(true, 'farshore.wedge', 'x')`;
 const TRIES = 300;
 /** A commit that takes longer than this while the server answers hangs. */
 const HANGS_AFTER_MS = 400;
@@ -21,7 +19,11 @@ const TRY_WITHIN_MS = 30_000;
  * One backend of our own is stopped in the middle of its own flush, while it holds the lock of WAL writes; nothing is configured.
  */
 export async function wedge(world: World, place: PlaceId, id: string): Promise<Seen> {
-  const node = await primaryIn(world, place);
+  const node = await openPrimaryIn(world, place);
+  if (node === null) {
+    const why = 'only a primary commits; `farshore status` shows where it is';
+    throw new FarshoreError('FSH_REFUSED', `${place} has no open primary now, so no commit could hang there: ${why}`);
+  }
   const fromMs = monotonicMs();
   const victim = await open(world, node);
   const pid = Number((await victim.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]?.pid);
@@ -86,29 +88,4 @@ async function readAnswers(world: World, node: DataNodeLayout): Promise<boolean>
   ]);
   void client.end().catch(() => undefined);
   return answered;
-}
-
-async function primaryIn(world: World, place: PlaceId): Promise<DataNodeLayout> {
-  const answers = await world.statuses();
-  const open = answers.find((it) => it.place === place && it.answered && it.last?.value.open === true);
-  const node = dataNodesOf(world.layout).find((it) => it.id === open?.node);
-  if (node !== undefined) return node;
-  const why = 'only a primary commits; `farshore status` shows where it is';
-  throw new FarshoreError('FSH_REFUSED', `${place} has no open primary now, so no commit could hang there: ${why}`);
-}
-
-async function open({ secrets }: World, node: DataNodeLayout): Promise<pg.Client> {
-  const client = new pg.Client({
-    host: node.postgresRunDir,
-    port: node.ports.postgres,
-    user: 'farshore_admin',
-    password: secrets.adminPassword,
-    // Not the application's: its owner can set defaults for sessions in it.
-    database: 'postgres',
-    application_name: 'farshore-fault',
-    connectionTimeoutMillis: 3_000,
-  });
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
 }
