@@ -98,6 +98,16 @@ describe('T2 latency', () => {
 });
 
 describe('T3 weighted', () => {
+  test('one region that is left has all of the weight, and that is the reason', () => {
+    const alone = policyTable(
+      { policies: ['weighted'] },
+      { weights: { [FRANKFURT]: 0, [DUBLIN]: 1, [VIRGINIA]: 0, [TOKYO]: 0 } },
+    );
+    const { candidates, why } = routerOf(alone).route(clientIn(UNMAPPED));
+    expect(candidates).toEqual([DUBLIN]);
+    expect(why[0]).toMatchObject({ code: 'weighted', text: `shared by weight: ${DUBLIN} 100 %` });
+  });
+
   const weights = { [FRANKFURT]: 60, [DUBLIN]: 20, [VIRGINIA]: 20, [TOKYO]: 0 };
   const table = policyTable({ policies: ['weighted'] }, { weights });
 

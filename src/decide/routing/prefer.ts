@@ -41,7 +41,7 @@ export function prefer(
   }
   if (policy.policies.includes('weighted')) {
     const [tier = []] = tiers;
-    if (tier.length > 1) why.push(weightsOf(tier));
+    if (tier.length > 0) why.push(weightsOf(tier));
     return { tiers, why, leader };
   }
   const asListed = policy.policies.includes('failover') || !policy.policies.includes('latency');
