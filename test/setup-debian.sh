@@ -4,7 +4,7 @@ set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 packages=(etcd-server postgresql-15 postgresql-client-15 pgbouncer openssl libpostgresql-jdbc-java patroni python3-etcd chromium haproxy unbound strace)
 # What the DNS server is asked with, and measured beside.
-packages+=(bind9-dnsutils knot-dnsutils dnsperf gdnsd knot knot-module-geoip pdns-server pdns-backend-bind)
+packages+=(bind9-dnsutils knot-dnsutils dnsperf gdnsd knot knot-module-geoip pdns-server pdns-backend-bind zonemaster-cli)
 # The JDBC test compiles one small file; any JDK from 11 on will do.
 command -v javac >/dev/null || packages+=(default-jdk-headless)
 missing=()

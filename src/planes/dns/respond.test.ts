@@ -9,7 +9,7 @@ import { ask, FIRST_BYTE, FROM, NOBODY, queryOf, read, responderOf, subnetOption
 const HTTPS = 'UNKNOWN_65';
 const responder = responderOf();
 const SOA =
-  'shop.example 30 SOA {"mname":"ns1.shop.example","rname":"hostmaster.shop.example","serial":2026112701,"refresh":7200,"retry":1800,"expire":1209600,"minimum":30}';
+  'shop.example 30 SOA {"mname":"ns1.shop.example","rname":"hostmaster.shop.example","serial":2026112701,"refresh":14400,"retry":3600,"expire":1209600,"minimum":30}';
 
 describe('answers', () => {
   it('an address of the region that the client is led to, at the apex as at any other host', () => {

@@ -45,8 +45,8 @@ export interface Zone {
 }
 
 /** RFC 1912 §2.2. Nobody transfers this zone yet; secondaries will read these. */
-const REFRESH_SEC = 7_200;
-const RETRY_SEC = 1_800;
+const REFRESH_SEC = 14_400;
+const RETRY_SEC = 3_600;
 const EXPIRE_SEC = 1_209_600;
 /** A negative answer is short-lived too: a name that is added must not stay away for an hour. */
 const TTL_MIN_SEC = 5;
