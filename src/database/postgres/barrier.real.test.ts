@@ -232,6 +232,37 @@ describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (ver
     expect(await b.db.heartbeat(2_000)).toMatchObject({ kind: 'refused', code: '25006' });
   });
 
+  test('a standby that connects again while its old walsender lives on does not count twice (I3)', async () => {
+    const admin = await a.connect('farshore_admin');
+    const senders = async () =>
+      (await admin.query<{ pid: number; state: string }>('SELECT pid, state FROM pg_stat_replication')).rows;
+    await until(b.db, (status) => status.receiving);
+    const [old] = await senders();
+    // As behind a slow or cut link: the end of the old connection reaches the primary late.
+    process.kill(old?.pid ?? 0, 'SIGSTOP');
+    try {
+      const receiver = await b.connect('farshore_admin', 'postgres');
+      const found = await receiver.query<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity WHERE backend_type = 'walreceiver'`,
+      );
+      process.kill(found.rows[0]?.pid ?? 0, 'SIGTERM');
+      await receiver.end();
+      const streaming: number[] = [];
+      for (let looks = 0; looks < 20; looks++) {
+        streaming.push((await senders()).filter((it) => it.state === 'streaming').length);
+        await new Promise((wake) => setTimeout(wake, 50));
+      }
+      expect(Math.max(...streaming)).toBe(1);
+    } finally {
+      process.kill(old?.pid ?? 0, 'SIGCONT');
+    }
+    await until(b.db, (status) => status.receiving);
+    await expect
+      .poll(async () => (await senders()).some((it) => it.state === 'streaming' && it.pid !== old?.pid))
+      .toBe(true);
+    await admin.end();
+  });
+
   test('status of a frozen PostgreSQL is `starting`, in bounded time; after the thaw it is read again', async () => {
     const members = processesOf(b.config.dataDir);
     for (const { pid } of members) signal(pid, 'SIGSTOP');

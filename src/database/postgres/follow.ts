@@ -5,6 +5,7 @@ import { signal } from '../keeper/processes.ts';
 import { type Local, poll, textOrNull, withFresh } from './connections.ts';
 import { renderConninfo } from './conninfo.ts';
 import { identifyLocal } from './identify.ts';
+import { renewMemberSlots } from './member-slots.ts';
 import { dropSalvageSlot } from './salvage/slot.ts';
 import { literal } from './settings.ts';
 
@@ -17,6 +18,7 @@ const TERMINATE_AFTER_MS = 50;
 export async function follow(local: Local, upstream: Upstream): Promise<Outcome<void>> {
   if (!(await inRecovery(local))) return refused('is-primary', 'a primary can only follow after it was stopped');
   await dropSalvageSlot(local);
+  await renewMemberSlots(local);
   return setConninfo(local, renderConninfo(local.config, upstream), local.clock.nowMs() + TIMEOUT_MS);
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PostgresConfig } from '../../ports/config.ts';
 import { exists, writeWhole } from './files.ts';
+import { memberSlot } from './member-slots.ts';
 import { majorOf } from './run-tool.ts';
 
 /** Written anew before every start; the same on every node but for addresses (I9). */
@@ -28,7 +29,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   restart_after_crash: 'off',
   max_connections: String(CONNECTIONS_MAX),
   max_wal_senders: '10',
-  max_replication_slots: '10',
+  // One for each other member (at most five regions of two nodes), the one for salvage, those of clones.
+  max_replication_slots: '20',
   wal_keep_size: '256MB',
   max_slot_wal_keep_size: '512MB',
   max_wal_size: '512MB',
@@ -76,6 +78,7 @@ function renderSettings(config: PostgresConfig, version: string): string {
     unix_socket_directories: quoteListItem(config.runDir),
     unix_socket_permissions: '0700',
     cluster_name: 'farshore',
+    primary_slot_name: memberSlot(config.node),
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${literal(value)}`);
   return `# Written by Farshore before every start. Put your own settings in postgresql.conf above the include.\n${lines.join('\n')}\n`;

@@ -9,6 +9,7 @@ import { detach, inRecovery } from './follow.ts';
 import { clearFresh, dataVersion, isFresh, prepareFolders } from './init.ts';
 import { identifyLocal } from './identify.ts';
 import { makeRolesAndSchema } from './roles.ts';
+import { makeMemberSlots } from './member-slots.ts';
 import { isHalfRewound } from './rewind.ts';
 import { majorOf, versionOf } from './run-tool.ts';
 import { endOfLog, explainFailedStart, readLogFrom } from './server-log.ts';
@@ -124,7 +125,9 @@ async function spawnAndWait(local: Local, database: 'app' | 'postgres'): Promise
   local.work.close();
   const reply = await local.keeper.call({ do: 'start' }, 40_000);
   if (!reply.ok) return refused(reply.code, reply.why);
-  return waitUntilUp(local, logEnd, database);
+  const up = await waitUntilUp(local, logEnd, database);
+  if (up.kind === 'done') await makeMemberSlots(local, database);
+  return up;
 }
 
 /** `done` when a connection works. When PostgreSQL ended instead, the reason from its log. */

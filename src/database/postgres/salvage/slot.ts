@@ -3,6 +3,7 @@ import type { Lsn } from '../../../base/lsn.ts';
 import { compareLsn } from '../../../base/lsn.ts';
 import { type Outcome, done, refused } from '../../../base/result.ts';
 import { type Local, type Row, textOrNull, withFresh } from '../connections.ts';
+import { keepMemberSlots } from '../member-slots.ts';
 
 /** The logical slot that keeps what a standby might never get (P8.3). Shipped with PostgreSQL, and needs no publication. */
 export const SLOT = 'farshore_salvage';
@@ -40,6 +41,7 @@ export async function keepSalvageSlot(
     await client.query("SET log_min_messages = 'fatal'");
     const { rows } = await client.query<Row>('SELECT pg_is_in_recovery() AS recovery');
     if (rows[0]?.['recovery'] !== false) return refused('not-primary', 'a standby keeps no salvage slot of its own');
+    await keepMemberSlots(client, local.config);
     const seen = await seeSlot(client);
     if (seen === null || !seen.usable) {
       if (seen !== null) await client.query('SELECT pg_drop_replication_slot($1)', [SLOT]);
