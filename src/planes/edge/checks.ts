@@ -1,12 +1,18 @@
 import { get } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
 
+export interface Pace {
+  readonly everyMs: number;
+  /** Of one check, with the round trips to the region. */
+  readonly timeoutMs: number;
+}
+
 export interface CheckOptions {
   readonly host: string;
   readonly port: number;
   readonly path: string;
-  readonly everyMs: number;
-  readonly timeoutMs: number;
+  /** Asked before each check: the route table may bring another pace. */
+  pace(): Pace;
   /** Delays the first check, so that not all regions are asked at the same moment. */
   readonly offsetMs: number;
   readonly clock: Clock;
@@ -22,10 +28,11 @@ export function startChecks(options: CheckOptions): () => void {
     await pause(options.clock, options.offsetMs, stopping.signal);
     while (!stopping.signal.aborted) {
       const startedMs = options.clock.nowMs();
-      const code = await checkOnce(options, stopping.signal);
+      const { everyMs, timeoutMs } = options.pace();
+      const code = await checkOnce(options, timeoutMs, stopping.signal);
       if (stopping.signal.aborted) return;
       options.onResult(code === 'ok', code);
-      await pause(options.clock, options.everyMs - (options.clock.nowMs() - startedMs), stopping.signal);
+      await pause(options.clock, everyMs - (options.clock.nowMs() - startedMs), stopping.signal);
     }
   })();
   return () => stopping.abort();
@@ -35,9 +42,9 @@ export function startChecks(options: CheckOptions): () => void {
  * One check on a connection of its own: a process that can't accept connections any more is not healthy, whatever it still
  * answers on old ones. Any 2xx is healthy.
  */
-function checkOnce(options: CheckOptions, stopping: AbortSignal): Promise<string> {
+function checkOnce(options: CheckOptions, timeoutMs: number, stopping: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
-    const signal = AbortSignal.any([AbortSignal.timeout(options.timeoutMs), stopping]);
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping]);
     const { host, port, path } = options;
     const begunMs = options.clock.nowMs();
     const request = get({ host, port, path, agent: false, signal }, (response) => {

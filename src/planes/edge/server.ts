@@ -165,13 +165,12 @@ class RunningEdge implements Edge {
   }
 
   #startChecks({ region, host, port, rttMs }: EdgeConfig['upstreams'][number], index: number): () => void {
-    const { checkEveryMs, checkTimeoutMs } = this.#limits;
+    const { checkEveryMs } = this.#limits;
     return startChecks({
       host,
       port,
       path: this.#config.healthPath,
-      everyMs: checkEveryMs,
-      timeoutMs: checkTimeoutMs + 2 * rttMs,
+      pace: () => this.#steering.paceOf(rttMs, this.#limits),
       offsetMs: (index * checkEveryMs) / this.#config.upstreams.length,
       clock: this.#clock,
       onResult: (ok, code) => this.#steering.signal(region, ok, 'check', code),

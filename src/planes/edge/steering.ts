@@ -17,7 +17,8 @@ import { Router } from '../../decide/routing/router.ts';
 import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
 import type { Client, Explanation, Route, RoutingWorld } from '../../decide/routing/world.ts';
 import type { RouteTable } from '../../ports/records.ts';
-import type { HealthPolicy, RoutingPolicy } from '../../ports/routing.ts';
+import type { RoutingPolicy } from '../../ports/routing.ts';
+import type { Pace } from './checks.ts';
 import { Demand } from './demand.ts';
 import { RoundTrips } from './round-trips.ts';
 
@@ -78,9 +79,12 @@ export class Steering {
     return this.#table?.routing ?? null;
   }
 
-  /** How the regions are to be looked at; null: by the plane's own limits. */
-  get healthPolicy(): HealthPolicy | null {
-    return this.#table?.routing?.health ?? null;
+  /** How a region `rttMs` away is to be looked at: as the route table says, else by the plane's own limits. */
+  paceOf(rttMs: number, own: { readonly checkEveryMs: number; readonly checkTimeoutMs: number }): Pace {
+    const told = this.#table?.routing?.health;
+    const timeoutMs = told?.timeoutMs ?? own.checkTimeoutMs;
+    // A connection, then the question: two round trips that say nothing about the region.
+    return { everyMs: told?.everyMs ?? own.checkEveryMs, timeoutMs: timeoutMs + 2 * rttMs };
   }
 
   get geo(): GeoTable {
