@@ -70,14 +70,15 @@ export function commitWait(deployment: Deployment, facts: Facts): { readonly to:
 }
 
 function voidLine(deployment: Deployment): string {
-  const { whenAlone, rpoWhileDegradedMs } = deployment.replication;
+  const { mode, whenAlone, rpoWhileDegradedMs } = deployment.replication;
+  const [hears, has] = mode === 'async' ? ['receive', 'received anything'] : ['confirm', 'confirmed'];
   const evict = formatDuration(knobsOf(deployment).evictAfterMs);
   const degraded =
     rpoWhileDegradedMs === null ? 'nothing is promised' : `the RPO is ${formatDuration(rpoWhileDegradedMs)}`;
   const alone =
     whenAlone === 'block'
-      ? 'no other region can confirm: writes wait, the RTO is not met, nothing is lost'
-      : `no other region has confirmed for ${evict}: the primary serves alone, and ${degraded} until one is back`;
+      ? `no other region can ${hears}: writes wait, the RTO is not met, nothing is lost`
+      : `no other region has ${has} for ${evict}: the primary serves alone, and ${degraded} until one is back`;
   return `${alone}; or a session lowers synchronous_commit, or writes an UNLOGGED table`;
 }
 
