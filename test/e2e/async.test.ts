@@ -48,8 +48,10 @@ describe('a world whose commits wait for nobody', () => {
     });
     expect(performance.now() - cutAtMs).toBeLessThan(15_000);
     expect(after.epoch?.value).toBe(2);
-    const told = await farshore(['history', '--state', dir]);
-    expect(told.stdout, told.stderr).toContain('takeover-2');
+    // The new primary is open before its takeover is written down as done.
+    await eventually(20_000, 'takeover-2 in the history', async () =>
+      (await farshore(['history', '--state', dir])).stdout.includes('takeover-2') ? true : null,
+    );
     await load.stop();
     await undo();
     await readyWorld(dir);
