@@ -44,10 +44,12 @@ export async function handOver(node: HandingNode, order: Order, permit: Permit):
   const again = await whyNotHandOver(node, order);
   if (again !== null) return again;
   node.door('closing');
-  await drained(node);
-  if (!permit.valid()) {
+  await drained(node, order);
+  const overtaken = permit.valid() ? null : refused('overtaken', 'newer work was accepted before the stop');
+  const over = overtaken ?? whyCancelled(node, order);
+  if (over !== null) {
     node.door('open');
-    return refused('overtaken', 'newer work was accepted before the stop');
+    return over;
   }
   node.door('closed');
   const stopped = await database.stop('fast');
@@ -72,9 +74,18 @@ async function whyNotHandOver(node: HandingNode, order: Order): Promise<Outcome<
   return node.isOpen() ? null : refused('not-serving', 'this node is the recorded primary and not open');
 }
 
-async function drained(node: HandingNode): Promise<void> {
+/**
+ * A cancel that this node has heard of through its watch. Nobody writes by now, so no round trip to the store is spent on
+ * it: one that comes too late for this is still seen by the write of the epoch, and the primary takes over from itself.
+ */
+function whyCancelled({ group }: HandingNode, { operation }: Order): Outcome<never> | null {
+  const isCancelled = group.journal.some(({ id, state }) => id === operation && state === 'cancelled');
+  return isCancelled ? refused('cancelled', `${operation} was cancelled before the stop`) : null;
+}
+
+async function drained(node: HandingNode, order: Order): Promise<void> {
   const untilMs = node.clock.nowMs() + DRAIN_MS_MAX;
-  while (node.gateway !== null && node.clock.nowMs() < untilMs) {
+  while (node.gateway !== null && node.clock.nowMs() < untilMs && whyCancelled(node, order) === null) {
     const answer = await node.gateway.status();
     // Counted only once the gateway has the table that closes it.
     const closing = answer.kind === 'done' && answer.value.table?.closing === true;
