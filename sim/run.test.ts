@@ -127,6 +127,29 @@ describe('the agent loop in virtual time', () => {
     expect(unknown).toBeLessThan(3);
   });
 
+  // It kept the table of before, as if its agent had just been restarted: open, to sessions that PostgreSQL was about to end.
+  it('tells the gateway that the door is closed before PostgreSQL has stopped (P10.1 is about restarted agents only)', async () => {
+    const told: unknown[] = [];
+    const slowStop = (parts: Parts): Parts => ({
+      ...parts,
+      database: (database, node) => {
+        const stop: RegionDatabase['stop'] = async (how) => {
+          if (how === 'fast' && node.id === PRIMARY && told.length === 0) {
+            await node.agentProcess.sleep(300);
+            const { open, closing } = node.gateway.authority.table ?? {};
+            told.push({ server: node.host?.running?.state, open, closing });
+          }
+          return database.stop(how);
+        };
+        return but(database, { stop });
+      },
+    });
+    const operation = { kind: 'operation', what: 'switchover', via: PRIMARY, to: STANDBY } as const;
+    const ran = await runSeed(1, { change: slowStop, faults: [{ atMs: 2_541, forMs: 0, fault: operation }] });
+    expect({ violations: ran.violations, epochs: ran.epochs }).toEqual({ violations: [], epochs: 2 });
+    expect(told).toEqual([{ server: 'primary', open: false, closing: false }]);
+  });
+
   it('gives the same run for the same seed, told or not (P4.5: a schedule can be replayed)', async () => {
     const [once, again] = [await runSeed(7, { tells: true }), await runSeed(7)];
     expect({ ...again, lines: [] }).toEqual({ ...once, lines: [] });

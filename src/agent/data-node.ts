@@ -52,6 +52,8 @@ export class DataNode {
     readonly atMs: number;
     readonly stopped: Stopped;
   } | null = null;
+  /** The epoch of the last reign that this very process ended; null before. */
+  #endedEpoch: number | null = null;
   #opening = false;
   #changing = false;
   #notReceivingSinceMs: number | null = null;
@@ -108,6 +110,10 @@ export class DataNode {
 
   get reign(): Reign | null {
     return this.#reign;
+  }
+
+  get endedEpoch(): number | null {
+    return this.#endedEpoch;
   }
 
   /** What this node held alone at any time, and where it was saved. */
@@ -190,6 +196,7 @@ export class DataNode {
   }
 
   #endReign(): void {
+    this.#endedEpoch = this.#reign?.epoch ?? this.#endedEpoch;
     this.#open = false;
     this.#closing = false;
     this.#reign = null;

@@ -101,11 +101,12 @@ function deadlineOf(data: DataNode, o: Observation): number {
 
 /**
  * A restarted agent that finds its node promoted under the present epoch: the gateway keeps the table of the agent before
- * it, within its deadline, so that no client notices (P10.1).
+ * it, within its deadline, so that no client notices (P10.1). Not one that ended this reign itself, as a hand-over does.
  */
 const isAdopting = (o: Observation, local: DatabaseStatus, data: DataNode): boolean =>
   local.state === 'primary' &&
   !data.open &&
+  data.endedEpoch !== local.storedEpoch &&
   local.storedEpoch === o.store.epoch?.value.n &&
   o.store.sync?.value.primary === o.me;
 
