@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { type NodeId, slug } from '../../base/ids.ts';
 import type { PostgresConfig } from '../../ports/config.ts';
@@ -7,10 +8,16 @@ import { type Local, type Row, withFresh } from './connections.ts';
  * One physical slot for each other member, on every node: through it a standby streams, and PostgreSQL lets one walsender use it at a
  * time. Without it a standby that connects again before the end of its old connection was noticed has two walsenders, and a quorum
  * counts both (syncrep.c counts walsenders, not names): `ANY 2 (a, b)` was met by `a` alone, and a write that `b` never had was
- * acknowledged (I3; src/drills/LEDGER.md).
+ * acknowledged (I3; src/drills/LEDGER.md). What is left is the time between a walsender's release of its slot and its end, in which
+ * PostgreSQL does nothing else: it would have to stand still exactly there for longer than a standby takes to connect.
  */
-export const memberSlot = (node: NodeId): string =>
-  `farshore_member_${slug(node).replaceAll('-', '_').toLowerCase()}`.slice(0, SLOT_NAME_MAX);
+export function memberSlot(node: NodeId): string {
+  const name = `farshore_member_${slug(node).replaceAll('-', '_').toLowerCase()}`;
+  if (name.length <= SLOT_NAME_MAX) return name;
+  // Two members must never share a slot: the second would never stream.
+  const hash = createHash('sha256').update(node).digest('hex').slice(0, 10);
+  return `${name.slice(0, SLOT_NAME_MAX - hash.length - 1)}_${hash}`;
+}
 
 const SLOT_NAME_MAX = 63;
 const TIMEOUT_MS = 5_000;

@@ -4,6 +4,7 @@ import type { PostgresConfig } from '../../ports/config.ts';
 import { judge } from './compare.ts';
 import { parseConninfo, renderConninfo } from './conninfo.ts';
 import { parseHistory } from './identify.ts';
+import { memberSlot } from './member-slots.ts';
 import { scramVerifier } from './scram.ts';
 import { explainFailedStart } from './server-log.ts';
 import { withoutInherited } from './settings.ts';
@@ -24,6 +25,13 @@ const config: PostgresConfig = {
   runAs: null,
   secretsPath: '/s',
 };
+
+test('each member has a slot of its own, in words that PostgreSQL takes, however long its id is', () => {
+  expect(memberSlot(node)).toBe('farshore_member_aws_eu_west_1_n1');
+  const long = (end: string) => nodeId(placeId(`azure:${'a-very-long-name-of-a-region-'.repeat(3)}${end}`), 'n1');
+  for (const each of [long('1'), long('2')]) expect(memberSlot(each)).toMatch(/^[a-z0-9_]{1,63}$/);
+  expect(memberSlot(long('1'))).not.toBe(memberSlot(long('2')));
+});
 
 describe('primary_conninfo', () => {
   const upstream = { node: nodeId(placeId('azure:westeurope'), 'n2'), epoch: 7, host: '127.0.0.1', port: 6000 };
