@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEBIAN_15, poll, run, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
@@ -172,7 +173,7 @@ describe('JDBC', () => {
   it.skipIf(!wanted)(
     wanted ? name : `${name} (${JDBC} is missing: apt-get install libpostgresql-jdbc-java)`,
     async () => {
-      const source = new URL('./jdbc/Probe.java', import.meta.url).pathname;
+      const source = fileURLToPath(new URL('./jdbc/Probe.java', import.meta.url));
       const url = `jdbc:postgresql://127.0.0.1:${gateway.rw}/postgres?user=app&password=app-password&prepareThreshold=1`;
       const ran = await run('java', ['-cp', JDBC, source, url]);
       expect(ran.err).toBe('');

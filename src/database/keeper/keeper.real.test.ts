@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { KeeperEvent } from '../../ports/keeper.ts';
 import { type TestGroup, type TestNode, must, realClock, startTestGroup, until } from '../postgres/testing.ts';
@@ -55,7 +56,7 @@ const postgresPid = async (): Promise<number | null> => {
 
 describe('keeper', () => {
   test('a second keeper on the same socket is refused, and the first goes on', async () => {
-    const main = new URL('../../../dist/database/keeper/main.js', import.meta.url).pathname;
+    const main = fileURLToPath(new URL('../../../dist/database/keeper/main.js', import.meta.url));
     const file = one.config.keeperSocketPath.replace(/\.sock$/, '.json');
     const second = spawnSync(process.execPath, [main, file], { encoding: 'utf8', timeout: 20_000 });
     expect(second.status).toBe(1);
