@@ -65,7 +65,8 @@ describe.each(['active-active', 'active-passive'])('the DNS server in the world 
         const [now] = await answer();
         return now !== undefined && now !== addressBefore ? now : null;
       });
-      expect(performance.now() - decidedMs).toBeLessThan(1_000);
+      // Within a second, and what it takes to see it: looks are 200 ms apart, and a lost datagram is asked again after 500 ms.
+      expect(performance.now() - decidedMs).toBeLessThan(2_000);
       // A living region may look lost for a moment on a busy machine, so decision and answer are compared until they are of one moment.
       const led = await eventually(5_000, 'the answer is what was decided', async () => {
         const [region, [now]] = [await decided(), await answer()];
