@@ -17,6 +17,8 @@ export interface ThreeMembers {
   start(member: number): void;
   /** The member that leads now; null while none does. */
   leader(): Promise<number | null>;
+  /** Until this member answers and knows who leads. */
+  answers(member: number): Promise<void>;
   compact(revision: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -93,6 +95,14 @@ export async function startThree(): Promise<ThreeMembers> {
       const said = await Promise.all(ports.map(statusOf));
       const index = said.findIndex((it) => it !== null && it.member === it.leader);
       return index === -1 ? null : index;
+    },
+    async answers(member) {
+      for (let tries = 0; tries < 300; tries++) {
+        const said = await statusOf(ports[member] ?? 0);
+        if (said !== null && said.leader !== '' && said.leader !== '0') return;
+        await delay(50);
+      }
+      throw new Error(`member ${member} does not answer`);
     },
     async compact(revision) {
       const [port = 0] = ports;
