@@ -48,6 +48,15 @@ export function parseNetwork(text: string): Network | null {
   return clean ? { address, length } : null;
 }
 
+/** Is an address (as `canonical` gives it) in a network? */
+export function inNetwork({ address, length }: Network, other: Address): boolean {
+  const own = canonical(address);
+  return (
+    own.family === other.family &&
+    own.words.every((word, i) => ((word ^ (other.words[i] ?? 0)) & maskOf(length - 32 * i)) === 0)
+  );
+}
+
 /** The mask of one word of which `bits` count; fewer than 0 and more than 32 are none and all. */
 export const maskOf = (bits: number): number =>
   bits <= 0 ? 0 : bits >= 32 ? 0xffffffff : (0xffffffff << (32 - bits)) >>> 0;

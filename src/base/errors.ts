@@ -7,6 +7,10 @@ export const CODES = {
   FSH_SPEC_INVALID: { exit: 3, fix: 'correct the lines shown; `farshore validate FILE` checks again' },
   FSH_FACTS_INVALID: { exit: 1, fix: 'correct the lines shown; nothing was taken over' },
   FSH_PORT_IN_USE: { exit: 1, fix: 'choose other ports with --base-port N, or stop the process shown' },
+  FSH_TLS_INVALID: {
+    exit: 1,
+    fix: 'put the right certificate and key (PEM) where the file says; at a reload the ones before are still served',
+  },
   FSH_STATE_FOREIGN: { exit: 4, fix: 'choose another folder with --state DIR; nothing in this one was changed' },
   FSH_STATE_BUSY: { exit: 4, fix: 'this world is already running: `farshore status`, or `farshore down` first' },
   FSH_NOT_RUNNING: { exit: 1, fix: 'start it with `farshore up FILE`' },

@@ -19,6 +19,7 @@ import {
   tableOf,
   until,
 } from '../planes/edge/testing.ts';
+import { makeCertificate, newFolder, shownFor } from '../planes/edge/tls.testing.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
 
 /** The edge as it is shipped: its own process, with the embedded store in another. Needs `npm run build`. */
@@ -128,4 +129,32 @@ test('a port that is taken: said with its number, exit code 1', async () => {
   const edge = start('edge', edgeFile);
   expect(await exitOf(edge)).toBe(1);
   expect(edge.errors).toContain(`port ${region.port}`);
+});
+
+test('certificates: a wrong pair ends the start with what is wrong; SIGHUP has the files read again', async () => {
+  const place = await aPlace();
+  const [region, dir] = [await startRegion(A), newFolder()];
+  cleanups.push(
+    () => region.kill(),
+    () => rm(dir, { recursive: true, force: true }),
+  );
+  const [shop, other] = ['shop', 'other'].map((name) => makeCertificate(dir, name, ['shop.example']));
+  const fileWith = (name: string, key: string | undefined) =>
+    place.write(name, {
+      ...configOf([region]),
+      listen: { host: '127.0.0.1', port: place.edgePort, tls: true },
+      tls: { certificates: [{ cert: shop?.cert, key }] },
+      storeUrls: place.storeUrls,
+      storeKind: 'embedded',
+      secretsPath: place.secretsPath,
+    });
+  const wrong = start('edge', await fileWith('wrong.json', other?.key));
+  expect(await exitOf(wrong)).toBe(1);
+  expect(wrong.errors).toContain('error FSH_TLS_INVALID the key');
+  const right = start('edge', await fileWith('right.json', shop?.key));
+  await until('it listens', () => right.errors.includes('listening'));
+  expect(right.errors).toContain(`https://127.0.0.1:${place.edgePort}`);
+  right.kill('SIGHUP');
+  await until('the files were read again', () => right.errors.includes('were read again'));
+  expect(await shownFor(place.edgePort, 'shop.example')).toBe('shop');
 });

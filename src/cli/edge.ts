@@ -14,8 +14,8 @@ import { terminated } from './terminated.ts';
 const STORE_TIMEOUT_MS = 2_000;
 
 /**
- * `farshore edge FILE`: serves until SIGTERM, then drains. Resolves to the exit code.
- * @throws FarshoreError FSH_USAGE, FSH_PORT_IN_USE
+ * `farshore edge FILE`: serves until SIGTERM, then drains; SIGHUP has the certificates read again. Resolves to the exit code.
+ * @throws FarshoreError FSH_USAGE, FSH_PORT_IN_USE, FSH_TLS_INVALID
  */
 export async function edge(argv: readonly string[]): Promise<number> {
   const file = processFile('edge', argv);
@@ -31,8 +31,11 @@ export async function edge(argv: readonly string[]): Promise<number> {
   });
   const stop = terminated();
   const rows = config.geo === undefined || config.geo === null ? NO_ROWS : await readGeoRows(config.geo.database);
-  const running = await startEdge(config, store, nodeClock, EDGE_LIMITS, rows);
-  log.info('listening', `http://${config.listen.host}:${running.port}`, { port: running.port });
+  const tell = (text: string) => log.info('certificates', text);
+  const running = await startEdge(config, store, nodeClock, EDGE_LIMITS, rows, tell);
+  process.on('SIGHUP', () => void running.reloadCertificates());
+  const scheme = config.listen.tls === true ? 'https' : 'http';
+  log.info('listening', `${scheme}://${config.listen.host}:${running.port}`, { port: running.port });
   await stop;
   log.info('draining', 'asked to stop');
   await running.close();

@@ -87,14 +87,32 @@ export interface GeoConfig {
   readonly database: string | null;
 }
 
+/** An address that an edge listens at; with `tls`, clients speak HTTPS there. */
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: boolean;
+}
+
+/** Certificates of an edge, in files in PEM; a certificate may be followed by its chain. */
+export interface EdgeTls {
+  readonly certificates: readonly { readonly cert: string; readonly key: string }[];
+  /** Host names that one of them must be for. */
+  readonly hosts?: readonly string[];
+}
+
 /** The file an edge is started with: `farshore edge FILE`. */
 export interface EdgeConfig {
   readonly place: PlaceId;
   readonly deployment: string;
   readonly group: string;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Listener;
   /** Where it listens too: the address that DNS answers for its region. */
-  readonly alsoListen?: readonly { readonly host: string; readonly port: number }[];
+  readonly alsoListen?: readonly Listener[];
+  /** Needed when a listener asks for TLS. */
+  readonly tls?: EdgeTls | null;
+  /** Networks whose connections begin with a PROXY header (version 1 or 2), and must. Absent: nobody's. */
+  readonly proxyProtocol?: { readonly networks: readonly string[] };
   readonly storeUrls: readonly string[];
   readonly storeKind: StoreKind;
   readonly secretsPath: string;

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Address, canonical, maskOf, type Network, parseAddress, parseNetwork } from '../../base/address.ts';
+import { type Address, canonical, inNetwork, type Network, parseAddress, parseNetwork } from '../../base/address.ts';
 import { type PlaceId, placeId } from '../../base/ids.ts';
 import { clientKey } from '../../decide/routing/hash.ts';
 import { type Client, type ClientPlace, UNMAPPED } from '../../decide/routing/world.ts';
 import type { EdgeConfig } from '../../ports/config.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
+import { peerOf } from './peer.ts';
 import type { Steering } from './steering.ts';
 
 const AFFINITY_COOKIE = 'farshore-region';
@@ -61,13 +62,13 @@ export class Clients {
   }
 
   trusts(address: Address | null): boolean {
-    return address !== null && this.#networks.some((network) => holds(network, address));
+    return address !== null && this.#networks.some((network) => inNetwork(network, address));
   }
 
   #peer(socket: Socket): Known {
     const found = this.#bySocket.get(socket);
     if (found !== undefined) return found;
-    const known = knownAs(socket.remoteAddress ?? '');
+    const known = knownAs(peerOf(socket));
     this.#bySocket.set(socket, known);
     return known;
   }
@@ -100,14 +101,6 @@ function knownAs(text: string): Known {
   const parsed = parseAddress(text);
   const address = parsed === null ? null : canonical(parsed);
   return { text, address, key: address === null ? 0 : clientKey(address) };
-}
-
-function holds({ address, length }: Network, other: Address): boolean {
-  const own = canonical(address);
-  return (
-    own.family === other.family &&
-    own.words.every((word, i) => ((word ^ (other.words[i] ?? 0)) & maskOf(length - 32 * i)) === 0)
-  );
 }
 
 function pinnedBy(cookies: string | undefined): PlaceId | null {

@@ -12,6 +12,12 @@ export interface Counters {
   clientGone: number;
   /** Retries that were not made because the budget was spent. */
   budgetSpent: number;
+  /** Connections beyond the bound. */
+  refusedConnections: number;
+  /** Handshakes of TLS that failed: a client that refuses the certificate, or speaks no TLS that we do. */
+  failedHandshakes: number;
+  /** Connections of trusted proxies that did not begin with a whole PROXY header in time. */
+  badProxyHeaders: number;
 }
 
 export const newCounters = (): Counters => ({
@@ -25,4 +31,7 @@ export const newCounters = (): Counters => ({
   broken: 0,
   clientGone: 0,
   budgetSpent: 0,
+  refusedConnections: 0,
+  failedHandshakes: 0,
+  badProxyHeaders: 0,
 });

@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { peerOf } from './peer.ts';
 
 /** Headers that speak about one connection, not about the message (RFC 9110 7.6.1), and those the edge writes itself. */
 const NEVER_FORWARDED: ReadonlySet<string> = new Set([
@@ -37,9 +39,9 @@ export function headersForRegion(request: IncomingMessage, requestId: string): s
   }
   // What the client claims about earlier hops is kept in front: the application trusts from the right. The rest is what we saw.
   const earlier = request.headers['x-forwarded-for'];
-  const client = request.socket.remoteAddress ?? 'unknown';
+  const client = peerOf(request.socket) || 'unknown';
   headers.push('x-forwarded-for', earlier === undefined ? client : `${String(earlier)}, ${client}`);
-  headers.push('x-forwarded-proto', 'http');
+  headers.push('x-forwarded-proto', request.socket instanceof TLSSocket ? 'https' : 'http');
   if (request.headers.host !== undefined) headers.push('x-forwarded-host', request.headers.host);
   headers.push('x-request-id', requestId);
   // A proxy that records nothing passes a trace on as it is (W3C Trace Context 2.2); without one it begins one.

@@ -33,6 +33,8 @@ export interface EdgeLimits {
   readonly drainMs: number;
   /** The route table is watched, and also read again this often: a watch that hangs on a cut link never says so. */
   readonly rereadEveryMs: number;
+  /** Between two looks at the files of certificates. */
+  readonly lookAtFilesMs: number;
   /** After a failure of the store. */
   readonly retryStoreMs: number;
 }
@@ -56,5 +58,6 @@ export const EDGE_LIMITS: EdgeLimits = {
   maxWaiting: 2_048,
   drainMs: 1_500,
   rereadEveryMs: 2_000,
+  lookAtFilesMs: 2_000,
   retryStoreMs: 250,
 };

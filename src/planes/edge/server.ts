@@ -1,17 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createDoor, type Server as Door } from 'node:net';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
-import { FarshoreError } from '../../base/errors.ts';
+import { parseNetwork } from '../../base/address.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
 import type { EdgeConfig } from '../../ports/config.ts';
 import type { Coordination } from '../../ports/coordination.ts';
 import { keysOf } from '../../ports/records.ts';
 import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
+import { CertificateStore } from './certificate-store.ts';
 import { Changes } from './changes.ts';
 import { startChecks } from './checks.ts';
 import { Clients } from './clients.ts';
+import { Doors } from './doors.ts';
 import { Exchange } from './exchange.ts';
 import { explain, WHY_PATH } from './why.ts';
 import { Forwarder } from './forward.ts';
@@ -27,6 +28,10 @@ type ServedConfig = Omit<EdgeConfig, 'storeUrls' | 'storeKind' | 'secretsPath'>;
 
 export interface Edge {
   readonly port: number;
+  /** Of `listen` and `alsoListen`, in their order. */
+  readonly ports: readonly number[];
+  /** Reads the certificates now; what is wrong with them is in the status, and then the ones before are served. */
+  reloadCertificates(): Promise<void>;
   status(): EdgeStatus;
   /** Takes no new connection, lets what is in flight end within `drainMs`, then cuts it. Leaves the coordination open. */
   close(): Promise<void>;
@@ -35,7 +40,8 @@ export interface Edge {
 /**
  * Starts an edge: accepts HTTP, obeys the route table, and looks at the regions itself. Serves with the last table when the
  * store is gone.
- * @throws FarshoreError FSH_PORT_IN_USE
+ * @param tell what a person should read in the log
+ * @throws FarshoreError FSH_PORT_IN_USE, FSH_TLS_INVALID
  */
 export async function startEdge(
   config: ServedConfig,
@@ -43,8 +49,12 @@ export async function startEdge(
   clock: Clock,
   limits: EdgeLimits = EDGE_LIMITS,
   rows: GeoRows = NO_ROWS,
+  tell: (text: string) => void = () => undefined,
 ): Promise<Edge> {
-  const edge = new RunningEdge(config, coordination, clock, limits, rows);
+  const listeners = [config.listen, ...(config.alsoListen ?? [])];
+  const files = listeners.some((each) => each.tls === true) ? (config.tls ?? { certificates: [] }) : null;
+  const certificates = files === null ? null : await CertificateStore.open(files, clock, limits.lookAtFilesMs, tell);
+  const edge = new RunningEdge(config, coordination, clock, limits, rows, certificates);
   await edge.listen();
   return edge;
 }
@@ -61,12 +71,19 @@ class RunningEdge implements Edge {
   readonly #tunnels: Tunnels;
   readonly #table: TableWatch;
   readonly #server: Server;
-  /** Further addresses: what they accept is served like the rest. */
-  readonly #doors: readonly Door[];
+  readonly #doors: Doors;
+  readonly #certificates: CertificateStore | null;
   readonly #stopChecks: readonly (() => void)[];
   #draining = false;
 
-  constructor(config: ServedConfig, coordination: Coordination, clock: Clock, limits: EdgeLimits, rows: GeoRows) {
+  constructor(
+    config: ServedConfig,
+    coordination: Coordination,
+    clock: Clock,
+    limits: EdgeLimits,
+    rows: GeoRows,
+    certificates: CertificateStore | null,
+  ) {
     this.#config = config;
     this.#clock = clock;
     this.#limits = limits;
@@ -96,31 +113,37 @@ class RunningEdge implements Edge {
       maxHeaderSize: limits.headBytes,
     };
     this.#server = createServer(bounds, (request, response) => this.#onRequest(request, response));
-    this.#server.maxConnections = limits.maxConnections;
     this.#server.on('upgrade', (request, socket, head) => void this.#tunnels.take(request, socket as Socket, head));
-    this.#doors = (config.alsoListen ?? []).map(() => createDoor((socket) => this.#server.emit('connection', socket)));
+    this.#certificates = certificates;
+    this.#doors = new Doors({
+      listeners: [config.listen, ...(config.alsoListen ?? [])],
+      http: this.#server,
+      limits,
+      counters: this.#forwarder.counters,
+      certificates,
+      proxies: (config.proxyProtocol?.networks ?? []).flatMap((text) => parseNetwork(text) ?? []),
+    });
   }
 
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
+    return this.ports[0] ?? 0;
+  }
+
+  get ports(): readonly number[] {
+    return this.#doors.ports;
+  }
+
+  async reloadCertificates(): Promise<void> {
+    await this.#certificates?.reload();
   }
 
   async listen(): Promise<void> {
-    await this.#listenAt(this.#server, this.#config.listen);
-    const further = this.#config.alsoListen ?? [];
-    await Promise.all(this.#doors.flatMap((door, i) => (further[i] ? [this.#listenAt(door, further[i])] : [])));
-  }
-
-  #listenAt(server: Server | Door, { host, port }: EdgeConfig['listen']): Promise<void> {
-    return new Promise((resolve, reject) => {
-      server.once('error', (error) => {
-        void this.close();
-        const taken = 'code' in error && error.code === 'EADDRINUSE';
-        reject(taken ? new FarshoreError('FSH_PORT_IN_USE', `port ${port} on ${host} is taken`, error) : error);
-      });
-      server.listen(port, host, () => resolve());
-    });
+    try {
+      await this.#doors.listen();
+    } catch (error) {
+      void this.close();
+      throw error;
+    }
   }
 
   status(): EdgeStatus {
@@ -143,6 +166,7 @@ class RunningEdge implements Edge {
       regions: [...this.#upstreams.values()].map((upstream) => this.#regionStatus(upstream, nowMs)),
       waiting: this.#changes.waiting,
       tunnels: this.#tunnels.count,
+      tls: this.#certificates?.status() ?? null,
       counters: { ...this.#forwarder.counters },
     };
   }
@@ -151,8 +175,9 @@ class RunningEdge implements Edge {
     this.#draining = true;
     this.#table.stop();
     for (const stop of this.#stopChecks) stop();
-    for (const door of this.#doors) door.close();
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#certificates?.stop();
+    const closed = this.#doors.close();
+    this.#server.close();
     this.#server.closeIdleConnections();
     this.#tunnels.drain();
     const cut = setTimeout(() => {

@@ -3,7 +3,9 @@ import type { PlaceId } from '../../base/ids.ts';
 import type { Reason } from '../../base/reason.ts';
 import type { RouteTable } from '../../ports/records.ts';
 import type { Route } from '../../decide/routing/world.ts';
+import type { TlsStatus } from './certificate-store.ts';
 import type { Counters } from './counters.ts';
+import { peerOf } from './peer.ts';
 
 export const STATUS_PATH = '/.farshore/edge';
 
@@ -35,12 +37,14 @@ export interface EdgeStatus {
   readonly waiting: number;
   /** WebSockets that are open. */
   readonly tunnels: number;
+  /** Null: no listener asks for TLS. */
+  readonly tls: TlsStatus | null;
   readonly counters: Readonly<Counters>;
 }
 
 /** Asked by a process on this machine itself: a request that came through another proxy names whom it came from. */
 export function isLocal(request: IncomingMessage): boolean {
-  const address = request.socket.remoteAddress ?? '';
+  const address = peerOf(request.socket);
   const loopback = address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.');
   return loopback && request.headers['x-forwarded-for'] === undefined && request.headers.forwarded === undefined;
 }
