@@ -143,7 +143,11 @@ export class GroupStore {
   }
 
   get routes(): RouteTable | null {
-    return this.#read<RouteTable>(this.#keys.routes)?.value ?? null;
+    return this.seenRoutes?.value ?? null;
+  }
+
+  get seenRoutes(): Versioned<RouteTable> | null {
+    return this.#read<RouteTable>(this.#keys.routes);
   }
 
   view(): StoreView {
@@ -219,6 +223,12 @@ export class GroupStore {
       epoch: parsed<EpochRecord>(read.value.responses[1]),
       sync: parsed<SyncRecord>(read.value.responses[2]),
     });
+  }
+
+  /** The route table as it is now, for a writer whose copy turned out to be old. */
+  async readRoutes(): Promise<Outcome<Versioned<RouteTable> | null>> {
+    const read = await this.#store.txn([], [this.#look(), { get: this.#keys.routes }]);
+    return read.kind === 'done' ? done(parsed<RouteTable>(read.value.responses[1])) : read;
   }
 
   /** Does the epoch still stand as it was written? Asked of the agreement, like `readReign`. */

@@ -69,7 +69,13 @@ async function whyNotMine(me: NodeId, group: GroupStore, order: Order): Promise<
   return null;
 }
 
-/** Writes the route table of a reign that has just opened. Compares the epoch, so a reign that is over writes nothing. */
+/** A person may drain or release regions while a primary opens; more often than this in one moment nobody does. */
+const ROUTES_TRIES = 5;
+
+/**
+ * Writes the route table of a reign that has just opened. Compares the epoch, so a reign that is over writes nothing, and the
+ * table it was made from, so what a person wrote in between (`traffic drain`) is read again and kept.
+ */
 export async function publishRoutes(
   group: GroupStore,
   policy: GroupPolicy,
@@ -79,12 +85,23 @@ export async function publishRoutes(
 ): Promise<Outcome<void>> {
   const { epoch } = reign;
   const by = group.journal.find((operation) => operation.epoch === epoch)?.kind ?? null;
-  const routes = tableOfReign(group.routes, policy, { epoch, node: me, by }, why);
-  const { keys } = group;
-  const wrote = await group.write(
-    [{ key: keys.epoch, modRevision: reign.epochModRevision }],
-    [put(keys.routes, routes)],
-    'the route table',
-  );
-  return wrote.kind === 'done' ? done(undefined) : wrote;
+  const seen = group.seenRoutes;
+  let before = seen;
+  for (let tries = 1; ; tries += 1) {
+    const routes = tableOfReign(before?.value ?? null, policy, { epoch, node: me, by }, why);
+    const { keys } = group;
+    const compare = [
+      { key: keys.epoch, modRevision: reign.epochModRevision },
+      { key: keys.routes, modRevision: before?.modRevision ?? 0 },
+    ];
+    const wrote = await group.write(compare, [put(keys.routes, routes)], 'the route table');
+    if (wrote.kind === 'done') return done(undefined);
+    if (wrote.kind === 'unknown' || wrote.code !== 'record-changed' || tries === ROUTES_TRIES) return wrote;
+    if (!(await group.epochStands(reign.epochModRevision))) return wrote;
+    const now = await group.readRoutes();
+    if (now.kind !== 'done') return now;
+    before = now.value;
+    // Written by this reign meanwhile, and perhaps changed by a person since: that one stands.
+    if ((before?.value.epoch ?? 0) >= epoch && (seen?.value.epoch ?? 0) < epoch) return done(undefined);
+  }
 }

@@ -4,11 +4,13 @@ import { headersForClient } from './headers.ts';
 
 export type FailureCode = 'connect' | 'reset' | 'timeout' | 'given-up' | 'busy' | 'invalid';
 
-/** How one try at one region ended. Only after `failed` and `passed-over` has the client seen nothing. */
+/** How one try at one region ended. Only after `failed`, `passed-over` and `replay` has the client seen nothing. */
 export type AttemptEnd =
   | { readonly kind: 'answered'; readonly status: number }
   /** The region answered that it can't serve now, and another one will be asked. */
   | { readonly kind: 'passed-over'; readonly status: number }
+  /** The application changed nothing and asks for the primary, by this value of `farshore-replay`. */
+  | { readonly kind: 'replay'; readonly value: string }
   /** `sent: false` proves that the region got nothing. `sent: true` means that it may have. */
   | { readonly kind: 'failed'; readonly sent: boolean; readonly code: FailureCode; readonly text: string }
   /** The answer broke off after its beginning had gone to the client, whose connection was cut so that it notices. */
@@ -87,8 +89,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#finish({ kind: 'passed-over', status });
       return true;
     }
+    const { headers, lengthBytes, replay } = headersForClient(raw);
+    if (replay !== null) {
+      this.#finish({ kind: 'replay', value: replay });
+      return true;
+    }
     this.#resume = resume;
-    const { headers, lengthBytes } = headersForClient(raw);
     headers.push(...this.#options.added);
     const head = { status, message, headers };
     this.#head = head;

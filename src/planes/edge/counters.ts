@@ -4,6 +4,8 @@ export interface Counters {
   writes: number;
   answered: number;
   retries: number;
+  /** Requests that an application asked to be sent to the primary. */
+  replays: number;
   failedReads: number;
   refusedWrites: number;
   unknownWrites: number;
@@ -25,6 +27,7 @@ export const newCounters = (): Counters => ({
   writes: 0,
   answered: 0,
   retries: 0,
+  replays: 0,
   failedReads: 0,
   refusedWrites: 0,
   unknownWrites: 0,

@@ -4,6 +4,7 @@ import type { Client, Route } from '../../decide/routing/world.ts';
 import { affinityCookie, type Clients } from './clients.ts';
 import { bodyOf } from './request-body.ts';
 import { headersForRegion, originForm, requestIdOf } from './headers.ts';
+import type { Replay } from './replay.ts';
 import type { OutgoingRequest } from './upstream.ts';
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -29,14 +30,17 @@ function timeoutIn({ headers }: IncomingMessage): number | null {
 /** One request of a client on its way through the edge, and what became of the tries so far. */
 export class Exchange {
   readonly response: ServerResponse;
-  readonly request: OutgoingRequest;
   readonly receivedAtMs: number;
-  readonly client: Client;
   readonly requestId: string;
   /** The client names it by a key, so that the application carries it out once however often it comes. */
   readonly idempotent: boolean;
   /** The client waits no longer than this, by the clock of `receivedAtMs`; infinite when it did not say. */
   readonly deadlineMs: number;
+  /** A write went there and nobody knows what became of it: whatever comes later, it may have been carried out. */
+  unknownAt: { readonly region: PlaceId; readonly text: string } | null = null;
+  #request: OutgoingRequest;
+  #client: Client;
+  #replay: Replay | null = null;
   readonly #pins: boolean;
   readonly #failed: string[] = [];
 
@@ -48,9 +52,9 @@ export class Exchange {
     { pins, requestId, timeoutMs, idempotent }: Asked,
   ) {
     this.response = response;
-    this.request = request;
+    this.#request = request;
     this.receivedAtMs = receivedAtMs;
-    this.client = client;
+    this.#client = client;
     this.#pins = pins;
     this.requestId = requestId;
     this.idempotent = idempotent;
@@ -83,6 +87,27 @@ export class Exchange {
       timeoutMs,
       idempotent: incoming.headers['idempotency-key'] !== undefined,
     });
+  }
+
+  get request(): OutgoingRequest {
+    return this.#request;
+  }
+
+  get client(): Client {
+    return this.#client;
+  }
+
+  /** Null: an application has not asked for the primary. */
+  get replay(): Replay | null {
+    return this.#replay;
+  }
+
+  /** From here on it is a write: it has one target, and is sent there once. */
+  goToPrimary(replay: Replay): void {
+    this.#replay = replay;
+    this.#request = { ...this.#request, kind: 'write' };
+    this.#client = { ...this.#client, method: 'write' };
+    this.noteFailure(replay.from, 'replay');
   }
 
   get clientGone(): boolean {

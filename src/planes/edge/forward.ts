@@ -8,6 +8,7 @@ import { type Counters, newCounters } from './counters.ts';
 import type { Exchange } from './exchange.ts';
 import type { EdgeLimits } from './limits.ts';
 import { answerItself } from './own-answers.ts';
+import { nextReplay, parseReplay, replayHeaders } from './replay.ts';
 import type { Steering } from './steering.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -107,16 +108,16 @@ export class Forwarder {
   async #write(exchange: Exchange): Promise<void> {
     const holdMs = exchange.idempotent ? this.#limits.readRetryForMs : this.#limits.writeHoldMs;
     const deadlineMs = Math.min(exchange.receivedAtMs + holdMs, exchange.deadlineMs);
-    let lost: { readonly region: PlaceId; readonly failed: Failed } | null = null;
     let pauseMs = FIRST_PAUSE_MS;
     for (let first = true; ; first = false) {
       const route = this.#steering.route(exchange.client);
       if (first) this.#steering.count(route.wanted);
       // Waiting would not help: whoever is the primary next, today's rule sends this client's writes nowhere.
-      if (route.refusal === 'fenced' && lost === null) return this.#refused(exchange, route);
+      if (route.refusal === 'fenced' && exchange.unknownAt === null) return this.#refused(exchange, route);
       const leftMs = deadlineMs - this.#clock.nowMs();
       const [region] = route.candidates;
-      if (region !== undefined && this.#upstreams.has(region) && (leftMs <= 0 || !this.#justFell(region))) {
+      const known = region !== undefined && this.#upstreams.has(region) && this.#tableIsNewEnough(exchange);
+      if (known && (leftMs <= 0 || !this.#justFell(region))) {
         const result = await this.#try(
           exchange,
           region,
@@ -127,16 +128,15 @@ export class Forwarder {
         if (result.over) return;
         if (result.failed?.code === 'invalid') return this.#invalid(exchange, route, result.failed);
         if (result.failed?.sent === true) {
-          lost = { region, failed: result.failed };
+          exchange.unknownAt = { region, text: result.failed.text };
           const again = exchange.idempotent && exchange.canBeSentAgain && this.#clock.nowMs() < deadlineMs;
-          if (!again || !this.#spendRetry()) return this.#outcomeUnknown(exchange, route, region, result.failed);
+          if (!again || !this.#spendRetry()) return this.#outcomeUnknown(exchange, route);
           this.counters.retries += 1;
         }
         // Nothing was sent. Unless a part of the body is lost, it can still go to whoever is the primary next.
         if (!exchange.canBeSentAgain) return this.#refused(exchange, route);
       }
       if (leftMs <= 0 || !(await this.#waitForChange(exchange, Math.min(leftMs, pauseMs)))) {
-        if (lost !== null) return this.#outcomeUnknown(exchange, route, lost.region, lost.failed);
         return this.#refused(exchange, route);
       }
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
@@ -163,13 +163,18 @@ export class Forwarder {
   ): Promise<Tried> {
     const upstream = this.#upstreams.get(region);
     if (upstream === undefined) return { over: false, failed: null };
-    const end = await upstream.attempt(exchange.request, {
-      response: exchange.response,
-      timeoutMs,
-      holdBytes: this.#limits.holdBytes,
-      added: exchange.addedHeaders(region, route),
-      mayPassOver: () => othersLeft && exchange.canBeSentAgain && this.#spendRetry(),
-    });
+    const { replay, request } = exchange;
+    const headers = replay === null ? null : replayHeaders(replay, this.#steering.table?.epoch ?? 0);
+    const end = await upstream.attempt(
+      headers === null ? request : { ...request, headers: [...request.headers, ...headers] },
+      {
+        response: exchange.response,
+        timeoutMs,
+        holdBytes: this.#limits.holdBytes,
+        added: exchange.addedHeaders(region, route),
+        mayPassOver: () => othersLeft && exchange.canBeSentAgain && this.#spendRetry(),
+      },
+    );
     this.#learn(region, exchange.request.kind, end);
     switch (end.kind) {
       case 'answered':
@@ -184,10 +189,38 @@ export class Forwarder {
       case 'passed-over':
         exchange.noteFailure(region, `status-${end.status}`);
         return { over: false, failed: null };
+      case 'replay':
+        await this.#replay(exchange, region, route, end.value);
+        return { over: true };
       case 'failed':
         exchange.noteFailure(region, end.code);
         return { over: false, failed: end };
     }
+  }
+
+  #tableIsNewEnough({ replay }: Exchange): boolean {
+    return replay === null || (this.#steering.table?.epoch ?? 0) >= replay.leastEpoch;
+  }
+
+  /** The application that was asked wants the primary's to be asked instead (replay.ts). Residency holds as for any write (I11). */
+  async #replay(exchange: Exchange, region: PlaceId, route: Route, value: string): Promise<void> {
+    this.counters.replays += 1;
+    const asked = parseReplay(value);
+    const { table } = this.#steering;
+    const primary = { region: table?.primary?.region ?? null, epoch: table?.epoch ?? 0 };
+    const next = asked === null ? null : nextReplay(exchange.replay, region, asked, primary);
+    const refuse = (status: 413 | 502 | 508, code: string, why: string): void => {
+      if (exchange.unknownAt !== null) return this.#outcomeUnknown(exchange, route);
+      answerItself(exchange, route, { status, code, text: `${why}; nothing was carried out`, outcome: 'refused' });
+    };
+    if (next === null) return refuse(502, 'bad-replay', `${region} answered with a farshore-replay that says nothing`);
+    if (next === 'circle') return refuse(508, 'replay-circle', `${region} too asked for the primary's region`);
+    if (!exchange.canBeSentAgain) {
+      const text = `${region} asked for the primary, and the body is too large to be sent twice (${this.#limits.holdBytes} bytes)`;
+      return refuse(413, 'replay-too-large', text);
+    }
+    exchange.goToPrimary(next);
+    await this.#write(exchange);
   }
 
   /**
@@ -195,7 +228,8 @@ export class Forwarder {
    * every region away. A slow write says nothing (commits wait for standbys), nor does a try that we gave up ourselves.
    */
   #learn(region: PlaceId, kind: 'read' | 'write', end: AttemptEnd): void {
-    if (end.kind === 'answered' || end.kind === 'passed-over') this.#steering.signal(region, true, 'request', 'ok');
+    if (end.kind === 'answered' || end.kind === 'passed-over' || end.kind === 'replay')
+      this.#steering.signal(region, true, 'request', 'ok');
     if (end.kind === 'broken') this.#steering.signal(region, false, 'request', 'reset');
     if (end.kind !== 'failed') return;
     const counts = end.code === 'connect' || end.code === 'reset' || (end.code === 'timeout' && kind === 'read');
@@ -239,6 +273,7 @@ export class Forwarder {
 
   #refused(exchange: Exchange, route: Route): void {
     if (exchange.clientGone) return;
+    if (exchange.unknownAt !== null) return this.#outcomeUnknown(exchange, route);
     this.counters.refusedWrites += 1;
     const fenced = route.refusal === 'fenced';
     const why = (fenced ? route.why[0] : route.why.at(-1))?.text ?? 'no region may accept writes now';
@@ -247,9 +282,10 @@ export class Forwarder {
     answerItself(exchange, route, { status: fenced ? 451 : 503, code, text, outcome: 'refused' });
   }
 
-  #outcomeUnknown(exchange: Exchange, route: Route, region: PlaceId, failed: Failed): void {
+  #outcomeUnknown(exchange: Exchange, route: Route): void {
     this.counters.unknownWrites += 1;
-    const text = `the write was sent to ${region}, which gave no whole answer (${failed.text}); it may have been carried out`;
+    const { region, text: why } = exchange.unknownAt ?? { region: 'a region', text: 'no answer' };
+    const text = `the write was sent to ${region}, which gave no whole answer (${why}); it may have been carried out`;
     answerItself(exchange, route, { status: 502, code: 'outcome-unknown', text, outcome: 'unknown' });
   }
 }

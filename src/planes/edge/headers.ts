@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { peerOf } from './peer.ts';
+import { REPLAY_HEADER } from './replay.ts';
 
 /** Headers that speak about one connection, not about the message (RFC 9110 7.6.1), and those the edge writes itself. */
 const NEVER_FORWARDED: ReadonlySet<string> = new Set([
@@ -22,6 +23,8 @@ const WRITTEN_BY_EDGE: ReadonlySet<string> = new Set([
   'x-forwarded-proto',
   'x-request-id',
   'farshore-timeout-ms',
+  'farshore-replay-src',
+  'farshore-epoch',
 ]);
 
 /** The headers for the region, as a flat list of names and values: the client's own in their order, then who asked and how. */
@@ -68,6 +71,8 @@ interface AnswerHeaders {
   readonly headers: string[];
   /** What the region says that its body has; null when it does not say. */
   readonly lengthBytes: number | null;
+  /** What the application asks by `farshore-replay`; null: nothing. */
+  readonly replay: string | null;
 }
 
 /** The headers for the client, from those of the region as they came: names and values in turn. */
@@ -75,16 +80,18 @@ export function headersForClient(raw: readonly Buffer[]): AnswerHeaders {
   const headers: string[] = [];
   const ending: string[] = [];
   let lengthBytes: number | null = null;
+  let replay: string | null = null;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = text(raw[i]);
     const value = text(raw[i + 1]);
     const lower = name.toLowerCase();
     if (lower === 'content-length') lengthBytes = Number(value);
     if (lower === 'connection') ending.push(value);
+    if (lower === REPLAY_HEADER) replay = value;
     if (!NEVER_FORWARDED.has(lower)) headers.push(name, value);
   }
   const dropped = namesIn(ending.length === 0 ? undefined : ending.join(','));
-  return { headers: dropped === null ? headers : without(headers, dropped), lengthBytes };
+  return { headers: dropped === null ? headers : without(headers, dropped), lengthBytes, replay };
 }
 
 const text = (bytes: Buffer | undefined): string => bytes?.toString('latin1') ?? '';

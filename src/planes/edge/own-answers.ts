@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.ts';
  * `refused`: no region carried it out. `unknown`: a region may have.
  */
 interface OwnAnswer {
-  readonly status: 400 | 451 | 502 | 503 | 504;
+  readonly status: 400 | 413 | 451 | 502 | 503 | 504 | 508;
   readonly code: string;
   readonly text: string;
   readonly outcome: 'refused' | 'unknown' | null;
