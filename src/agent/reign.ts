@@ -32,9 +32,8 @@ export async function promoteSelf(
   permit: Permit,
   barrierTimeoutMs: number | null,
 ): Promise<Outcome<Position>> {
-  const before = await whyNotMine(me, group, order);
+  const [before, status] = await Promise.all([whyNotMine(me, group, order), database.status()]);
   if (before !== null) return before;
-  const status = await database.status();
   if (status.state !== 'standby') return refused('not-standby', `PostgreSQL is ${status.state}`);
   if (status.upstream !== null) {
     const detached = await database.detach();

@@ -135,13 +135,14 @@ async function tryRoute(
 ): Promise<string | null> {
   try {
     if (route.kind === 'local') {
-      const upstream = await dialLocal(gateway, startup, timeoutMs);
-      return enter(gateway, client, upstream, { want, epoch: route.epoch, target: 'local' }, localTarget(gateway));
+      const { socket, begun } = await dialLocal(gateway, startup, timeoutMs);
+      const binding = { want, epoch: route.epoch, target: 'local' } as const;
+      return enter(gateway, client, socket, binding, localTarget(gateway), begun);
     }
     const cancelTarget = { host: route.host, port: route.port };
     const peer = await askPeer(gateway, cancelTarget, want, startup, timeoutMs);
     const epoch = Math.max(route.epoch, peer.epoch);
-    return enter(gateway, client, peer.socket, { want, epoch, target: route.node }, cancelTarget);
+    return enter(gateway, client, peer.socket, { want, epoch, target: route.node }, cancelTarget, () => undefined);
   } catch (error) {
     const where = route.kind === 'local' ? 'the local database' : route.node;
     return `${where}: ${messageOf(error)}`;
@@ -155,11 +156,15 @@ function enter(
   upstream: Socket,
   binding: Parameters<typeof openSession>[2],
   cancelTarget: Parameters<typeof openSession>[3]['cancelTarget'],
+  begun: () => void,
 ): string | null {
   const gone = client.destroyed || upstream.destroyed ? 'the connection ended at once' : null;
   const why = gone ?? gateway.authority.whyOver(binding);
-  if (why !== null) upstream.destroy();
-  else openSession(gateway, binding.want, binding, { client, upstream, cancelTarget });
+  if (why === null) openSession(gateway, binding.want, binding, { client, upstream, cancelTarget }, begun);
+  else {
+    begun();
+    upstream.destroy();
+  }
   return why;
 }
 

@@ -1,5 +1,6 @@
 import type { SecureContext } from 'node:tls';
 import type { GatewayConfig, GatewayStatus } from '../../ports/gateway.ts';
+import type { Admission } from './admission.ts';
 import { encodeLine, type Preface } from './preface.ts';
 import type { Relay } from './relay.ts';
 import type { Authority, Binding } from './table.ts';
@@ -27,6 +28,7 @@ export interface GatewayContext {
   readonly cancelKeys: Map<string, Session>;
   readonly token: string;
   readonly secureContext: SecureContext | null;
+  readonly admission: Admission;
   /** Connections that wait for a primary. */
   waiting: number;
   /** Connections to the local PostgreSQL that are being opened and have no session yet. */

@@ -11,7 +11,7 @@ import {
   sameToken,
   takeLine,
 } from './preface.ts';
-import { dialLocal, localTarget, openSession } from './session.ts';
+import { type Beginning, dialLocal, localTarget, openSession } from './session.ts';
 import { ConnectionLost, dial, readHead, sayGoodbye } from './sockets.ts';
 import { refusalOf } from './startup.ts';
 import { fatal, MAX_STARTUP_BYTES, parseFirstPacket, ProtocolError } from './wire.ts';
@@ -97,23 +97,26 @@ async function leadToLocal(
   const { authority } = gateway;
   const binding = { want, epoch: authority.epoch, target: 'local' } as const;
   let why = authority.whyNotForPeer(want, preface.epoch);
-  let upstream: Socket | null = null;
+  let beginning: Beginning | null = null;
   if (why === null) {
     try {
-      upstream = await dialLocal(gateway, startup, HANDSHAKE_MS);
+      beginning = await dialLocal(gateway, startup, HANDSHAKE_MS);
       // Things may have changed meanwhile.
-      why = authority.whyOver(binding) ?? (client.destroyed || upstream.destroyed ? 'a connection ended' : null);
+      const isGone = client.destroyed || beginning.socket.destroyed;
+      why = authority.whyOver(binding) ?? (isGone ? 'a connection ended' : null);
     } catch (error) {
       why = `my database: ${messageOf(error)}`;
     }
   }
   const answer = { farshore: 1, epoch: authority.epoch, leftMs: authority.leftMs } as const;
-  if (why !== null || upstream === null) {
-    upstream?.destroy();
+  if (why !== null || beginning === null) {
+    beginning?.begun();
+    beginning?.socket.destroy();
     gateway.counters.refused += 1;
     sayGoodbye(client, encodeLine({ ...answer, ok: false, why: why ?? '' }));
     return;
   }
   client.write(encodeLine({ ...answer, ok: true, why: '' }));
-  openSession(gateway, 'peer', binding, { client, upstream, cancelTarget: localTarget(gateway) });
+  const sockets = { client, upstream: beginning.socket, cancelTarget: localTarget(gateway) };
+  openSession(gateway, 'peer', binding, sockets, beginning.begun);
 }

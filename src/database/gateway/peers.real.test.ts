@@ -47,7 +47,7 @@ beforeEach(async () => {
   postgres = await startPostgres(`${temp.dir}/pg${performance.now()}`, DEBIAN_15);
   await admin('create table t (v int)');
   a = await startTestGateway(temp.dir, 'a', { socketDir: temp.dir, port: 1 }, { waitForPrimaryMs: 1_500 });
-  b = await startTestGateway(temp.dir, 'b', postgres, { waitForPrimaryMs: 1_500, clientsMax: CLIENTS_MAX });
+  b = await startTestGateway(temp.dir, 'b', postgres, { waitForPrimaryMs: 6_000, clientsMax: CLIENTS_MAX });
 });
 afterEach(async () => {
   await a.stop();

@@ -1,8 +1,10 @@
+import { availableParallelism } from 'node:os';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { readFile } from 'node:fs/promises';
 import { FarshoreError } from '../../base/errors.ts';
 import type { GatewayConfig, GatewayStatus, GatewayTable } from '../../ports/gateway.ts';
+import { Admission } from './admission.ts';
 import { serveClient } from './client-door.ts';
 import { type GatewayContext, MAX_CONNECTIONS } from './context.ts';
 import { servePeer } from './peer-door.ts';
@@ -111,6 +113,7 @@ async function makeContext(config: GatewayConfig): Promise<GatewayContext> {
       config.tls === null
         ? null
         : createSecureContext({ cert: await readFile(config.tls.certPath), key: await readFile(config.tls.keyPath) }),
+    admission: new Admission(4 * availableParallelism()),
     waiting: 0,
     dialling: 0,
     sweep: () => sweepSessions(sessions, authority),

@@ -4,19 +4,28 @@ import { Relay } from './relay.ts';
 import { ConnectionLost, dial } from './sockets.ts';
 import type { Authority, Binding } from './table.ts';
 
+/** A connection to the local PostgreSQL that is beginning; `begun` gives its place in `Admission` back. */
+export interface Beginning {
+  readonly socket: Socket;
+  readonly begun: () => void;
+}
+
 /** Makes a relay of two sockets and enters it into the books until it ends. Both sockets must be paused. */
 export function openSession(
   gateway: GatewayContext,
   door: Session['door'],
   binding: Binding,
   sockets: { readonly client: Socket; readonly upstream: Socket; readonly cancelTarget: CancelTarget },
+  begun: () => void = () => undefined,
 ): void {
   const { authority, counters, sessions, cancelKeys } = gateway;
   let key: string | null = null;
   const relay = new Relay(sockets.client, sockets.upstream, {
     whySilent: () => (authority.expired ? authority.whyOver(binding) : null),
     whyMove: () => (authority.shouldMove(binding) ? whyMoved(binding) : null),
+    // The last thing but one that a new backend says.
     cancelKey: (value) => {
+      begun();
       key = value;
       cancelKeys.set(value, session);
     },
@@ -24,6 +33,7 @@ export function openSession(
       counters.cancelsUnknown += 1;
     },
     ended: (how, unknown) => {
+      begun();
       sessions.delete(session);
       if (key !== null && cancelKeys.get(key) === session) cancelKeys.delete(key);
       if (how === 'fenced') counters.fenced += 1;
@@ -49,14 +59,21 @@ export function sweepSessions(sessions: ReadonlySet<Session>, authority: Authori
  * Opens a client's connection to the local PostgreSQL. Those that are being opened count: one table wakes all who wait at once.
  * @throws ConnectionLost, also when all that clients may have are in use.
  */
-export async function dialLocal(gateway: GatewayContext, startup: Buffer, timeoutMs: number): Promise<Socket> {
+export async function dialLocal(gateway: GatewayContext, startup: Buffer, timeoutMs: number): Promise<Beginning> {
   const local = [...gateway.sessions].filter(({ binding }) => binding.target === 'local').length;
   const { clientsMax } = gateway.config;
   if (local + gateway.dialling >= clientsMax)
     throw new ConnectionLost(`all ${clientsMax} connections for clients are in use`);
   gateway.dialling += 1;
+  let begun: (() => void) | null = null;
   try {
-    return await dial(localTarget(gateway), startup, timeoutMs);
+    begun = await gateway.admission.enter(timeoutMs);
+    if (begun === null) throw new ConnectionLost('too many connections began at the same time');
+    const socket = await dial(localTarget(gateway), startup, timeoutMs);
+    return { socket, begun };
+  } catch (error) {
+    begun?.();
+    throw error;
   } finally {
     gateway.dialling -= 1;
   }

@@ -15,6 +15,8 @@ export interface Local {
   readonly watch: Session;
   /** For everything else that changes or reads the server. */
   readonly work: Session;
+  /** A replication connection, for IDENTIFY_SYSTEM: a new one for each question costs more than all the rest of a takeover's reading. */
+  readonly identity: Session;
 }
 
 export type Row = Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@ import { FarshoreError } from '../../base/errors.ts';
 import type { Lsn } from '../../base/lsn.ts';
 import type { Fork } from '../../ports/database.ts';
 import type { Local, Row } from './connections.ts';
-import { text, withFresh } from './connections.ts';
+import { text } from './connections.ts';
 
 export interface Identity {
   readonly systemId: string;
@@ -18,12 +18,19 @@ export interface Identity {
  * The control file's is that of the last restart point, which can be older than a promotion already replayed.
  */
 export async function identify(client: pg.Client): Promise<Identity> {
-  const row = (await client.query<Row>('IDENTIFY_SYSTEM')).rows[0];
-  return { systemId: text(row, 'systemid'), timeline: Number(row?.['timeline']), lsn: text(row, 'xlogpos') };
+  return identityOf((await client.query<Row>('IDENTIFY_SYSTEM')).rows[0]);
 }
 
-export const identifyLocal = (local: Local, timeoutMs: number): Promise<Identity> =>
-  withFresh(local, timeoutMs, identify, { replication: true });
+/** On a connection that lasts: each answer is read from shared memory anew. */
+export async function identifyLocal(local: Local, timeoutMs: number): Promise<Identity> {
+  return identityOf((await local.identity.query('IDENTIFY_SYSTEM', timeoutMs))[0]);
+}
+
+const identityOf = (row: Row | undefined): Identity => ({
+  systemId: text(row, 'systemid'),
+  timeline: Number(row?.['timeline']),
+  lsn: text(row, 'xlogpos'),
+});
 
 /** The ancestors of `timeline` and where each was left, oldest first. Timeline 1 has none. */
 export async function timelineHistory(client: pg.Client, timeline: number): Promise<Fork[]> {

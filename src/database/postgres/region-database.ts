@@ -93,6 +93,7 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
       heart.close();
       local.watch.close();
       local.work.close();
+      local.identity.close();
       local.keeper.close();
     },
   };
@@ -108,15 +109,16 @@ function openLocal(config: PostgresConfig, clock: Clock): Local {
     });
     return secrets;
   };
-  const open = async () =>
-    connectLocally(config, await readSecrets(), { database: APP_DATABASE, timeoutMs: CONNECT_TIMEOUT_MS });
+  const open = async (replication: boolean) =>
+    connectLocally(config, await readSecrets(), { database: APP_DATABASE, replication, timeoutMs: CONNECT_TIMEOUT_MS });
   return {
     config,
     clock,
     keeper: connectKeeper(config.keeperSocketPath),
     secrets: readSecrets,
-    watch: new Session(open, clock),
-    work: new Session(open, clock),
+    watch: new Session(() => open(false), clock),
+    work: new Session(() => open(false), clock),
+    identity: new Session(() => open(true), clock),
   };
 }
 
@@ -133,12 +135,15 @@ async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> 
 }
 
 async function stop(local: Local, heart: Heartbeat, how: 'fast' | 'kill'): Promise<Outcome<Stop>> {
+  // A fast stop looks every 10 ms whether the last replication connection is gone.
+  local.identity.close();
   const reply = await local.keeper
     .call({ do: 'stop', how, graceMs: FAST_STOP_GRACE_MS }, STOP_TIMEOUT_MS)
     .finally(() => {
       heart.close();
       local.watch.close();
       local.work.close();
+      local.identity.close();
     })
     .catch((error: unknown) => messageOf(error));
   if (typeof reply === 'string') {

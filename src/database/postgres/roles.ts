@@ -44,10 +44,7 @@ export async function makeRolesAndSchema(local: Local, epoch: number): Promise<v
 
 /** Stores the epoch (I1) with the timeline it began on. Does not wait for standbys: they learn it by following. */
 export async function storeEpoch(local: Local, epoch: number): Promise<void> {
-  await withFresh(local, TIMEOUT_MS, async (client) => {
-    await client.query('SET synchronous_commit = local');
-    await client.query(STORE_EPOCH, [epoch, local.config.node]);
-  });
+  await local.work.query({ text: STORE_EPOCH, values: [epoch, local.config.node] }, TIMEOUT_MS);
 }
 
 async function makeRole(client: pg.Client, role: string, attributes: string, password: string): Promise<void> {
@@ -76,7 +73,9 @@ CREATE TABLE IF NOT EXISTS farshore.heartbeat (
 GRANT USAGE ON SCHEMA farshore TO app;
 GRANT SELECT ON ALL TABLES IN SCHEMA farshore TO app`;
 
+/** `set_config` as SET LOCAL: it is asked at the commit of this one statement, and forgotten after it. */
 const STORE_EPOCH = `
 INSERT INTO farshore.epoch (n, node, timeline, at)
 SELECT $1, $2, ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int, clock_timestamp()
+FROM set_config('synchronous_commit', 'local', true)
 ON CONFLICT (n) DO NOTHING`;

@@ -123,6 +123,7 @@ async function spawnAndWait(local: Local, database: 'app' | 'postgres'): Promise
   const logEnd = await endOfLog(local.config.logPath);
   local.watch.close();
   local.work.close();
+  local.identity.close();
   const reply = await local.keeper.call({ do: 'start' }, 40_000);
   if (!reply.ok) return refused(reply.code, reply.why);
   const up = await waitUntilUp(local, logEnd, database);

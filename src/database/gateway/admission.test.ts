@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Admission } from './admission.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** Enters and notes in `inside` who is in. */
+async function enter(admission: Admission, name: string, inside: string[], timeoutMs = 1_000) {
+  const leave = await admission.enter(timeoutMs);
+  inside.push(leave === null ? `${name} gave up` : name);
+  return leave;
+}
+
+test('two places: the third comes in when the first leaves, in order of arrival', async () => {
+  const admission = new Admission(2);
+  const inside: string[] = [];
+  const [first] = await Promise.all([enter(admission, 'a', inside), enter(admission, 'b', inside)]);
+  void enter(admission, 'c', inside);
+  void enter(admission, 'd', inside);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(inside).toEqual(['a', 'b']);
+  first?.();
+  first?.();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(inside).toEqual(['a', 'b', 'c']);
+});
+
+test('whoever holds a place without an end delays the next one for 100 ms, not for ever', async () => {
+  const admission = new Admission(1);
+  const inside: string[] = [];
+  for (const name of ['a', 'b', 'c']) void enter(admission, name, inside);
+  await vi.advanceTimersByTimeAsync(99);
+  expect(inside).toEqual(['a']);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(inside).toEqual(['a', 'b']);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(inside).toEqual(['a', 'b', 'c']);
+});
+
+test('one that gave up takes no place', async () => {
+  const admission = new Admission(1);
+  const inside: string[] = [];
+  void enter(admission, 'a', inside);
+  void enter(admission, 'b', inside, 50);
+  void enter(admission, 'c', inside);
+  await vi.advanceTimersByTimeAsync(50);
+  expect(inside).toEqual(['a', 'b gave up']);
+  await vi.advanceTimersByTimeAsync(50);
+  expect(inside).toEqual(['a', 'b gave up', 'c']);
+  await vi.advanceTimersByTimeAsync(100);
+  void enter(admission, 'd', inside);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(inside.at(-1)).toBe('d');
+});
