@@ -175,8 +175,9 @@ const nothingOpen = (): OpenBatch => ({
  */
 type StatementKind = 'ends-block' | 'rolls-back' | 'begins' | 'harmless' | 'plain';
 
-/** Most statements have none of these words, and the closer look is spared. */
-const SUSPECT = /commit|end|prepare|rollback|abort|begin|start|show|set|discard|^\s*;?\s*$/i;
+/** Most statements have none of these words there, and the closer look is spared. */
+const SUSPECT = /commit|end|prepare|rollback|abort/i;
+const SUSPECT_START = /^\s*(?:begin|start|show|set|discard|;|$)/i;
 /** END is also the end of a CASE, so it counts only where a statement can begin. */
 const ENDS = /\bcommit\b|\bprepare\b|(?:^|;|\*\/|\n)\s*end\b|\b(?:rollback|abort)\b/i;
 const ROLLS_BACK = /^\s*(?:rollback|abort)\b(?!\s+prepared\b)[^;]*;?\s*$/i;
@@ -184,7 +185,7 @@ const BEGINS = /^\s*(?:begin|start\s+transaction)\b[^;]*;?\s*$/i;
 const HARMLESS = /^\s*(?:(?:show|set|discard)\b[^;]*)?;?\s*$/i;
 
 function kindOf(text: string): StatementKind {
-  if (!SUSPECT.test(text)) return 'plain';
+  if (!SUSPECT_START.test(text) && !SUSPECT.test(text)) return 'plain';
   if (ROLLS_BACK.test(text)) return 'rolls-back';
   if (ENDS.test(text)) return 'ends-block';
   if (BEGINS.test(text)) return 'begins';

@@ -86,6 +86,21 @@ describe.each(moves)('%s (P7.2)', (_name, move) => {
     await move();
     expect((await client.until((_seen, closed) => closed)).at(-1)).toBe('E 57P01');
   });
+
+  it('ends those who never pause', async () => {
+    await gateway.table();
+    const clients = await Promise.all([1, 2, 3, 4].map(() => RawClient.open(gateway.rw)));
+    for (const client of clients) {
+      client.socket.on('data', () => client.seen.at(-1) === 'Z I' && client.query('select 1'));
+      client.query('select 1');
+    }
+    await Promise.all(clients.map((client) => client.until((seen) => seen.length > 200)));
+    await move();
+    for (const client of clients) {
+      expect((await client.until((_seen, closed) => closed)).at(-1)).toMatch(/^E (?:57P01|08007)$/);
+    }
+    expect((await counters()).fenced).toBe(4);
+  });
 });
 
 describe('a new connection (P7.2)', () => {

@@ -4,11 +4,12 @@ import { FarshoreError, messageOf } from '../../base/errors.ts';
 import { parseNodeId } from '../../base/ids.ts';
 import type { GatewayConfig } from '../../ports/gateway.ts';
 import { listenControl } from './control.ts';
+import { poller } from './poller.ts';
 import { startGateway } from './server.ts';
 
 /**
  * The gateway process: `node dist/database/gateway/main.js FILE`, FILE holding a GatewayConfig.
- * Prints one JSON line `{"ready":true,"pid":…,"rw":…,"ro":…,"peer":…}` when its doors are open. SIGTERM closes it in order.
+ * Prints one JSON line `{"ready":true,"pid":…,"carrier":"poller"|"node","rw":…,"ro":…,"peer":…}` when its doors are open. SIGTERM closes it in order.
  */
 const address = z.strictObject({ host: z.string(), port: z.number().int().min(0).max(65_535) });
 const configSchema = z.strictObject({
@@ -42,7 +43,8 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, ...gateway.addresses })}\n`);
+  const carrier = poller === null ? 'node' : 'poller';
+  process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, carrier, ...gateway.addresses })}\n`);
 }
 
 main().catch((error: unknown) => {

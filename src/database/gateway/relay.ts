@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { CommitTracker } from './commit.ts';
-import { type Intake, openIntake } from './intake.ts';
+import { type Channel, openChannel } from './channel.ts';
+import type { Poller } from './poller.ts';
 import { ReplyFilter } from './reply.ts';
 import { MessageScanner, type MessageVisitor } from './scan.ts';
 import { sayGoodbye } from './sockets.ts';
@@ -26,9 +28,8 @@ export interface RelayHost {
  * committed, 08007 when it can.
  */
 export class Relay {
-  readonly #intakes: readonly Intake[];
-  readonly #client: Socket;
-  readonly #upstream: Socket;
+  readonly #client: Channel;
+  readonly #upstream: Channel;
   readonly #host: RelayHost;
   readonly #tracker = new CommitTracker();
   readonly #requests = new MessageScanner();
@@ -39,12 +40,11 @@ export class Relay {
   #sawFatal = false;
   #cancelOpen = false;
 
-  constructor(client: Socket, upstream: Socket, host: RelayHost) {
-    const requests = openIntake(client, (chunk) => this.#fromClient(chunk));
-    const answers = openIntake(upstream, (chunk) => this.#fromUpstream(chunk));
-    this.#intakes = [requests, answers];
-    this.#client = requests.socket;
-    this.#upstream = answers.socket;
+  /** `poller` carries both sockets where it can (not TLS); null: Node alone does. */
+  constructor(client: Socket, upstream: Socket, poller: Poller | null, host: RelayHost) {
+    const carrier = client instanceof TLSSocket ? null : poller;
+    this.#client = openChannel(client, carrier, (chunk) => this.#fromClient(chunk));
+    this.#upstream = openChannel(upstream, carrier, (chunk) => this.#fromUpstream(chunk));
     this.#host = host;
     const tracker = this.#tracker;
     this.#requestVisitor = {
@@ -73,13 +73,14 @@ export class Relay {
   start(): void {
     const client = this.#client;
     const upstream = this.#upstream;
-    client.on('drain', () => upstream.resume());
-    client.on('end', () => this.#onClientEnd());
-    client.on('close', () => this.#onClientGone());
-    upstream.on('drain', () => client.resume());
-    upstream.on('end', () => this.#onUpstreamGone());
-    upstream.on('close', () => this.#onUpstreamGone());
-    for (const intake of this.#intakes) intake.begin();
+    client.socket.on('drain', () => upstream.resume());
+    client.socket.on('end', () => this.#onClientEnd());
+    client.socket.on('close', () => this.#onClientGone());
+    upstream.socket.on('drain', () => client.resume());
+    upstream.socket.on('end', () => this.#onUpstreamGone());
+    upstream.socket.on('close', () => this.#onUpstreamGone());
+    client.begin();
+    upstream.begin();
   }
 
   /** A CancelRequest for this connection was passed on. */
@@ -105,7 +106,7 @@ export class Relay {
       this.#finish('protocol', 'invalid frontend message');
       return;
     }
-    if (!this.#upstream.write(chunk) && this.#upstream.writableLength > 0) this.#client.pause();
+    if (!this.#upstream.write([chunk])) this.#client.pause();
   }
 
   #fromUpstream(chunk: Buffer): void {
@@ -117,7 +118,8 @@ export class Relay {
       return;
     }
     try {
-      this.#write(this.#replies.feed(chunk));
+      const buffers = this.#replies.feed(chunk);
+      if (buffers.length > 0 && !this.#client.write(buffers)) this.#upstream.pause();
     } catch {
       this.#finish('protocol', 'the database sent an invalid message');
       return;
@@ -130,21 +132,6 @@ export class Relay {
     }
   }
 
-  #write(buffers: readonly Buffer[]): void {
-    const client = this.#client;
-    const first = buffers[0];
-    if (first === undefined) return;
-    let more: boolean;
-    if (buffers.length === 1) more = client.write(first);
-    else {
-      client.cork();
-      more = true;
-      for (const bytes of buffers) more = client.write(bytes);
-      client.uncork();
-    }
-    if (!more && client.writableLength > 0) this.#upstream.pause();
-  }
-
   #onReady(): void {
     if (!this.#cancelOpen) return;
     this.#cancelOpen = false;
@@ -153,14 +140,14 @@ export class Relay {
 
   #onClientEnd(): void {
     this.#clientEnded = true;
-    if (!this.#over) this.#upstream.end();
+    if (!this.#over) this.#upstream.socket.end();
   }
 
   #onClientGone(): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#end();
     // A client that said Terminate is gone before its last bytes are on their way: let them go.
-    this.#upstream.destroySoon();
+    this.#upstream.socket.destroySoon();
     this.#host.ended('closed', false);
   }
 
@@ -171,22 +158,30 @@ export class Relay {
       this.#finish('lost', 'the connection to the database was lost');
       return;
     }
-    this.#over = true;
-    this.#upstream.destroy();
-    sayGoodbye(this.#client, null);
+    this.#end();
+    this.#upstream.socket.destroy();
+    sayGoodbye(this.#client.socket, null);
     this.#host.ended('closed', false);
   }
 
   #finish(how: RelayEnd, why: string): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#end();
     const unknown = how === 'cancelled-sync-wait' || this.#tracker.commitInFlight;
-    this.#upstream.destroy();
+    const { socket } = this.#client;
+    this.#upstream.socket.destroy();
     // Bytes that wait for a slow client were written in time, but must not leave after the fence.
-    const tooLate = how === 'fenced' && this.#client.writableLength > 0;
-    if (tooLate || this.#replies.insideMessage) this.#client.destroy();
-    else sayGoodbye(this.#client, unknown ? unknownFatal(why) : closedFatal(how, why));
+    const tooLate = how === 'fenced' && socket.writableLength > 0;
+    if (tooLate || this.#replies.insideMessage) socket.destroy();
+    else sayGoodbye(socket, unknown ? unknownFatal(why) : closedFatal(how, why));
     this.#host.ended(how, unknown);
+  }
+
+  /** Nothing is carried any more. */
+  #end(): void {
+    this.#over = true;
+    this.#client.release();
+    this.#upstream.release();
   }
 }
 

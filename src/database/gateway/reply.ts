@@ -57,7 +57,8 @@ export class ReplyFilter implements MessageVisitor {
   }
 
   /**
-   * Takes a chunk and returns what may be written to the client now: usually that chunk, untouched.
+   * Takes a chunk and returns what may be written to the client now: usually that chunk, untouched. Neither is used
+   * after the next call.
    * @throws ProtocolError
    */
   feed(chunk: Buffer): readonly Buffer[] {
@@ -114,8 +115,10 @@ export class ReplyFilter implements MessageVisitor {
 
   visited(bytes: Buffer, end: number): void {
     const cut = this.#holding ? this.#holdFrom : end;
-    if (cut > this.#from) this.#out.push(bytes.subarray(this.#from, cut));
-    if (end > cut) this.#held.push(bytes.subarray(cut, end));
+    if (this.#from === 0 && cut === bytes.length) this.#out.push(bytes);
+    else if (cut > this.#from) this.#out.push(bytes.subarray(this.#from, cut));
+    // Held longer than the chunk is ours.
+    if (end > cut) this.#held.push(Buffer.from(bytes.subarray(cut, end)));
   }
 
   #count(length: number): void {

@@ -36,7 +36,10 @@ export class MessageScanner {
     return this.#left > 0;
   }
 
-  /** @throws ProtocolError for a length that no message has. */
+  /**
+   * `chunk` is used only until this returns.
+   * @throws ProtocolError for a length that no message has.
+   */
   scan(chunk: Buffer, visitor: MessageVisitor): void {
     let from = 0;
     if (this.#tail !== null) {
@@ -59,7 +62,7 @@ export class MessageScanner {
       } else break;
     }
     if (at > from) visitor.visited(chunk, at);
-    this.#tail = at < chunk.length ? chunk.subarray(at) : null;
+    this.#tail = at < chunk.length ? Buffer.from(chunk.subarray(at)) : null;
   }
 
   /** Returns where the chunk goes on, or -1 when the visitor stopped or all of the chunk was needed. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type CancelTarget, type GatewayContext, postgresPath, type Session } from './context.ts';
+import { poller } from './poller.ts';
 import { Relay } from './relay.ts';
 import { ConnectionLost, dial } from './sockets.ts';
 import type { Authority, Binding } from './table.ts';
@@ -20,7 +21,7 @@ export function openSession(
 ): void {
   const { authority, counters, sessions, cancelKeys } = gateway;
   let key: string | null = null;
-  const relay = new Relay(sockets.client, sockets.upstream, {
+  const relay = new Relay(sockets.client, sockets.upstream, poller, {
     whySilent: () => (authority.expired ? authority.whyOver(binding) : null),
     whyMove: () => (authority.shouldMove(binding) ? whyMoved(binding) : null),
     // The last thing but one that a new backend says.
