@@ -30,6 +30,7 @@ export interface RelayHost {
 export class Relay {
   readonly #client: Channel;
   readonly #upstream: Channel;
+  readonly #carrier: Poller | null;
   readonly #host: RelayHost;
   readonly #tracker = new CommitTracker();
   readonly #requests = new MessageScanner();
@@ -43,6 +44,7 @@ export class Relay {
   /** `poller` carries both sockets where it can (not TLS); null: Node alone does. */
   constructor(client: Socket, upstream: Socket, poller: Poller | null, host: RelayHost) {
     const carrier = client instanceof TLSSocket ? null : poller;
+    this.#carrier = carrier;
     this.#client = openChannel(client, carrier, (chunk) => this.#fromClient(chunk));
     this.#upstream = openChannel(upstream, carrier, (chunk) => this.#fromUpstream(chunk));
     this.#host = host;
@@ -57,7 +59,10 @@ export class Relay {
       visited: () => undefined,
     };
     this.#replies = new ReplyFilter(tracker, {
-      cancelKey: (key) => host.cancelKey(key),
+      cancelKey: (key) => {
+        host.cancelKey(key);
+        carrier?.leave(); // the host may let somebody else begin now
+      },
       ready: () => this.#onReady(),
       error: (sqlState, isFatal) => {
         this.#sawFatal ||= isFatal;
@@ -180,6 +185,7 @@ export class Relay {
   /** Nothing is carried any more. */
   #end(): void {
     this.#over = true;
+    this.#carrier?.leave();
     this.#client.release();
     this.#upstream.release();
   }
