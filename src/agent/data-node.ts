@@ -12,7 +12,7 @@ import type { DatabaseStatus, Position, RegionDatabase, Salvage, Settings } from
 import type { AgentDeps } from './context.ts';
 import type { GroupStore } from './group-store.ts';
 import { closeBootstrap, makeFirstDatabase } from './bootstrap.ts';
-import { type Stopped, handOver } from './hand-over.ts';
+import { type Stopped, handOver, replyOf } from './hand-over.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { arm, leaseDuty, StandBackPromise } from './attest.ts';
 import { ReignLease } from './lease.ts';
@@ -256,7 +256,7 @@ export class DataNode {
     const beganAtMs = this.#deps.clock.nowMs();
     const ended = await this.desk.run<Stopped>(order.epoch, order.do, (permit) => this.#carryOutOrder(order, permit));
     this.#onChange();
-    if (ended.kind === 'done') return { kind: 'done', ...ended.value, tookMs: this.#deps.clock.nowMs() - beganAtMs };
+    if (ended.kind === 'done') return replyOf(ended.value, beganAtMs, this.#deps.clock.nowMs());
     this.#deps.log.warn('order', `${order.do} of epoch ${order.epoch} ended ${ended.kind}: ${ended.why}`);
     return ended;
   }
@@ -272,8 +272,8 @@ export class DataNode {
 
   async #handOver(order: Order, permit: Permit): Promise<Outcome<Stopped>> {
     const { operation, epoch } = order;
-    if (this.#handed?.operation === operation && this.#handed.epoch === epoch) return done(this.#handed.stopped);
     const { clock, gateway } = this.#deps;
+    if (this.#handed?.operation === operation && this.#handed.epoch === epoch) return done(this.#handed.stopped);
     const node = { me: this.#me, database: this.#database, gateway, group: this.#group, clock };
     const isOpen = () => this.#open;
     const ended = await handOver({ ...node, isOpen, door: (state) => this.#door(state) }, order, permit);

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeId } from '../base/ids.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
-import type { Order } from '../ports/agent.ts';
+import type { Order, OrderReply } from '../ports/agent.ts';
 import type { Position, RegionDatabase } from '../ports/database.ts';
 import type { GatewayControl } from '../ports/gateway.ts';
 import type { GroupStore } from './group-store.ts';
@@ -14,7 +14,17 @@ const LOOK_EVERY_MS = 10;
 export interface Stopped {
   readonly position: Position;
   readonly evidence: string;
+  /** Of a hand-over: when its door began to close. */
+  readonly closedAtMs?: number;
 }
+
+/** What the driver hears: times as lengths, since its clock is another one. */
+export const replyOf = ({ closedAtMs, ...stopped }: Stopped, beganAtMs: number, nowMs: number): OrderReply => ({
+  kind: 'done',
+  ...stopped,
+  tookMs: nowMs - beganAtMs,
+  ...(closedAtMs === undefined ? {} : { closedForMs: nowMs - closedAtMs }),
+});
 
 /** What the hand-over needs of the node around it. */
 export interface HandingNode {
@@ -44,6 +54,7 @@ export async function handOver(node: HandingNode, order: Order, permit: Permit):
   const again = await whyNotHandOver(node, order);
   if (again !== null) return again;
   node.door('closing');
+  const closedAtMs = node.clock.nowMs();
   await drained(node, order);
   const overtaken = permit.valid() ? null : refused('overtaken', 'newer work was accepted before the stop');
   const over = overtaken ?? whyCancelled(node, order);
@@ -56,7 +67,8 @@ export async function handOver(node: HandingNode, order: Order, permit: Permit):
   if (stopped.kind !== 'done') return stopped;
   const { evidence, end } = stopped.value;
   if (end === null) return refused('not-serving', `stopped, but not cleanly: ${evidence}`);
-  return done({ position: { ...end, systemId: status.systemId, storedEpoch: status.storedEpoch }, evidence });
+  const position = { ...end, systemId: status.systemId, storedEpoch: status.storedEpoch };
+  return done({ position, evidence, closedAtMs });
 }
 
 /** Asks the store: does the epoch stand, is this node its primary, and is the operation still wanted? */

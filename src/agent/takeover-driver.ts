@@ -32,6 +32,8 @@ export class TakeoverDriver {
   /** The journal entry of the operation that is carried out, as it was read or begun. */
   #entry: { readonly record: OperationRecord; readonly modRevision: number } = { record: NEW, modRevision: 0 };
   #stepBeganAtMs = 0;
+  /** Since when nobody can write, once a hand-over has told. */
+  #closedAtMs: number | null = null;
 
   constructor(me: NodeId, mode: ReplicationMode, group: GroupStore, clock: Clock, send: SendOrder) {
     this.#me = me;
@@ -41,9 +43,10 @@ export class TakeoverDriver {
     this.#send = send;
   }
 
-  #note(name: string, what: string): void {
+  #note(name: string, what: string, more: { readonly pauseMs?: number } = {}): void {
     const nowMs = this.#clock.nowMs();
-    this.#steps = [...this.#steps, { name, atWallMs: this.#clock.wallMs(), tookMs: nowMs - this.#stepBeganAtMs, what }];
+    const step = { name, atWallMs: this.#clock.wallMs(), tookMs: nowMs - this.#stepBeganAtMs, what, ...more };
+    this.#steps = [...this.#steps, step];
     this.#stepBeganAtMs = nowMs;
   }
 
@@ -157,7 +160,10 @@ export class TakeoverDriver {
     });
     const why =
       reply.kind === 'done' ? `promoted at ${reply.position.lsn}, timeline ${reply.position.timeline}` : reply.why;
-    if (reply.kind === 'done') this.#note('promote', `${target}: ${why}, after ${Math.round(reply.tookMs)} ms there`);
+    if (reply.kind === 'done') {
+      const pause = this.#closedAtMs === null ? {} : { pauseMs: this.#clock.nowMs() - this.#closedAtMs };
+      this.#note('promote', `${target}: ${why}, after ${Math.round(reply.tookMs)} ms there`, pause);
+    }
     return { of: 'promote', epoch: takeover.epoch, kind: reply.kind, why };
   }
 
@@ -210,6 +216,7 @@ export class TakeoverDriver {
       return { of: 'hand-over', operation, kind: reply.kind, code, why: reply.why };
     }
     const { timeline, lsn } = reply.position;
+    if (reply.closedForMs !== undefined) this.#closedAtMs = this.#clock.nowMs() - reply.closedForMs;
     this.#note(
       `hand-over ${primary}`,
       `stopped at ${lsn}, timeline ${timeline}, after ${Math.round(reply.tookMs)} ms there`,
@@ -245,6 +252,7 @@ export class TakeoverDriver {
   #opened(record: OperationRecord, modRevision: number): void {
     this.#entry = { record, modRevision };
     this.#steps = record.steps;
+    this.#closedAtMs = null;
     this.#stepBeganAtMs = this.#clock.nowMs();
   }
 

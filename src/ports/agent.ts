@@ -80,7 +80,14 @@ export type AttestAnswer =
   | { readonly kind: 'unknown'; readonly why: string };
 
 export type OrderReply =
-  | { readonly kind: 'done'; readonly position: Position; readonly tookMs: number; readonly evidence?: string }
+  | {
+      readonly kind: 'done';
+      readonly position: Position;
+      readonly tookMs: number;
+      readonly evidence?: string;
+      /** Of a hand-over: since when its door lets nobody in. */
+      readonly closedForMs?: number;
+    }
   | { readonly kind: 'refused'; readonly code: string; readonly why: string }
   | { readonly kind: 'unknown'; readonly why: string };
 

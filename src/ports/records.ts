@@ -85,6 +85,8 @@ export interface OperationStep {
   readonly atWallMs: number;
   readonly tookMs: number;
   readonly what: string;
+  /** Of the promotion that ends a planned move: how long nobody could write, from the closing of the old primary's door to the new one's opening. */
+  readonly pauseMs?: number;
 }
 
 /** What a person asked for. */

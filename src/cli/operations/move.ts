@@ -10,7 +10,7 @@ import { paint } from '../paint.ts';
 import { regionNamed } from '../region-named.ts';
 import { selectWorld } from '../which-world.ts';
 import { followOperation } from './follow.ts';
-import { checkLines, exitOf, tookMs } from './render.ts';
+import { checkLines, exitOf, pauseText, tookMs } from './render.ts';
 import { durationOption, SIGNED_OPTIONS, signed } from './signed.ts';
 
 type Kind = OperationAsked['kind'];
@@ -174,7 +174,11 @@ async function carryOut(
   const ended = await followOperation(world, answer.id, waitMs, stop.signal).finally(() =>
     process.off('SIGINT', interrupt),
   );
-  if (ended !== null) return report(ended, json);
+  if (ended !== null) {
+    const code = report(ended, json);
+    if (!json) process.stdout.write(pauseText(ended, predictionFor(world)));
+    return code;
+  }
   if (stop.signal.aborted) return interrupted(desk, answer.id, asked, json);
   throw new FarshoreError(
     'FSH_TIMEOUT',

@@ -1,3 +1,4 @@
+import type { Prediction } from '../../drills/predict.ts';
 import type { Check } from '../../ports/operations.ts';
 import type { OperationRecord } from '../../ports/records.ts';
 import { paint } from '../paint.ts';
@@ -61,6 +62,17 @@ export const exitOf = (state: OperationRecord['state']): number =>
   ({ requested: 5, running: 5, done: 0, refused: 4, failed: 1, cancelled: 4, unknown: 8 })[state];
 
 /** How long no automatic takeover will begin, by whom, and why. */
+/** After a planned move: what it was to take, and what it took. Empty for every other end. */
+export function pauseText(
+  operation: OperationRecord,
+  predicted: Pick<Prediction, 'expectedMs' | 'promisedMs'>,
+): string {
+  const measuredMs = operation.steps.find((step) => step.pauseMs !== undefined)?.pauseMs;
+  if (measuredMs === undefined || operation.state !== 'done') return '';
+  const [took, expected, promised] = [measuredMs, predicted.expectedMs, predicted.promisedMs].map(Math.round);
+  return `      nobody could write for ${took} ms, as the agents saw it (predicted ${expected} ms, promised at most ${promised} ms)\n`;
+}
+
 export const pausedText = (paused: {
   readonly leftMs: number;
   readonly actor: string;
