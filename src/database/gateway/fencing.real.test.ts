@@ -44,7 +44,11 @@ beforeAll(async () => {
 beforeEach(async () => {
   gateway = await startTestGateway(temp.dir, 'a', postgres, { waitForPrimaryMs: 700 });
 });
-afterEach(() => gateway.stop());
+afterEach(async () => {
+  await gateway.stop();
+  // PostgreSQL lets a statement sleep on when its client is gone, and the next test would see it.
+  await admin("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'");
+});
 afterAll(async () => {
   await postgres.stop();
   await temp.remove();
