@@ -19,6 +19,7 @@ const NOT_EXECUTED = new Set([
 ]);
 const PAUSE_MS = 100;
 const MIN_TRY_MS = 250;
+const ASK_AGAIN_MS = 10;
 
 export class DatabaseError extends Error {
   /** @param {'not-executed' | 'unknown' | 'rejected'} outcome */
@@ -92,7 +93,32 @@ export async function runRepeatable(pool, text, values, withinMs) {
   }
 }
 
+/**
+ * Runs one statement on a connection whose server says `yes` to a question, which is asked again and again until `withinMs` is
+ * over. Resolves with its rows; null: nobody said yes in time, or nobody could be asked.
+ */
+export async function runWhen(pool, question, text, values, withinMs) {
+  const deadlineMs = performance.now() + withinMs;
+  try {
+    return await onConnection(pool, async (client) => {
+      for (;;) {
+        const { rows } = await client.query(question);
+        // A statement of its own: it sees what was there when the question was answered.
+        if (rows[0]?.yes === true) return (await client.query({ text, values })).rows;
+        if (performance.now() + ASK_AGAIN_MS >= deadlineMs) return null;
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      }
+    });
+  } catch {
+    return null;
+  }
+}
+
 async function runOnce(pool, text, values, withinMs) {
+  return onConnection(pool, async (client) => (await client.query({ text, values, query_timeout: withinMs })).rows);
+}
+
+async function onConnection(pool, work) {
   let client;
   try {
     client = await pool.connect();
@@ -100,9 +126,9 @@ async function runOnce(pool, text, values, withinMs) {
     throw new DatabaseError('not-executed', error);
   }
   try {
-    const { rows } = await client.query({ text, values, query_timeout: withinMs });
+    const result = await work(client);
     client.release();
-    return rows;
+    return result;
   } catch (error) {
     // After an error nobody knows what state the connection is in: `true` closes it.
     client.release(true);

@@ -1,8 +1,11 @@
 // The orders: one table, written through `rw` (the primary, wherever it is) and read through `ro` (the nearest fresh replica).
-import { runRepeatable } from './database.mjs';
+import { runRepeatable, runWhen } from './database.mjs';
 
 const WRITE_WITHIN_MS = 4_000;
 const READ_WITHIN_MS = 3_000;
+const POSITION_WITHIN_MS = 500;
+// A replica is rarely further behind than this, and a person does not notice it.
+const WAIT_FOR_REPLICA_MS = 150;
 
 // Several applications start at once. IF NOT EXISTS alone is no protection against that: two may both see no table and one
 // of them fails. The lock lets one in at a time; it ends with the transaction.
@@ -53,15 +56,45 @@ export async function addOrder(rw, { id, item, quantity }, region) {
   return { order, existed: attempts > 1, sameContent: order.item === item && order.quantity === quantity };
 }
 
-/** The order, or undefined. A replica may not have the newest yet. */
-export async function findOrder(ro, id) {
-  const [order] = await runRepeatable(ro, `SELECT ${COLUMNS} FROM orders WHERE id = $1`, [id], READ_WITHIN_MS);
-  return order;
+/**
+ * Where the primary is now: whoever has replayed up to there has everything that was committed before. Null when it can't be
+ * had, which takes nothing away from the write: its reader may only see it later. Costs one more question to the primary.
+ */
+export async function positionOf(rw) {
+  try {
+    const [position] = await runRepeatable(rw, POSITION, undefined, POSITION_WITHIN_MS);
+    return position ?? null;
+  } catch {
+    return null;
+  }
 }
 
-export function newestOrders(ro, limit) {
-  return runRepeatable(ro, `SELECT ${COLUMNS} FROM orders ORDER BY seq DESC LIMIT $1`, [limit], READ_WITHIN_MS);
+const NEWEST_EPOCH = '(SELECT coalesce(max(n), 0) FROM farshore.epoch)';
+const POSITION = `SELECT ${NEWEST_EPOCH}::float8 AS epoch, pg_current_wal_insert_lsn()::text AS lsn`;
+
+// One that went through the beginning of a newer epoch has all that the epochs before left behind.
+const REPLAYED = `
+  SELECT newest > $1 OR (newest = $1 AND reached >= $2::pg_lsn) AS yes FROM (
+    SELECT ${NEWEST_EPOCH} AS newest,
+      CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS reached) now`;
+
+/**
+ * Reads where `seen`, the position of the client's last write, is there: from the replica if it gets there soon, else from
+ * the primary. Without a position any replica will do. Resolves with `{ rows, from }`.
+ */
+async function read({ rw, ro }, seen, text, values) {
+  if (seen === null) return { rows: await runRepeatable(ro, text, values, READ_WITHIN_MS), from: 'replica' };
+  const question = { text: REPLAYED, values: [seen.epoch, seen.lsn] };
+  const rows = await runWhen(ro, question, text, values, WAIT_FOR_REPLICA_MS);
+  if (rows !== null) return { rows, from: 'replica' };
+  return { rows: await runRepeatable(rw, text, values, READ_WITHIN_MS), from: 'primary' };
 }
+
+/** One order, if it is there: `{ rows, from }`. */
+export const findOrder = (pools, seen, id) => read(pools, seen, `SELECT ${COLUMNS} FROM orders WHERE id = $1`, [id]);
+
+export const newestOrders = (pools, seen, limit) =>
+  read(pools, seen, `SELECT ${COLUMNS} FROM orders ORDER BY seq DESC LIMIT $1`, [limit]);
 
 /** Can this database be asked now? Resolves with milliseconds, rejects with a DatabaseError. */
 export async function ping(pool) {

@@ -2,7 +2,8 @@
 //   PORT, FARSHORE_REGION, DATABASE_URL (the gateway's rw), DATABASE_URL_RO (the gateway's ro)
 import { createServer } from 'node:http';
 import { DatabaseError, openPool } from './database.mjs';
-import { addOrder, findOrder, makeTable, newestOrders, ping } from './orders.mjs';
+import { addOrder, findOrder, makeTable, newestOrders, ping, positionOf } from './orders.mjs';
+import { openTokens, tokenHeaders } from './token.mjs';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 const DRAIN_MS = 1_500;
@@ -14,6 +15,8 @@ if (!PORT || !DATABASE_URL) fail('PORT and DATABASE_URL must be set');
 
 const rw = openPool(DATABASE_URLS);
 const ro = openPool(DATABASE_URLS_RO);
+// Every region has the same password, and nobody else has it: it is what tokens are signed with.
+const tokens = openTokens(new URL(DATABASE_URL).password);
 let draining = false;
 
 /** Thrown by a handler: what the client hears instead. */
@@ -24,7 +27,7 @@ class Refusal extends Error {
   }
 }
 const badRequest = (why) => new Refusal(400, { code: 'bad-request', why });
-const ok = (body, status = 200) => ({ status, body });
+const ok = (body, status = 200, headers = {}) => ({ status, body, headers });
 
 const routes = [
   // Shallow on purpose: this process is up. A fault of the database must not make every region look dead at once.
@@ -43,19 +46,23 @@ const routes = [
 async function postOrder({ request }) {
   const { order, existed, sameContent } = await addOrder(rw, parseOrder(await readJson(request)), region);
   if (!sameContent) throw new Refusal(409, { code: 'id-taken', why: `order ${order.id} has other content` });
-  return ok({ id: order.id, region: order.region, seq: order.seq, existed }, 201);
+  const position = await positionOf(rw);
+  const headers = position === null ? {} : tokenHeaders(tokens.make(position));
+  return ok({ id: order.id, region: order.region, seq: order.seq, existed }, 201, headers);
 }
 
-async function getOrder({ params: [id] }) {
-  const order = await findOrder(ro, decode(id));
-  if (order === undefined) throw new Refusal(404, { code: 'not-found', region });
-  return ok(order);
+async function getOrder({ request, params: [id] }) {
+  const { rows, from } = await findOrder({ rw, ro }, tokens.of(request), decode(id));
+  const headers = { 'orders-read-from': from };
+  if (rows.length === 0) throw new Refusal(404, { code: 'not-found', region }, headers);
+  return ok(rows[0], 200, headers);
 }
 
-async function listOrders({ url }) {
+async function listOrders({ request, url }) {
   const limit = Number(url.searchParams.get('limit') ?? 20);
   if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) throw badRequest('limit is a number from 1 to 1000');
-  return ok({ region, orders: await newestOrders(ro, limit) });
+  const { rows, from } = await newestOrders({ rw, ro }, tokens.of(request), limit);
+  return ok({ region, orders: rows }, 200, { 'orders-read-from': from });
 }
 
 async function deepHealth() {
