@@ -31,9 +31,8 @@ export const NOBODY = 'none';
 export const writesTo = (region: PlaceId): string => `writes-${region}`;
 
 /**
- * HAProxy's configuration (2.6 and later) for one place. Reads go to the nearest region that is up and may serve, the others are its
- * backups in the order of distance; a failed try is made again elsewhere. Writes go to the region that the map calls primary, are
- * sent once, and are refused while it names nobody. When every region looks dead, reads are tried anyway, nearest first (I12).
+ * HAProxy's configuration (2.6 and later) for one place. Reads go to the nearest region that is up, may serve and has room; a
+ * failed try is made again elsewhere. Writes go to the region that the map calls primary, are sent once, and are refused while it names nobody. When every region looks dead, reads are tried anyway, nearest first (I12).
  */
 export function haproxyConfig(setup: HaproxySetup): string {
   const away = ({ region }: Upstream): number => Number(region !== setup.place);
@@ -64,8 +63,7 @@ const globalSection = (setup: HaproxySetup): readonly string[] => [
 
 /**
  * A region is noticed as lost after two checks, the second sooner than the first, or after five requests in a row that got no good
- * answer: until it is marked down, every further try goes to it again. What stands in front of a dead region may well accept
- * connections, so refused ones alone would not tell. `timeout check` bounds a check that is swallowed.
+ * answer at all. `timeout check` bounds a check that is swallowed.
  */
 const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   'defaults',
@@ -99,20 +97,24 @@ const frontendSection = (setup: HaproxySetup): readonly string[] => [
   '  default_backend refused',
 ];
 
-/** What a safe request is tried again for. Ten tries: those made before a dead region is marked down go to it again. */
+/**
+ * What a safe request is tried again for, each time on another server: `balance first` takes the nearest that was not the last one tried.
+ * Backups would not do: they are left alone while the nearest counts as up, and a try that fails after it was connected doesn't count
+ * against it (HAProxy's `observe` sees a request's last try only).
+ */
 const RETRIED = 'conn-failure empty-response response-timeout 0rtt-rejected 502 503';
 
 function readsSection(setup: HaproxySetup, nearestFirst: readonly Upstream[]): readonly string[] {
-  const [first] = nearestFirst;
   return [
     `backend ${READS}`,
     // A connection that an earlier request left may be dead by now: safe requests are tried again, so they may use any.
     '  http-reuse always',
     '  timeout server 2s',
+    '  balance first',
     '  retries 10',
     `  retry-on ${RETRIED}`,
     `  http-response set-header x-farshore-region %[srv_name]`,
-    ...nearestFirst.map((it) => serverLine(it, [...agentWords(setup, it), ...(it === first ? [] : ['backup'])])),
+    ...nearestFirst.map((it) => serverLine(it, agentWords(setup, it))),
   ];
 }
 

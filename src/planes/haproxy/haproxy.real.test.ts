@@ -14,6 +14,7 @@ import {
   B,
   C,
   closedPort,
+  listen,
   publish,
   type RegionProcess,
   startLoad,
@@ -49,7 +50,7 @@ interface Rig {
 }
 
 /** Three regions, the first the nearest, behind a real HAProxy that nobody drives yet. Its folder has a space and a quote in its name. */
-async function aRig(): Promise<Rig> {
+async function aRig(addressOfFirst = (port: number): Promise<number> | number => port): Promise<Rig> {
   const started = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
   for (const region of started) cleanups.push(() => region.kill());
   const parent = mkdtempSync(join(tmpdir(), 'farshore-haproxy-'));
@@ -62,7 +63,13 @@ async function aRig(): Promise<Rig> {
   const runtimeSocketPath = join(dir, 'run.sock');
   const file = join(dir, 'haproxy.cfg');
   writeFileSync(mapPath, 'primary none\n');
-  const upstreams = started.map((it, i) => ({ region: it.region, host: '127.0.0.1', port: it.port, rttMs: i * 10 }));
+  const ports = [await addressOfFirst(started[0].port), started[1].port, started[2].port];
+  const upstreams = started.map((it, i) => ({
+    region: it.region,
+    host: '127.0.0.1',
+    port: ports[i] ?? 0,
+    rttMs: i * 10,
+  }));
   const listen = { host: '127.0.0.1', port };
   const common = { place: A, runtimeSocketPath, primaryMapPath: mapPath, agent };
   writeFileSync(file, haproxyConfig({ ...common, listen, healthPath: '/healthz', upstreams, threads: 1 }));
@@ -110,6 +117,23 @@ async function aRig(): Promise<Rig> {
       return driver;
     },
   };
+}
+
+/** A balancer in front of a region: it accepts every connection, and closes it when nobody is behind. */
+async function aDoor(regionPort: number): Promise<number> {
+  const door = createServer((user) => {
+    const region = connect(regionPort, '127.0.0.1');
+    user.pipe(region).pipe(user);
+    for (const [here, there] of [
+      [user, region],
+      [region, user],
+    ] as const) {
+      here.on('error', () => undefined);
+      here.on('close', () => there.destroy());
+    }
+  });
+  cleanups.push(() => door.close());
+  return listen(door);
 }
 
 const regionOf = async (port: number): Promise<string> => String((await ask(port, '/')).headers['x-farshore-region']);
@@ -174,16 +198,13 @@ describe.skipIf(!installed)('HAProxy as a plane', () => {
   });
 
   test('neither does one whose door still accepts connections and closes them, as a balancer in front of it may', async () => {
-    const rig = await aRig();
+    const rig = await aRig(aDoor);
     await rig.drive();
     await publish(rig.store, tableOf({ epoch: 1, primary: B }));
     await until('writes are taken', async () => (await write(rig.port, 'one')).status === 200);
     const load = startLoad(rig.port, 8, '/load');
     await until('load', () => load.answers.length > 200);
     await rig.regions[0].kill();
-    const door = createServer((socket) => socket.destroy());
-    door.listen(rig.regions[0].port, '127.0.0.1');
-    cleanups.push(() => door.close());
     const served = load.answers.length;
     await until('others serve', () => load.answers.length > served + 500);
     await load.stop();
