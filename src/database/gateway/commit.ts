@@ -1,3 +1,4 @@
+import { kindOf, kindOfBytes, type StatementKind } from './statement.ts';
 import { cString } from './wire.ts';
 
 /**
@@ -10,9 +11,9 @@ import { cString } from './wire.ts';
  */
 export class CommitTracker {
   /** What was sent and not answered by ReadyForQuery, oldest first: one entry per Query, FunctionCall or Sync. */
-  readonly #pending: { readonly mayCommit: boolean; readonly bySync: boolean }[] = [];
+  readonly #pending: Request[] = [];
   /** Messages of the extended protocol after the last Sync. */
-  #open = nothingOpen();
+  readonly #open = new OpenBatch();
   /** Certainly inside a transaction block: ReadyForQuery said so, and nothing sent since can have ended the block. */
   #inBlock = false;
   /** COPY FROM STDIN is running: PostgreSQL ignores Sync until it ends. */
@@ -45,7 +46,7 @@ export class CommitTracker {
   message(type: number, bytes: Buffer, start: number, end: number): void {
     switch (type) {
       case 0x51: // Query
-        return this.#query(kindOf(bytes.toString('latin1', start + 5, end - 1)));
+        return this.#query(kindOfBytes(bytes, start + 5, end - 1));
       case 0x50: // Parse
         return this.#parse(bytes, start + 5, end);
       case 0x42: // Bind
@@ -90,14 +91,16 @@ export class CommitTracker {
     this.#copyIn = true;
     if (this.#pending[0]?.bySync === true) {
       this.#pending.shift();
-      this.#open = { ...nothingOpen(), executes: true, mayCommit: true };
+      this.#open.clear();
+      this.#open.executes = true;
+      this.#open.mayCommit = true;
     }
   }
 
   #query(kind: StatementKind): void {
     const mayCommit = this.#mayCommit(kind) || this.#open.mayCommit;
-    this.#pending.push({ mayCommit, bySync: false });
-    this.#open = nothingOpen();
+    this.#pending.push(mayCommit ? COMMITTING_QUERY : OTHER_QUERY);
+    this.#open.clear();
     if (kind === 'ends-block' || kind === 'rolls-back') this.#inBlock = false;
   }
 
@@ -142,8 +145,8 @@ export class CommitTracker {
 
   #sync(): void {
     if (this.#copyIn) return;
-    this.#pending.push({ mayCommit: this.#open.mayCommit, bySync: true });
-    this.#open = nothingOpen();
+    this.#pending.push(this.#open.mayCommit ? COMMITTING_SYNC : OTHER_SYNC);
+    this.#open.clear();
   }
 
   #anyEnds(): boolean {
@@ -154,40 +157,28 @@ export class CommitTracker {
 /** How many named statements that are not plain are remembered. */
 const MAX_NAMED = 256;
 
-interface OpenBatch {
-  executes: boolean;
-  mayCommit: boolean;
-  endsBlock: boolean;
-  began: boolean;
-  bound: StatementKind;
+/** What was sent and will be answered by ReadyForQuery: one of four, made once, as there are many thousands a second. */
+interface Request {
+  readonly mayCommit: boolean;
+  readonly bySync: boolean;
 }
-const nothingOpen = (): OpenBatch => ({
-  executes: false,
-  mayCommit: false,
-  endsBlock: false,
-  began: false,
-  bound: 'plain',
-});
+const COMMITTING_QUERY: Request = { mayCommit: true, bySync: false };
+const OTHER_QUERY: Request = { mayCommit: false, bySync: false };
+const COMMITTING_SYNC: Request = { mayCommit: true, bySync: true };
+const OTHER_SYNC: Request = { mayCommit: false, bySync: true };
 
-/**
- * What a text can do to the transaction it runs in. `ends-block`: it may commit a block. `rolls-back`: it only rolls
- * back. `begins`, `harmless`: commits nothing, in a block or not. `plain`: commits when it runs outside of a block.
- */
-type StatementKind = 'ends-block' | 'rolls-back' | 'begins' | 'harmless' | 'plain';
+class OpenBatch {
+  executes = false;
+  mayCommit = false;
+  endsBlock = false;
+  began = false;
+  bound: StatementKind = 'plain';
 
-/** Most statements have none of these words there, and the closer look is spared. */
-const SUSPECT = /commit|end|prepare|rollback|abort/i;
-const SUSPECT_START = /^\s*(?:begin|start|show|set|discard|;|$)/i;
-/** END is also the end of a CASE, so it counts only where a statement can begin. */
-const ENDS = /\bcommit\b|\bprepare\b|(?:^|;|\*\/|\n)\s*end\b|\b(?:rollback|abort)\b/i;
-const ROLLS_BACK = /^\s*(?:rollback|abort)\b(?!\s+prepared\b)[^;]*;?\s*$/i;
-const BEGINS = /^\s*(?:begin|start\s+transaction)\b[^;]*;?\s*$/i;
-const HARMLESS = /^\s*(?:(?:show|set|discard)\b[^;]*)?;?\s*$/i;
-
-function kindOf(text: string): StatementKind {
-  if (!SUSPECT_START.test(text) && !SUSPECT.test(text)) return 'plain';
-  if (ROLLS_BACK.test(text)) return 'rolls-back';
-  if (ENDS.test(text)) return 'ends-block';
-  if (BEGINS.test(text)) return 'begins';
-  return HARMLESS.test(text) ? 'harmless' : 'plain';
+  clear(): void {
+    this.executes = false;
+    this.mayCommit = false;
+    this.endsBlock = false;
+    this.began = false;
+    this.bound = 'plain';
+  }
 }

@@ -11,6 +11,7 @@ export interface ReplyEvents {
   error(sqlState: string, isFatal: boolean): void;
 }
 
+const NOTHING: readonly Buffer[] = [];
 /** Longest hold-back of an answer: more than this after a CommandComplete is no acknowledgement that fits in one flush. */
 const MAX_HELD_BYTES = 65_536;
 
@@ -34,7 +35,10 @@ export class ReplyFilter implements MessageVisitor {
   readonly #scanner = new MessageScanner();
   readonly #tracker: CommitTracker;
   readonly #events: ReplyEvents;
-  #out: Buffer[] = [];
+  /** What is handed out for this chunk: nearly always one buffer, and then no new array is made for it. */
+  #first: Buffer | null = null;
+  readonly #one: Buffer[] = [];
+  #more: Buffer[] = [];
   #held: Buffer[] = [];
   #holding = false;
   #heldBytes = 0;
@@ -62,9 +66,14 @@ export class ReplyFilter implements MessageVisitor {
    * @throws ProtocolError
    */
   feed(chunk: Buffer): readonly Buffer[] {
-    this.#out = [];
+    this.#first = null;
     this.#scanner.scan(chunk, this);
-    return this.#out;
+    if (this.#first === null) return NOTHING;
+    this.#one[0] = this.#first;
+    if (this.#more.length === 0) return this.#one;
+    const all = [this.#first, ...this.#more];
+    this.#more = [];
+    return all;
   }
 
   begin(start: number): void {
@@ -115,10 +124,15 @@ export class ReplyFilter implements MessageVisitor {
 
   visited(bytes: Buffer, end: number): void {
     const cut = this.#holding ? this.#holdFrom : end;
-    if (this.#from === 0 && cut === bytes.length) this.#out.push(bytes);
-    else if (cut > this.#from) this.#out.push(bytes.subarray(this.#from, cut));
+    if (this.#from === 0 && cut === bytes.length) this.#give(bytes);
+    else if (cut > this.#from) this.#give(bytes.subarray(this.#from, cut));
     // Held longer than the chunk is ours.
     if (end > cut) this.#held.push(Buffer.from(bytes.subarray(cut, end)));
+  }
+
+  #give(bytes: Buffer): void {
+    if (this.#first === null) this.#first = bytes;
+    else this.#more.push(bytes);
   }
 
   #count(length: number): void {
@@ -129,14 +143,14 @@ export class ReplyFilter implements MessageVisitor {
   #release(): void {
     this.#holding = false;
     if (this.#held.length === 0) return;
-    this.#out.push(...this.#held);
+    for (const bytes of this.#held) this.#give(bytes);
     this.#held = [];
   }
 
   #stop(bytes: Buffer, start: number): false {
     this.syncWaitCancelled = true;
     const cut = this.#holding ? this.#holdFrom : start;
-    if (cut > this.#from) this.#out.push(bytes.subarray(this.#from, cut));
+    if (cut > this.#from) this.#give(bytes.subarray(this.#from, cut));
     this.#held = [];
     return false;
   }
