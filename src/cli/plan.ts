@@ -11,12 +11,14 @@ import { matchesRegion } from '../spec/rules/planning.ts';
 import { readUsersTable } from '../spec/users-table.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { explainRegion } from './plan/explain.ts';
+import { pairsReport } from './plan/pairs.ts';
 import { infeasibleText, planText, type Where } from './plan/text.ts';
 import { readSpecText } from './read-deployment.ts';
 import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
 
 const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--json] [--out FILE] [--pin REGION]... [--ban PATTERN]...
        farshore plan explain REGION FILE
+       farshore plan --pairs [--provider P]... [--apart KM] [--top N] [--full] [--json]
 
 The best regions and roles for a file without \`regions\`; what those of a file are like. Offline; the same input gives the same plan.
   --pin REGION     must be chosen            --ban 'aws:me-*'   must not
@@ -25,6 +27,7 @@ The best regions and roles for a file without \`regions\`; what those of a file 
   --top N          how many alternatives (5)  --seed N          of the robustness trials (1)
   --full           every line                 --facts DIR       your own facts
   --json           schema farshore.plan/v1    --out FILE        the same, into a file
+  --pairs          near but separate regions of each continent (--apart KM, 300), and the usual rules of thumb beside the data
 Exit codes: 0 a plan, 1 a plan of the file's regions that breaks what the file asks, 3 file invalid, 4 no plan exists, 64 usage.
 `;
 
@@ -33,6 +36,9 @@ const OPTIONS = {
   ban: { type: 'string', multiple: true },
   users: { type: 'string' },
   free: { type: 'boolean' },
+  pairs: { type: 'boolean' },
+  provider: { type: 'string', multiple: true },
+  apart: { type: 'string' },
   top: { type: 'string' },
   seed: { type: 'string' },
   full: { type: 'boolean' },
@@ -48,6 +54,7 @@ export async function plan(argv: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
+  if (values.pairs === true) return showPairs(values, positionals);
   const isExplain = positionals[0] === 'explain';
   const [file, region] = isExplain ? [positionals[2], positionals[1]] : [positionals[0], undefined];
   if (file === undefined || (!isExplain && positionals.length > 1))
@@ -72,6 +79,28 @@ export async function plan(argv: readonly string[]): Promise<number> {
   process.stdout.write(values.json === true ? json : text(result, values.full === true, whereIn(file, parsed)));
   if (result.kind === 'infeasible') return 4;
   return result.plan.violations.length > 0 ? 1 : 0;
+}
+
+interface PairsValues {
+  readonly provider?: readonly string[];
+  readonly apart?: string;
+  readonly top?: string;
+  readonly full?: boolean;
+  readonly json?: boolean;
+  readonly facts?: string;
+}
+
+function showPairs(values: PairsValues, [extra]: readonly string[]): number {
+  if (extra !== undefined) throw new FarshoreError('FSH_USAGE', `--pairs is about the facts, not about "${extra}"`);
+  const request = {
+    providers: values.provider ?? [],
+    minKm: wholeNumber('apart', values.apart, 0, 20_000) ?? 300,
+    top: wholeNumber('top', values.top, 0, 50) ?? 5,
+    full: values.full === true,
+    json: values.json === true,
+  };
+  process.stdout.write(pairsReport(readFactsWithOwn(ownFactsFolder(values.facts)), request));
+  return 0;
 }
 
 const text = (result: PlanResult, full: boolean, where: Where): string =>
