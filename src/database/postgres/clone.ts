@@ -7,10 +7,10 @@ import type { Progress, Upstream } from '../../ports/database.ts';
 import { baseBackup } from './base-backup.ts';
 import { connectTo, hangUp } from './connections.ts';
 import { beginMaking, writeWhole } from './files.ts';
-import { FRESH_MARKER, prepareFolders, syncDataDirectory } from './init.ts';
+import { dataVersion, FRESH_MARKER, prepareFolders, syncDataDirectory } from './init.ts';
 import { majorOf, versionOf } from './run-tool.ts';
 import { writeSettings } from './settings.ts';
-import { TarExtract } from './tar-extract.ts';
+import { Unpacker } from './unpack.ts';
 
 /** Reports no more often than every so many bytes. */
 const REPORT_EVERY_BYTES = 1024 * 1024;
@@ -46,7 +46,7 @@ export async function cloneCluster(
     await rm(join(making.data, FRESH_MARKER), { force: true });
     await writeSettings({ ...config, dataDir: making.data }, version, secrets);
     progress('writing it to disk');
-    await syncDataDirectory(config, making.data);
+    await syncDataDirectory(config, making.data, version);
     signal.throwIfAborted();
     await making.finish();
   } catch (error) {
@@ -73,20 +73,20 @@ async function checkVersion(client: pg.Client, version: string): Promise<void> {
 }
 
 async function copy(client: pg.Client, config: PostgresConfig, data: string, progress: Progress): Promise<void> {
-  const extract = new TarExtract(data, config.runAs);
+  const unpacker = new Unpacker(data, config.runAs);
   let reported = -REPORT_EVERY_BYTES;
   try {
     await baseBackup(client, 'farshore', {
-      data: (chunk) => extract.write(chunk),
+      data: (chunk) => unpacker.write(chunk),
       progress: (doneBytes, totalBytes) => {
         if (doneBytes - reported < REPORT_EVERY_BYTES) return;
         reported = doneBytes;
         progress('copying', doneBytes, totalBytes ?? undefined);
       },
     });
-    await extract.end();
+    await unpacker.end();
   } finally {
-    await extract.abandon();
+    await unpacker.abandon();
   }
-  if (extract.files === 0) throw new FarshoreError('FSH_FAILED', 'the upstream sent an empty copy');
+  if ((await dataVersion(data)) === null) throw new FarshoreError('FSH_FAILED', 'the upstream sent an empty copy');
 }

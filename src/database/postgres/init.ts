@@ -6,7 +6,7 @@ import type { Progress } from '../../ports/database.ts';
 import { beginMaking, exists, makePrivate, syncPath, writeWhole } from './files.ts';
 import { reachableFor } from './run-as.ts';
 import { majorOf, runTool, versionOf } from './run-tool.ts';
-import { writeSettings } from './settings.ts';
+import { SYNCS_WHOLE, writeSettings } from './settings.ts';
 
 /** In a cluster that `init` made and `startFirst` has not opened yet. Only such a one may start as a primary. */
 export const FRESH_MARKER = 'farshore-fresh';
@@ -52,7 +52,7 @@ export async function initCluster(config: PostgresConfig, secrets: Secrets, prog
     await writeSettings({ ...config, dataDir: making.data }, version, secrets);
     await writeWhole(join(making.data, FRESH_MARKER), '', runAs);
     progress('writing it to disk');
-    await syncDataDirectory(config, making.data);
+    await syncDataDirectory(config, making.data, version);
   } catch (error) {
     const kept = await making.keepAside('failed').catch(() => 'nowhere');
     if (error instanceof FarshoreError) throw new FarshoreError(error.code, `${error.message}; kept at ${kept}`, error);
@@ -96,9 +96,10 @@ async function initdb(config: PostgresConfig, args: readonly string[]): Promise<
   throw new FarshoreError('FSH_INITDB_FAILED', `initdb: ${said}`);
 }
 
-/** One pass of fsync over everything, after the many small writes. */
-export async function syncDataDirectory(config: PostgresConfig, data: string): Promise<void> {
-  const { ok, output } = await runTool(config, 'initdb', ['--sync-only', '-D', data], config.runAs);
+/** Everything goes to the disk in one pass, after the many small writes. */
+export async function syncDataDirectory(config: PostgresConfig, data: string, version: string): Promise<void> {
+  const whole = SYNCS_WHOLE && majorOf(version) >= 17 ? ['--sync-method=syncfs'] : [];
+  const { ok, output } = await runTool(config, 'initdb', ['--sync-only', ...whole, '-D', data], config.runAs);
   if (!ok) throw new FarshoreError('FSH_FAILED', `could not write ${data} to disk: ${output.trim()}`);
 }
 

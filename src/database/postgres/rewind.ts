@@ -9,7 +9,7 @@ import type { Upstream } from '../../ports/database.ts';
 import { type Local, type Row, connectTo, hangUp, text, within } from './connections.ts';
 import { exists, syncPath, writeWhole } from './files.ts';
 import { syncDataDirectory } from './init.ts';
-import { runTool } from './run-tool.ts';
+import { runTool, versionOf } from './run-tool.ts';
 import { passfilePath } from './settings.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -44,7 +44,7 @@ export async function rewind(local: Local, upstream: Upstream): Promise<Outcome<
     if (!ok) return refused('half-rewound', output.trim().split('\n').slice(-3).join(' '));
     await writeWhole(join(config.dataDir, 'standby.signal'), '', config.runAs);
     await within(local.clock, COPY_TIMEOUT_MS, () => fetchWal(config, client));
-    await syncDataDirectory(config, config.dataDir);
+    await syncDataDirectory(config, config.dataDir, await versionOf(config, config.runAs));
     await rm(join(config.dataDir, REWINDING), { force: true });
     await syncPath(config.dataDir);
     return done(undefined);

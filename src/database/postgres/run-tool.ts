@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FarshoreError } from '../../base/errors.ts';
 import type { RunAs } from './run-as.ts';
@@ -38,8 +39,20 @@ export function runTool(
   });
 }
 
+/** By the file: a version is asked for before every start, and the answer takes a good part of a start's time. */
+const known = new Map<string, string>();
+
 /** `18.4` from `postgres --version`. Throws FSH_POSTGRES_MISSING when it does not run or is older than 15. */
 export async function versionOf(binaries: Binaries, runAs: RunAs | null): Promise<string> {
+  const path = join(binaries.binDir, 'postgres');
+  const file = await stat(path).catch(() => null);
+  const key = [path, file?.ino, file?.mtimeMs, file?.size, runAs?.uid].join(' ');
+  const version = known.get(key) ?? (await askVersion(binaries, runAs));
+  known.set(key, version);
+  return version;
+}
+
+async function askVersion(binaries: Binaries, runAs: RunAs | null): Promise<string> {
   const { ok, output } = await runTool(binaries, 'postgres', ['--version'], runAs);
   const version = /PostgreSQL\) (\d+(?:\.\d+)?)/.exec(output)?.[1];
   if (!ok || version === undefined)
