@@ -1,6 +1,8 @@
 import type { decideFailover } from '../src/decide/failover/decide.ts';
 import type { Coordination, Compare } from '../src/ports/coordination.ts';
 import type { RegionDatabase, SyncList } from '../src/ports/database.ts';
+import type { SyncRecord } from '../src/ports/records.ts';
+import { isHeard } from '../src/decide/failover/suspicion.ts';
 import { nodeId } from '../src/base/ids.ts';
 import { done } from '../src/base/result.ts';
 import { PLACES, WITNESS } from './cluster.ts';
@@ -31,6 +33,43 @@ const BEHIND_AND_ALONE: readonly Planned[] = [
   { atMs: 3_200, forMs: 5_000, fault: { kind: 'cut', from: SECOND, to: THIRD, traffic: ['agents'], both: true } },
   { atMs: 3_300, forMs: 6_000, fault: { kind: 'crash', node: nodeId(FIRST, 'n1'), what: 'all' } },
 ];
+
+const [A, B, C] = [FIRST, SECOND, THIRD].map((place) => nodeId(place, 'n1'));
+if (A === undefined || B === undefined || C === undefined) throw new Error('three nodes');
+
+/** Everything dies, the second region with less than was acknowledged; it returns seconds before the others. */
+const COLD_START_BEHIND: readonly Planned[] = [
+  ...BEHIND_AND_ALONE.slice(0, 2),
+  { atMs: 3_300, forMs: 6_000, fault: { kind: 'crash', node: A, what: 'all' } },
+  { atMs: 3_310, forMs: 6_400, fault: { kind: 'crash', node: C, what: 'all' } },
+  { atMs: 3_320, forMs: 600, fault: { kind: 'crash', node: B, what: 'all' } },
+];
+
+/** The second region's standby is evicted by a request that comes late; it is back, and the third one is to go, behind a slow barrier. */
+const LATE_CHANGES: readonly Planned[] = [
+  { atMs: 1_700, forMs: 5_200, fault: { kind: 'cut', from: FIRST, to: SECOND, traffic: ['replication'], both: true } },
+  { atMs: 6_350, forMs: 600, fault: { kind: 'store', what: 'late' } },
+  { atMs: 7_000, forMs: 3_400, fault: { kind: 'crash', node: C, what: 'all' } },
+  { atMs: 8_800, forMs: 1_600, fault: { kind: 'slow-link', from: FIRST, to: SECOND, extraMs: 300 } },
+];
+
+/** The third region gets nothing; the second one's PostgreSQL is started again before the end of its old connection arrives. */
+const CONNECTED_TWICE: readonly Planned[] = [
+  { atMs: 2_500, forMs: 5_000, fault: { kind: 'cut', from: FIRST, to: THIRD, traffic: ['replication'], both: true } },
+  { atMs: 2_990, forMs: 30, fault: { kind: 'slow-link', from: SECOND, to: FIRST, extraMs: 1_500 } },
+  { atMs: 3_000, forMs: 10, fault: { kind: 'crash', node: B, what: 'postgres' } },
+];
+
+/** No agent hears the primary's, which serves on: nobody tells it of the takeover. */
+const UNHEARD: readonly Planned[] = [SECOND, THIRD, WITNESS].map((to) => ({
+  atMs: 2_500,
+  forMs: 6_000,
+  fault: { kind: 'cut', from: FIRST, to, traffic: ['agents', 'store'], both: true },
+}));
+
+const inThreeRegions =
+  (mode: 'sync' | 'semi-sync') =>
+  (parts: Parts): Parts => ({ ...parts, regions: 3, mode });
 
 /** The same database, but for some of its calls. */
 export function but(database: RegionDatabase, calls: Partial<RegionDatabase>): RegionDatabase {
@@ -73,6 +112,22 @@ const withoutLeaseCompare = (store: Coordination): Coordination => ({
       orElse,
     ),
 });
+
+/** Each change of who confirms goes straight to PostgreSQL: the write before it, of the content that stands, is left out. */
+const withoutRaise = (store: Coordination): Coordination => ({
+  ...store,
+  txn: async (compare, then, orElse) => {
+    const [op] = then;
+    const key = op !== undefined && 'put' in op && op.put.endsWith('/sync') ? op.put : null;
+    if (key === null || op === undefined || !('put' in op)) return store.txn(compare, then, orElse);
+    const read = await store.txn([], [{ get: key }]);
+    const stands = read.kind === 'done' ? read.value.responses[0]?.[0] : undefined;
+    if (stands === undefined || content(stands.value) !== content(op.value)) return store.txn(compare, then, orElse);
+    return done({ succeeded: true, revision: stands.modRevision, responses: [] });
+  },
+});
+
+const content = (record: string): string => JSON.stringify({ ...(JSON.parse(record) as SyncRecord), version: 0 });
 
 export const BREAKAGES: readonly Breakage[] = [
   {
@@ -151,7 +206,7 @@ export const BREAKAGES: readonly Breakage[] = [
   },
   {
     name: 'promise-not-kept',
-    fromSeed: 1,
+    fromSeed: 54,
     what: 'async: an attestation is taken for granted when nobody answers (P6)',
     asMode: asAsync,
     change: (parts) => ({
@@ -181,5 +236,58 @@ export const BREAKAGES: readonly Breakage[] = [
     fromSeed: 35,
     what: 'the WARNING of a cancelled wait is overlooked (P7.3)',
     change: (parts) => ({ ...parts, gatewayRules: { ...parts.gatewayRules, cancelledIsAcked: true } }),
+  },
+  {
+    name: 'old-order-obeyed-late',
+    fromSeed: 1,
+    what: 'to follow the old primary, accepted before, is obeyed once more after the detach of a newer epoch (P5)',
+    faults: UNHEARD,
+    asMode: inThreeRegions('semi-sync'),
+    change: (parts) => ({
+      ...parts,
+      database: (database, { agentProcess }) => {
+        const detach: RegionDatabase['detach'] = async () => {
+          const { upstream } = await database.status();
+          const detached = await database.detach();
+          if (upstream !== null)
+            void agentProcess.sleep(0).then(() => database.follow({ ...upstream, host: '', port: 0 }));
+          return detached;
+        };
+        return but(database, { detach });
+      },
+    }),
+  },
+  {
+    name: 'late-store-request',
+    fromSeed: 50,
+    what: 'no write raises the version before a change: a request that its author gave up on still lands (P4.2)',
+    asMode: inThreeRegions('semi-sync'),
+    change: (parts) => ({ ...parts, store: withoutRaise }),
+    faults: LATE_CHANGES,
+  },
+  {
+    ...decides(
+      'cold-start-without-quorum',
+      1,
+      'after everything died, whoever returns first and hears of nobody else takes over (P8.1)',
+      (decide) => (state, o) => {
+        const { sync } = o.store;
+        const isAlone = o.policy.dataNodes.every((node) => node === o.me || !isHeard(o, node));
+        if (sync === null || !isAlone) return decide(state, o);
+        const everybody = { ...sync, value: { ...sync.value, w: Math.max(sync.value.w, sync.value.names.length) } };
+        const seen = state.kind === 'fencing' ? { ...state, record: everybody } : state;
+        return decide(seen, { ...o, store: { ...o.store, sync: everybody } });
+      },
+    ),
+    asMode: inThreeRegions('semi-sync'),
+    faults: COLD_START_BEHIND,
+  },
+  {
+    name: 'duplicate-walsenders',
+    fromSeed: 1,
+    what: 'a standby has no slot of its own: two walsenders under one name count twice',
+    asMode: inThreeRegions('sync'),
+    change: (parts) => ({ ...parts, hasSlots: false }),
+    faults: CONNECTED_TWICE,
   },
 ];

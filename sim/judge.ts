@@ -152,11 +152,24 @@ export class Judge {
     this.losses?.judgeAck(acked);
     for (const [epoch, server] of this.#began)
       if (epoch > acked.epoch && !this.#has(server, acked)) return this.#lacks(server, epoch, acked);
-    if (whenAlone !== 'block' || this.losses !== null) return;
+    if (this.losses !== null) return;
+    this.#judgeConfirmed(acked);
+    if (whenAlone !== 'block') return;
     const elsewhere = this.#world.dataNodes.some(
       ({ id, host }) => id !== acked.server.node && host.dir.wal[acked.count - 1] === acked.entry,
     );
     if (!elsewhere) this.#violation(`I4: write ${acked.id} was acknowledged by ${acked.server.node} alone`);
+  }
+
+  /** I4: what was acknowledged is on as many of the recorded standbys as the record says, each counted once. */
+  #judgeConfirmed(acked: Acked): void {
+    const { sync } = this;
+    if (sync === null || sync.epoch !== acked.epoch || sync.primary !== acked.server.node) return;
+    const has = sync.names.filter(
+      (name) => this.#world.hosts.get(name)?.dir.wal[acked.count - 1] === acked.entry,
+    ).length;
+    if (has < sync.w)
+      this.#violation(`I4: write ${acked.id} is on ${has} of ${sync.names.join(', ')}, the record says ${sync.w}`);
   }
 
   /** The open primary of the newest epoch, when there is one. */

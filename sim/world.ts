@@ -28,6 +28,8 @@ export interface Parts {
   readonly guard: 'block' | 'none';
   readonly knobs: Knobs;
   readonly delays: Delays;
+  /** Every standby streams through a slot of its own. */
+  readonly hasSlots: boolean;
   readonly writeEveryMs: number;
   readonly decide: AgentDeps['decide'];
   readonly gatewayRules: GatewayRules;
@@ -44,6 +46,7 @@ export const usualParts = (): Parts => ({
   guard: 'none',
   knobs: defaultKnobs(),
   delays: USUAL,
+  hasSlots: true,
   writeEveryMs: 100,
   decide: decideFailover,
   gatewayRules: { cancelledIsAcked: false, checksAuthority: true },
@@ -111,6 +114,7 @@ export class World {
           rng: this.rng.fork(),
           hosts: this.hosts,
           delays: this.parts.delays,
+          hasSlots: this.parts.hasSlots,
         })
       : null;
     if (host !== null) this.hosts.set(id, host);

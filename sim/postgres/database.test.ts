@@ -83,7 +83,7 @@ function makeRig(): DatabaseRig {
   const nodes = PLACES.map((place, i) => {
     const machine = machines[i] ?? new Machine(scheduler);
     const node = nodeId(place, 'n1');
-    const host = new PgHost({ node, place, machine, links, rng: rng.fork(), hosts, delays: USUAL });
+    const host = new PgHost({ node, place, machine, links, rng: rng.fork(), hosts, delays: USUAL, hasSlots: true });
     hosts.set(node, host);
     return contractNode(host, drive, new Process(`${node} caller`, machine));
   });

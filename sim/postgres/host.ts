@@ -19,6 +19,7 @@ export class PgHost {
   readonly rng: Rng;
   readonly hosts: ReadonlyMap<NodeId, PgHost>;
   delays: Delays;
+  readonly #hasSlots: boolean;
   dir: DataDir = emptyDir();
   server: PgServer | null = null;
   /** PostgreSQL's parent: the only one that kills it by itself. */
@@ -39,6 +40,7 @@ export class PgHost {
     readonly rng: Rng;
     readonly hosts: ReadonlyMap<NodeId, PgHost>;
     readonly delays: Delays;
+    readonly hasSlots: boolean;
   }) {
     this.node = parts.node;
     this.place = parts.place;
@@ -48,6 +50,7 @@ export class PgHost {
     this.rng = parts.rng;
     this.hosts = parts.hosts;
     this.delays = parts.delays;
+    this.#hasSlots = parts.hasSlots;
   }
 
   /** The keeper spawns PostgreSQL. Null when it can't: one runs, or a backend of an earlier one does. */
@@ -61,6 +64,7 @@ export class PgHost {
       dir: this.dir,
       rng: this.rng.fork(),
       delays: this.delays,
+      hasSlots: this.#hasSlots,
       onRetrieve: (server) => this.#connect(server),
     });
     this.onServer(this.server);

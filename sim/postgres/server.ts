@@ -73,6 +73,7 @@ export class PgServer {
   #waiters: Waiter[] = [];
   #replaying = false;
   readonly #onRetrieve: (server: PgServer) => void;
+  readonly #hasSlots: boolean;
 
   constructor(parts: {
     readonly node: NodeId;
@@ -81,6 +82,7 @@ export class PgServer {
     readonly dir: DataDir;
     readonly rng: Rng;
     readonly delays: Delays;
+    readonly hasSlots: boolean;
     readonly onRetrieve: (server: PgServer) => void;
   }) {
     this.node = parts.node;
@@ -89,6 +91,7 @@ export class PgServer {
     this.dir = parts.dir;
     this.rng = parts.rng;
     this.delays = parts.delays;
+    this.#hasSlots = parts.hasSlots;
     this.#onRetrieve = parts.onRetrieve;
     this.shown = { syncList: this.dir.syncList, upstream: this.dir.upstream };
     this.startupUpstream = this.dir.upstream;
@@ -199,6 +202,11 @@ export class PgServer {
       this.#replaying = false;
       if (this.state === 'standby') this.#replayTo(this.end);
     });
+  }
+
+  /** One walsender at a time uses the slot of a standby. */
+  isSlotInUse(standby: NodeId): boolean {
+    return this.#hasSlots && [...this.walSenders].some(({ node }) => node === standby);
   }
 
   sendToAll(): void {

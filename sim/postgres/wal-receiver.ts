@@ -55,8 +55,7 @@ export class WalReceiver {
       const why = whyNotStream(this.standby, upstream);
       if (why !== null) return this.down.send(() => this.lost());
       // Its slot is in use: a standby has one walsender at a time, or a quorum would count it twice.
-      const isInUse = [...upstream.walSenders].some((other) => other.node === this.standby.node);
-      if (isInUse) return this.down.send(() => this.lost());
+      if (upstream.isSlotInUse(this.standby.node)) return this.down.send(() => this.lost());
       const sender = new WalSender(upstream, this, this.standby.node, this.#target.epoch, this.standby.end);
       this.#sender = sender;
       upstream.process.onDeath(() => sender.terminate());
