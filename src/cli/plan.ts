@@ -12,11 +12,12 @@ import { readUsersTable } from '../spec/users-table.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { explainRegion } from './plan/explain.ts';
 import { pairsReport } from './plan/pairs.ts';
+import { planPage } from './plan/report/page.ts';
 import { infeasibleText, planText, type Where } from './plan/text.ts';
 import { readSpecText } from './read-deployment.ts';
 import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
 
-const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--json] [--out FILE] [--pin REGION]... [--ban PATTERN]...
+const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--json] [--out FILE] [--report HTML] [--pin REGION]... [--ban PATTERN]...
        farshore plan explain REGION FILE
        farshore plan --pairs [--provider P]... [--apart KM] [--top N] [--full] [--json]
 
@@ -27,6 +28,7 @@ The best regions and roles for a file without \`regions\`; what those of a file 
   --top N          how many alternatives (5)  --seed N          of the robustness trials (1)
   --full           every line                 --facts DIR       your own facts
   --json           schema farshore.plan/v1    --out FILE        the same, into a file
+  --report HTML    a page with a map, curves, costs and reasons; it needs no network
   --pairs          near but separate regions of each continent (--apart KM, 300), and the usual rules of thumb beside the data
 Exit codes: 0 a plan, 1 a plan of the file's regions that breaks what the file asks, 3 file invalid, 4 no plan exists, 64 usage.
 `;
@@ -45,6 +47,7 @@ const OPTIONS = {
   facts: { type: 'string' },
   json: { type: 'boolean' },
   out: { type: 'string' },
+  report: { type: 'string' },
 } as const;
 
 /** `farshore plan FILE` and `farshore plan explain REGION FILE`: `argv` is what follows the verb. Resolves to the exit code. */
@@ -76,6 +79,10 @@ export async function plan(argv: readonly string[]): Promise<number> {
   const result = planRegions(request, facts, options);
   const json = `${JSON.stringify(result.kind === 'plan' ? result.plan : result.infeasible, null, 2)}\n`;
   if (values.out !== undefined) write(values.out, json);
+  if (values.report !== undefined) {
+    const again = argv.map((word) => (/^[\w./:=,@+-]+$/.test(word) ? word : `'${word}'`)).join(' ');
+    write(values.report, planPage(result, facts, `farshore plan ${again}`));
+  }
   process.stdout.write(values.json === true ? json : text(result, values.full === true, whereIn(file, parsed)));
   if (result.kind === 'infeasible') return 4;
   return result.plan.violations.length > 0 ? 1 : 0;
@@ -181,9 +188,9 @@ function known(id: string, facts: Facts): PlaceId {
   throw new FarshoreError('FSH_USAGE', `unknown region "${id}"; ${meant}`);
 }
 
-function write(file: string, json: string): void {
+function write(file: string, content: string): void {
   try {
-    writeFileSync(file, json);
+    writeFileSync(file, content);
   } catch (error) {
     throw new FarshoreError('FSH_NO_PERMISSION', `${file} cannot be written: ${messageOf(error)}`, error);
   }
