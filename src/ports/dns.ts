@@ -28,6 +28,8 @@ export interface DnsConfig {
   };
   readonly zones: readonly DnsZone[];
   readonly healthPath: string;
+  /** Who signs the certificates of the regions, for checks by TLS: a PEM file. Absent or null: whom this machine trusts. */
+  readonly caPath?: string | null;
   readonly regions: readonly {
     readonly region: PlaceId;
     /** Where users reach it: what is answered. */

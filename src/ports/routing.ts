@@ -98,7 +98,16 @@ export interface HealthPolicy {
   /** Misses in a row until it is unhealthy, good checks in a row until it is healthy again. */
   readonly fall: number;
   readonly rise: number;
+  /** So many misses without `leakAfter` good ones in a row between them make it unhealthy too. Absent in older tables. */
+  readonly bucket?: number;
+  readonly leakAfter?: number;
+  /** What an edge asks of a region's application. `http`: the health path. Absent: `http`. */
+  readonly check?: 'http' | 'tcp';
+  /** What DNS asks of a region's public address. A `tls` handshake is for the name `host`. Absent: `http`. */
+  readonly address?: AddressCheck;
 }
+
+export type AddressCheck = { readonly check: 'http' | 'tcp' } | { readonly check: 'tls'; readonly host: string };
 
 /** A share of the clients that moves from one region to another over time: after a failback, and at a person's word. */
 export interface TrafficRamp {

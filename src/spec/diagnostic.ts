@@ -41,6 +41,7 @@ export const SPEC_CODES = {
   E2515: 'a table that would leave users no region (I12)',
   E2516: 'no network',
   E2517: '`static` without regions',
+  E2518: 'a check by TLS without the name that the certificate must be for',
   E2601: 'unknown country',
   E2602: 'shares of users that do not add up',
   E2603: 'a ban that matches no region',
@@ -51,6 +52,7 @@ export const SPEC_CODES = {
   N3001: 'semi-sync with one standby is sync (P11.2)',
   N3002: 'when the promise is void',
   N3003: 'a setting without effect',
+  N3004: 'names that `dns` leads and `traffic` does not know, or the other way round',
 } as const;
 
 export type SpecCode = keyof typeof SPEC_CODES;

@@ -11,6 +11,11 @@ const places = z
   .describe(
     'Countries in two letters (`DE`), blocs (`EU`, `EEA`), continents (`africa`, `asia`, `europe`, `latin-america`, `north-america`, `oceania`), or names that `networks` or `database` give.',
   );
+const hostName = z
+  .string()
+  .regex(/^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$/, {
+    error: 'a host name in small letters: shop.example',
+  });
 const mark = z
   .strictObject({
     name: z
@@ -22,16 +27,40 @@ const mark = z
   .describe('What a request for the canary carries.');
 
 /** How users are led to regions. Everything has a default; without the section the nearest region serves. */
-export const trafficSection = z.strictObject({
-  hosts: z
-    .array(
-      z.string().regex(/^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$/, {
-        error: 'a host name in small letters: shop.example',
-      }),
-    )
-    .max(64)
+const health = z.strictObject({
+  every: duration(100, 60_000, 'Between two checks of a region. Default 500ms.').optional(),
+  timeout: duration(50, 60_000, 'For a check to be answered, beyond the round trips. Default 500ms.').optional(),
+  fall: z.int().min(1).max(20).optional().describe('Misses in a row until a region is unhealthy. Default 2.'),
+  rise: z.int().min(1).max(100).optional().describe('Good checks in a row until it is healthy again. Default 4.'),
+  bucket: z
+    .int()
+    .min(2)
+    .max(1_000)
     .optional()
-    .describe('The names that users ask for. Default: any.'),
+    .describe('So many misses without a long run of good answers between them make it unhealthy too. Default 6.'),
+  leakAfter: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('So many good answers in a row empty the bucket. Default 20.'),
+  check: z
+    .enum(['http', 'tcp'])
+    .optional()
+    .describe('What edges ask of the application: its health path, or only to accept a connection. Default http.'),
+  address: z
+    .strictObject({
+      check: z
+        .enum(['http', 'tcp', 'tls'])
+        .describe('`tls`: a handshake with a certificate for `host` that is trusted and has not ended.'),
+      host: hostName.optional().describe('For `tls`. Default: the first of `hosts`.'),
+    })
+    .optional()
+    .describe('What the DNS server asks of the address of a region. Default: the health path by HTTP.'),
+});
+
+export const trafficSection = z.strictObject({
+  hosts: z.array(hostName).max(64).optional().describe('The names that users ask for. Default: any.'),
   policies: z
     .array(z.enum(['geolocation', 'latency', 'weighted', 'failover']))
     .max(4)
@@ -153,15 +182,7 @@ export const trafficSection = z.strictObject({
       'When every region looks unhealthy. `hold-last` (default): those that were good last. `open`: as if all were well. `closed`: an error. `static`: the regions of `static`.',
     ),
   static: regionList.optional().describe('The regions of `whenAllUnhealthy: static`, in order.'),
-  health: z
-    .strictObject({
-      every: duration(100, 60_000, 'Between two checks of a region. Default 500ms.').optional(),
-      timeout: duration(50, 60_000, 'For a check to be answered, beyond the round trips. Default 500ms.').optional(),
-      fall: z.int().min(1).max(20).optional().describe('Misses in a row until a region is unhealthy. Default 2.'),
-      rise: z.int().min(1).max(100).optional().describe('Good checks in a row until it is healthy again. Default 4.'),
-    })
-    .optional()
-    .describe('How every plane looks at the regions.'),
+  health: health.optional().describe('How every plane looks at the regions.'),
 });
 
 export type TrafficSection = z.output<typeof trafficSection>;

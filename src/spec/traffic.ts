@@ -1,5 +1,5 @@
 import { type PlaceId, placeId } from '../base/ids.ts';
-import type { CanaryPolicy, PolicyName, RoutingPolicy } from '../ports/routing.ts';
+import type { CanaryPolicy, HealthPolicy, PolicyName, RoutingPolicy } from '../ports/routing.ts';
 import { CONTINENTS, countriesOf } from '../facts/continents.ts';
 import type { Facts } from '../facts/facts.ts';
 import { jurisdictionHolds } from '../facts/residency.ts';
@@ -13,7 +13,7 @@ export interface TrafficContext {
   readonly regions: readonly { readonly id: PlaceId; readonly capacity: number | null }[];
 }
 
-export const DEFAULT_HEALTH = { everyMs: 500, timeoutMs: 500, fall: 2, rise: 4 };
+export const DEFAULT_HEALTH = { everyMs: 500, timeoutMs: 500, fall: 2, rise: 4, bucket: 6, leakAfter: 20 };
 export const DEFAULT_HYSTERESIS_MS = 5;
 
 export const defaultPolicies = (model: TrafficContext['model']): readonly PolicyName[] =>
@@ -67,12 +67,23 @@ export function resolveTraffic(section: TrafficSection, context: TrafficContext,
       section.whenAllUnhealthy === 'static'
         ? { kind: 'static', regions: (section.static ?? []).map(placeId) }
         : { kind: section.whenAllUnhealthy ?? 'hold-last' },
-    health: {
-      everyMs: msOf(health.every, DEFAULT_HEALTH.everyMs),
-      timeoutMs: msOf(health.timeout, DEFAULT_HEALTH.timeoutMs),
-      fall: health.fall ?? DEFAULT_HEALTH.fall,
-      rise: health.rise ?? DEFAULT_HEALTH.rise,
-    },
+    health: resolveHealth(health, section.hosts?.[0] ?? null),
+  };
+}
+
+function resolveHealth(health: NonNullable<TrafficSection['health']>, firstHost: string | null): HealthPolicy {
+  const { every, timeout, address } = health;
+  const host = address?.host ?? firstHost;
+  return {
+    everyMs: msOf(every, DEFAULT_HEALTH.everyMs),
+    timeoutMs: msOf(timeout, DEFAULT_HEALTH.timeoutMs),
+    fall: health.fall ?? DEFAULT_HEALTH.fall,
+    rise: health.rise ?? DEFAULT_HEALTH.rise,
+    bucket: health.bucket ?? DEFAULT_HEALTH.bucket,
+    leakAfter: health.leakAfter ?? DEFAULT_HEALTH.leakAfter,
+    check: health.check ?? 'http',
+    // Without a name `validate` refuses the file.
+    address: address?.check === 'tls' ? { check: 'tls', host: host ?? '' } : { check: address?.check ?? 'http' },
   };
 }
 

@@ -1,5 +1,6 @@
 import { placeId, type PlaceId } from '../../base/ids.ts';
 import type {
+  AddressCheck,
   AllUnhealthy,
   CanaryPolicy,
   GeolocationPolicy,
@@ -119,10 +120,33 @@ function parseAllUnhealthy(raw: unknown): AllUnhealthy | null {
 
 function parseHealth(raw: unknown): HealthPolicy | null {
   if (!isRecord(raw)) return null;
-  const { everyMs, timeoutMs, fall, rise } = raw;
-  const counts = [everyMs, timeoutMs, fall, rise].filter((each) => isCount(each) && each > 0);
-  return counts.length === 4 ? (raw as unknown as HealthPolicy) : null;
+  const { everyMs, timeoutMs, fall, rise, bucket, leakAfter, check } = raw;
+  if (!isPositive(everyMs) || !isPositive(timeoutMs) || !isPositive(fall) || !isPositive(rise)) return null;
+  if (bucket !== undefined && !isPositive(bucket)) return null;
+  if (leakAfter !== undefined && !isPositive(leakAfter)) return null;
+  if (check !== undefined && check !== 'http' && check !== 'tcp') return null;
+  const address = raw['address'] === undefined ? undefined : parseAddressCheck(raw['address']);
+  if (address === null) return null;
+  return {
+    everyMs,
+    timeoutMs,
+    fall,
+    rise,
+    ...(bucket === undefined ? {} : { bucket }),
+    ...(leakAfter === undefined ? {} : { leakAfter }),
+    ...(check === undefined ? {} : { check }),
+    ...(address === undefined ? {} : { address }),
+  };
 }
+
+function parseAddressCheck(raw: unknown): AddressCheck | null {
+  if (!isRecord(raw)) return null;
+  const { check, host } = raw;
+  if (check === 'http' || check === 'tcp') return { check };
+  return check === 'tls' && typeof host === 'string' ? { check, host } : null;
+}
+
+const isPositive = (raw: unknown): raw is number => isCount(raw) && raw > 0;
 
 function listOf<T>(raw: unknown, parse: (raw: Readonly<Record<string, unknown>>) => T | null): readonly T[] | null {
   if (!Array.isArray(raw)) return null;

@@ -1,11 +1,13 @@
+import { readFileSync } from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
 import { FarshoreError } from '../../base/errors.ts';
+import type { PlaceId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
 import type { Coordination } from '../../ports/coordination.ts';
 import type { DnsConfig, DnsZone } from '../../ports/dns.ts';
 import { keysOf } from '../../ports/records.ts';
 import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
-import { startChecks } from '../edge/checks.ts';
+import { startChecks } from '../looks/checks.ts';
 import { Steering } from '../edge/steering.ts';
 import { TableWatch } from '../edge/table-watch.ts';
 import { PlaceCompass } from './compass.ts';
@@ -76,6 +78,7 @@ class RunningDns implements DnsServer {
   #page: Awaited<ReturnType<typeof serveStatus>> | null = null;
   #ttlSec: readonly number[];
   #turned = new AbortController();
+  readonly #certificateEndsMs = new Map<PlaceId, number | null>();
 
   constructor(config: ServedConfig, { coordination, clock, seed, rows, limits = DNS_LIMITS }: DnsParts) {
     this.#config = config;
@@ -107,15 +110,18 @@ class RunningDns implements DnsServer {
       retryStoreMs: limits.retryStoreMs,
       onTable: (text) => this.#steering.offerTable(text),
     });
+    const ca = config.caPath === undefined || config.caPath === null ? null : readFileSync(config.caPath, 'utf8');
     this.#stopChecks = config.regions.map(({ region, check }, index) =>
       startChecks({
-        host: check.host,
-        port: check.port,
-        path: config.healthPath,
+        target: check,
+        look: () => this.#steering.addressLook(config.healthPath, ca),
         pace: () => this.#steering.paceOf(check.rttMs, limits),
         offsetMs: (index * limits.checkEveryMs) / config.regions.length,
         clock,
-        onResult: (ok, code) => this.#steering.signal(region, ok, 'check', code),
+        onFound: ({ code, certificateEndsAtWallMs: endsMs }) => {
+          this.#certificateEndsMs.set(region, endsMs);
+          this.#steering.signal(region, code === 'ok', 'check', code);
+        },
       }),
     );
   }
@@ -209,6 +215,7 @@ class RunningDns implements DnsServer {
           health: verdict?.state ?? 'unknown',
           why: verdict?.why ?? because('unseen', 'nothing was seen of it yet'),
           forMs: Math.round(nowMs - (verdict?.sinceMs ?? nowMs)),
+          certificateDaysLeft: daysLeft(this.#certificateEndsMs.get(region) ?? null, this.#clock.wallMs()),
         };
       }),
       counters: this.#counters(),
@@ -232,6 +239,10 @@ class RunningDns implements DnsServer {
     };
   }
 }
+
+/** Whole days; negative when it has ended. */
+const daysLeft = (endsMs: number | null, wallMs: number): number | null =>
+  endsMs === null ? null : Math.floor((endsMs - wallMs) / 86_400_000);
 
 function nodesOf(zone: DnsZone, config: ServedConfig) {
   const nodes = buildZone(zone, config.regions);

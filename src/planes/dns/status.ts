@@ -28,6 +28,8 @@ export interface DnsStatus {
     readonly health: 'unknown' | 'healthy' | 'unhealthy';
     readonly why: Reason;
     readonly forMs: number;
+    /** Of the certificate that the last check saw; null unless checks are TLS handshakes. Negative: it has ended. */
+    readonly certificateDaysLeft: number | null;
   }[];
   readonly counters: DoorCounters & {
     /** Packets that got no answer because they were no queries. */

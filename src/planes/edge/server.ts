@@ -10,7 +10,7 @@ import { keysOf } from '../../ports/records.ts';
 import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { CertificateStore } from './certificate-store.ts';
 import { Changes } from './changes.ts';
-import { startChecks } from './checks.ts';
+import { startChecks } from '../looks/checks.ts';
 import { Clients } from './clients.ts';
 import { Doors } from './doors.ts';
 import { Exchange } from './exchange.ts';
@@ -192,14 +192,15 @@ class RunningEdge implements Edge {
   #startChecks({ region, host, port, rttMs }: EdgeConfig['upstreams'][number], index: number): () => void {
     const { checkEveryMs } = this.#limits;
     return startChecks({
-      host,
-      port,
-      path: this.#config.healthPath,
+      target: { host, port },
+      look: () => this.#steering.applicationLook(this.#config.healthPath),
       pace: () => this.#steering.paceOf(rttMs, this.#limits),
       offsetMs: (index * checkEveryMs) / this.#config.upstreams.length,
       clock: this.#clock,
-      onResult: (ok, code) => this.#steering.signal(region, ok, 'check', code),
-      onRoundTrip: (ms) => this.#steering.roundTrip(region, ms),
+      onFound: ({ code, connectMs }) => {
+        if (connectMs !== null) this.#steering.roundTrip(region, connectMs);
+        this.#steering.signal(region, code === 'ok', 'check', code);
+      },
     });
   }
 

@@ -18,7 +18,8 @@ import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
 import type { Client, Explanation, Route, RoutingWorld } from '../../decide/routing/world.ts';
 import type { RouteTable } from '../../ports/records.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
-import type { Pace } from './checks.ts';
+import type { Pace } from '../looks/checks.ts';
+import type { Look } from '../looks/look.ts';
 import { Demand } from './demand.ts';
 import { RoundTrips } from './round-trips.ts';
 
@@ -85,6 +86,18 @@ export class Steering {
     const timeoutMs = told?.timeoutMs ?? own.checkTimeoutMs;
     // A connection, then the question: two round trips that say nothing about the region.
     return { everyMs: told?.everyMs ?? own.checkEveryMs, timeoutMs: timeoutMs + 2 * rttMs };
+  }
+
+  /** What an edge asks of an application. */
+  applicationLook(path: string): Look {
+    return this.#table?.routing?.health.check === 'tcp' ? { kind: 'tcp' } : { kind: 'http', path };
+  }
+
+  /** What is asked of a region's public address. */
+  addressLook(path: string, ca: string | null): Look {
+    const told = this.#table?.routing?.health.address ?? { check: 'http' };
+    if (told.check === 'tls') return { kind: 'tls', name: told.host, ca };
+    return told.check === 'tcp' ? { kind: 'tcp' } : { kind: 'http', path };
   }
 
   get geo(): GeoTable {
@@ -178,8 +191,8 @@ export class Steering {
     this.#table = table;
     this.#acceptedAtMs = this.#clock.nowMs();
     if (released) for (const [region, detector] of this.#detectors) this.#detectors.set(region, forgive(detector));
-    const { fall, rise } = table.routing?.health ?? DETECTOR_POLICY;
-    this.#policy = { ...DETECTOR_POLICY, fall, rise };
+    const { fall, rise, bucket, leakAfter } = { ...DETECTOR_POLICY, ...table.routing?.health };
+    this.#policy = { fall, rise, bucket, leakAfter };
     const overrides = table.routing?.geolocation.overrides ?? [];
     const text = JSON.stringify(overrides);
     if (text === this.#overrides) return;

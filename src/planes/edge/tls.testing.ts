@@ -28,6 +28,19 @@ export function makeCertificate(
   return { cert, key, pem: readFileSync(cert, 'utf8') };
 }
 
+/** The same name and key as `of`, in a certificate that ended yesterday. `openssl req` refuses to make one. */
+export function endedCertificate(dir: string, of: MadeCertificate): MadeCertificate {
+  const cert = join(dir, 'ended.pem');
+  const request = execFileSync(
+    'openssl',
+    ['x509', '-x509toreq', '-copy_extensions', 'copy', '-in', of.cert, '-signkey', of.key],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  const argv = ['x509', '-req', '-signkey', of.key, '-days', '-1', '-copy_extensions', 'copy', '-out', cert];
+  execFileSync('openssl', argv, { input: request, stdio: ['pipe', 'ignore', 'ignore'] });
+  return { cert, key: of.key, pem: readFileSync(cert, 'utf8') };
+}
+
 /** Resolves when the handshake is over; rejects when either side refused. */
 export function handshake(port: number, options: ConnectionOptions): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {

@@ -22,6 +22,8 @@ export function traffic(draft: Draft, facts: Facts): readonly Finding[] {
     ...networks(section),
     ...zeroRegions(draft, section, facts),
     ...staticList(section),
+    ...tlsName(section),
+    ...sameHosts(draft, section),
     ...withoutEffect(draft, section),
   ];
 }
@@ -169,6 +171,36 @@ function zeroRegions(draft: Draft, section: TrafficSection, facts: Facts): reado
     });
   }
   return findings;
+}
+
+/** A handshake for no name would prove nothing about the certificate. */
+function tlsName({ hosts, health }: TrafficSection): readonly Finding[] {
+  const { check, host = hosts?.[0] } = health?.address ?? {};
+  if (check !== 'tls') {
+    if (health?.address?.host === undefined) return [];
+    const message = '`host` has an effect only with `check: tls`';
+    return [{ code: 'N3003', message, at: [atValue(AT('health', 'address', 'host'))] }];
+  }
+  if (host !== undefined) return [];
+  const message = '`check: tls` needs the name that the certificate must be for';
+  return [{ code: 'E2518', message, at: [atValue(AT('health', 'address'))], help: ['host: shop.example'] }];
+}
+
+/** What DNS leads and what `why --host` and the edges' certificates are asked for should be the same names. */
+function sameHosts({ dns }: Draft, { hosts }: TrafficSection): readonly Finding[] {
+  if (dns === null || dns.zone === null || hosts === undefined) return [];
+  const zone = dns.zone.value;
+  const led = dns.hosts.map((host) => (host.value === '@' ? zone : `${host.value}.${zone}`));
+  const unled = hosts.filter((host) => !led.includes(host));
+  const unknown = led.filter((host) => !hosts.includes(host));
+  const told = [
+    ...(unled.length === 0 ? [] : [`the DNS server leads nobody to ${unled.join(', ')}`]),
+    ...(unknown.length === 0
+      ? []
+      : [`\`traffic.hosts\` does not have ${unknown.join(', ')}, which the DNS server leads`]),
+  ];
+  if (told.length === 0) return [];
+  return [{ code: 'N3004', message: told.join('; '), at: [atValue(AT('hosts'))] }];
 }
 
 function staticList(section: TrafficSection): readonly Finding[] {
