@@ -243,14 +243,27 @@ const NOTES: readonly Case[] = [
     text: edit(THREE, ['block }', 'block, rpoWhileDegraded: 1h }']),
     expect: ['N3003 8:71'],
   },
+  {
+    title: 'names that DNS leads and traffic does not know, and the other way round',
+    text: `${THREE}traffic:\n  hosts: [shop.example, go.example]\ndns:\n  zone: shop.example\n`,
+    expect: ['N3004 10:3'],
+    says: 'leads nobody to go.example; `traffic.hosts` does not have www.shop.example',
+  },
+  {
+    title: 'a name for a check that asks for none',
+    text: `${THREE}traffic:\n  health: { address: { check: tcp, host: shop.example } }\n`,
+    expect: ['N3003 10:42'],
+  },
 ];
 
 describe('diagnostics', () => {
   test.each([...MEANING, ...PLANNING, ...TRAFFIC])('$title', expectErrors);
 
-  test.each(NOTES)('note: $title', ({ text, expect: expected }) => {
+  test.each(NOTES)('note: $title', ({ text, expect: expected, says }) => {
     expect(parse(text).ok).toBe(true);
-    expect(diagnosticsOf(text).map(brief)).toEqual(expected);
+    const found = diagnosticsOf(text);
+    expect(found.map(brief)).toEqual(expected);
+    if (says !== undefined) expect(found.map(({ message }) => message).join()).toContain(says);
   });
 
   test('every E2 and N code is shown by a case above', () => {

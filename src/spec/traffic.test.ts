@@ -49,6 +49,14 @@ describe('traffic', () => {
     expect(fences[0]?.countries).toHaveLength(30);
   });
 
+  test('a TLS check is for the first host, unless it names one; without the section the health path is asked', () => {
+    const { health } = routingOf(
+      traffic('hosts: [shop.example, www.shop.example]', 'health: { address: { check: tls } }'),
+    );
+    expect(health.address).toEqual({ check: 'tls', host: 'shop.example' });
+    expect(routingOf(THREE).health).toMatchObject({ check: 'http', address: { check: 'http' } });
+  });
+
   test('everything else as written', () => {
     const text = edit(
       traffic(
@@ -60,7 +68,7 @@ describe('traffic', () => {
         'affinity: cookie',
         'whenAllUnhealthy: static',
         'static: [aws:us-east-1]',
-        'health: { every: 1s, fall: 3 }',
+        'health: { every: 1s, fall: 3, bucket: 9, check: tcp, address: { check: tls, host: shop.example } }',
       ),
       ['{ id: aws:eu-west-1 }', '{ id: aws:eu-west-1, capacity: 500 }'],
     );
@@ -80,7 +88,16 @@ describe('traffic', () => {
       },
       affinity: 'cookie',
       whenAllUnhealthy: { kind: 'static', regions: ['aws:us-east-1'] },
-      health: { everyMs: 1_000, timeoutMs: 500, fall: 3, rise: 4 },
+      health: {
+        everyMs: 1_000,
+        timeoutMs: 500,
+        fall: 3,
+        rise: 4,
+        bucket: 9,
+        leakAfter: 20,
+        check: 'tcp',
+        address: { check: 'tls', host: 'shop.example' },
+      },
     });
   });
 });

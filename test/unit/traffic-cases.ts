@@ -70,4 +70,10 @@ export const TRAFFIC: readonly Case[] = [
     text: withTraffic('whenAllUnhealthy: static'),
     expect: ['E2517 10:21'],
   },
+  {
+    title: 'a check by TLS for no name',
+    text: withTraffic('health: { address: { check: tls } }'),
+    expect: ['E2518 10:13'],
+    says: 'host: shop.example',
+  },
 ];

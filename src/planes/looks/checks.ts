@@ -10,36 +10,36 @@ export interface Pace {
 export interface CheckOptions {
   readonly target: Target;
   /** Asked before each check, like `pace`: the route table may bring another one. */
-  look(): Look;
-  pace(): Pace;
+  readonly look: () => Look;
+  readonly pace: () => Pace;
   /** Delays the first check, so that not all regions are asked at the same moment. */
   readonly offsetMs: number;
   readonly clock: Clock;
-  onFound(found: Found): void;
+  readonly onFound: (found: Found) => void;
 }
 
 /** Looks at one place at a steady pace. Returns a function that stops it. */
 export function startChecks({ target, look, pace, offsetMs, clock, onFound }: CheckOptions): () => void {
   const stopping = new AbortController();
-  const { signal } = stopping;
-  void (async () => {
-    await pause(clock, offsetMs, signal);
-    while (!signal.aborted) {
-      const startedMs = clock.nowMs();
-      const { everyMs, timeoutMs } = pace();
-      const found = await lookOnce(target, look(), { timeoutMs, stopping: signal, nowMs: () => clock.nowMs() });
-      if (signal.aborted) return;
+  let giveUp = (): void => undefined;
+  const nowMs = () => clock.nowMs();
+  const check = (): void => {
+    const startedMs = nowMs();
+    const { everyMs, timeoutMs } = pace();
+    const done = (found: Found): void => {
       onFound(found);
-      await pause(clock, everyMs - (clock.nowMs() - startedMs), signal);
-    }
-  })();
-  return () => stopping.abort();
-}
-
-async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  try {
-    await clock.sleep(Math.max(0, delayMs), signal);
-  } catch {
-    // Stopped; the loop looks at the signal.
-  }
+      after(everyMs - (nowMs() - startedMs));
+    };
+    giveUp = lookOnce({ target, what: look(), timeoutMs, nowMs, onFound: done });
+  };
+  const after = (delayMs: number): void => {
+    if (stopping.signal.aborted) return;
+    // Rejects when it is stopped, and then there is nothing left to do.
+    clock.sleep(Math.max(0, delayMs), stopping.signal).then(check, () => undefined);
+  };
+  after(offsetMs);
+  return () => {
+    stopping.abort();
+    giveUp();
+  };
 }

@@ -16,10 +16,10 @@ afterEach(async () => {
 });
 
 const HTTP: Look = { kind: 'http', path: '/healthz' };
-const { signal: never } = new AbortController();
-
 const look = (port: number, what: Look, timeoutMs = 5_000): Promise<Found> =>
-  lookOnce({ host: '127.0.0.1', port }, what, { timeoutMs, stopping: never, nowMs: () => nodeClock.nowMs() });
+  new Promise((onFound) =>
+    lookOnce({ target: { host: '127.0.0.1', port }, what, timeoutMs, nowMs: () => nodeClock.nowMs(), onFound }),
+  );
 
 async function opened(server: Server): Promise<number> {
   const sockets = new Set<Socket>();

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 
 /** What is asked of a place to learn whether it serves. */
 export type Look =
@@ -29,56 +29,65 @@ export interface Found {
 }
 
 /** A head longer than this is no health page's. */
-const HEAD_CHARS_MAX = 16_384;
+const HEAD_BYTES_MAX = 16_384;
+
+export interface LookOptions {
+  readonly target: Target;
+  readonly what: Look;
+  readonly timeoutMs: number;
+  readonly nowMs: () => number;
+  /** Called once, unless the look is given up before. */
+  readonly onFound: (found: Found) => void;
+}
 
 /**
  * Looks once, on a connection of its own: a process that can't accept connections any more is not well, whatever it still
- * answers on old ones. Never rejects.
+ * answers on old ones. Returns a function that gives up.
  *
- * By hand over a socket, because a plane may look at thousands of places a second: `node:http` costs several times as much.
- * The answer is judged when its head is whole.
+ * By hand over a socket and by callbacks, because a plane may look at thousands of places a second: `node:http`, promises and
+ * abort signals cost as much again as the connection itself. The answer is judged when its head is whole.
  */
-export function lookOnce(
-  target: Target,
-  what: Look,
-  { timeoutMs, stopping, nowMs }: { readonly timeoutMs: number; readonly stopping: AbortSignal; nowMs(): number },
-): Promise<Found> {
-  return new Promise((resolve) => {
-    const begunMs = nowMs();
-    let connectMs: number | null = null;
-    let certificateEndsAtWallMs: number | null = null;
-    const socket = open(target, what);
-    const end = (code: string): void => {
-      clearTimeout(timer);
-      stopping.removeEventListener('abort', onStop);
-      socket.destroy();
-      resolve({ code, connectMs, certificateEndsAtWallMs });
-    };
-    const onStop = (): void => end('timeout');
-    const timer = setTimeout(onStop, timeoutMs);
-    stopping.addEventListener('abort', onStop);
-    socket.once('connect', () => {
-      connectMs = nowMs() - begunMs;
-      if (what.kind === 'tcp') end('ok');
-      if (what.kind === 'http') socket.write(requestOf(what.path, target));
-    });
-    // Stays after the end: a socket that is destroyed may still report what went wrong with it.
-    socket.on('error', (error) => end(codeOf(error, what)));
-    socket.once('close', () => end(what.kind === 'tls' ? 'tls' : 'reset'));
-    if (what.kind === 'http') readHead(socket, end);
-    if (what.kind === 'tls') {
-      const secure = socket as TLSSocket;
-      secure.once('secureConnect', () => {
-        certificateEndsAtWallMs = endOf(secure);
-        end(secure.authorized ? 'ok' : certificateCode(secure.authorizationError));
-      });
-    }
+export function lookOnce({ target, what, timeoutMs, nowMs, onFound }: LookOptions): () => void {
+  const begunMs = nowMs();
+  let connectMs: number | null = null;
+  let certificateEndsAtWallMs: number | null = null;
+  let over = false;
+  const giveUp = (): void => {
+    over = true;
+    clearTimeout(timer);
+    socket.destroy();
+  };
+  const end = (code: string): void => {
+    if (over) return;
+    giveUp();
+    onFound({ code, connectMs, certificateEndsAtWallMs });
+  };
+  const socket = open(target, what, end);
+  const timer = setTimeout(() => end('timeout'), timeoutMs);
+  socket.once('connect', () => {
+    connectMs = nowMs() - begunMs;
+    if (what.kind === 'tcp') end('ok');
+    if (what.kind === 'http') socket.write(requestOf(what.path, target), 'latin1');
   });
+  // Stays after the end: a socket that is destroyed may still report what went wrong with it.
+  socket.on('error', (error) => end(codeOf(error, what)));
+  socket.once('close', () => end(what.kind === 'tls' ? 'tls' : 'reset'));
+  if (socket instanceof TLSSocket) {
+    socket.once('secureConnect', () => {
+      certificateEndsAtWallMs = endOf(socket);
+      end(socket.authorized ? 'ok' : certificateCode(socket.authorizationError));
+    });
+  }
+  return giveUp;
 }
 
-/** Takes a certificate that is not right too, so that it can be told what is wrong with it. Nothing is sent over it. */
-function open({ host, port }: Target, what: Look): Socket {
-  if (what.kind !== 'tls') return connect({ host, port, noDelay: true });
+/** All sockets read into one buffer: what came is taken out before the next one reads. */
+const READ = Buffer.alloc(HEAD_BYTES_MAX);
+
+function open({ host, port }: Target, what: Look, end: (code: string) => void): Socket {
+  if (what.kind === 'http') return connect({ host, port, onread: { buffer: READ, callback: headReader(end) } });
+  if (what.kind === 'tcp') return connect({ host, port });
+  // Takes a certificate that is not right too, so that it can be told what is wrong with it. Nothing is sent over it.
   const trust = what.ca === null ? {} : { ca: what.ca };
   return connectTls({ host, port, servername: what.name, rejectUnauthorized: false, ...trust });
 }
@@ -86,14 +95,15 @@ function open({ host, port }: Target, what: Look): Socket {
 const requestOf = (path: string, { host, port }: Target): string =>
   `GET ${path} HTTP/1.1\r\nHost: ${host.includes(':') ? `[${host}]` : host}:${port}\r\nConnection: close\r\n\r\n`;
 
-function readHead(socket: Socket, end: (code: string) => void): void {
+/** Returns what is called with each piece of the answer. It says whether to read on. */
+function headReader(end: (code: string) => void): (length: number, bytes: Uint8Array) => boolean {
   let head = '';
-  socket.setEncoding('latin1');
-  socket.on('data', (text: string) => {
-    head += text;
+  return (length) => {
+    head += READ.toString('latin1', 0, length);
     if (head.includes('\r\n\r\n')) end(verdictOf(head));
-    else if (head.length > HEAD_CHARS_MAX) end('not-http');
-  });
+    else if (head.length > HEAD_BYTES_MAX) end('not-http');
+    return true;
+  };
 }
 
 function verdictOf(head: string): string {

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { policyTable } from './testing.ts';
+import { defaultRouting } from './defaults.ts';
+import { parseRouteTable } from './table.ts';
+
+const healthOf = (health: unknown) => {
+  const table = policyTable({});
+  const routing = { ...defaultRouting(table.regions), health };
+  const parsed = parseRouteTable(JSON.stringify({ ...table, routing }));
+  return parsed.ok ? parsed.value.routing?.health : parsed.error;
+};
+const OLD = { everyMs: 500, timeoutMs: 500, fall: 2, rise: 4 };
+
+test('the health of an older table, and everything a newer one says', () => {
+  expect(healthOf(OLD)).toEqual(OLD);
+  const all = { ...OLD, bucket: 9, leakAfter: 5, check: 'tcp', address: { check: 'tls', host: 'shop.example' } };
+  expect(healthOf(all)).toEqual(all);
+});
+
+test.each([
+  [{ ...OLD, fall: 0 }],
+  [{ ...OLD, bucket: 'six' }],
+  [{ ...OLD, check: 'icmp' }],
+  [{ ...OLD, address: { check: 'tls' } }],
+])('a plane that would understand half of it refuses it: %j', (health) => {
+  expect(healthOf(health)).toContain('health is malformed');
+});
