@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { FarshoreError, messageOf } from '../base/errors.ts';
 import { placeId, type PlaceId } from '../base/ids.ts';
 import type { Facts } from '../facts/facts.ts';
-import { planRegions, type PlanResult } from '../plan/plan-regions.ts';
+import { planRegions, type PlanOptions, type PlanResult } from '../plan/plan-regions.ts';
 import { didYouMean } from '../spec/finding.ts';
 import { nearestRegion } from '../spec/nearest.ts';
 import { parsePlanRequest, type ParsedRequest, type PlanRequest } from '../spec/planning.ts';
@@ -10,6 +10,7 @@ import { renderDiagnostics } from '../spec/render.ts';
 import { matchesRegion } from '../spec/rules/planning.ts';
 import { readUsersTable } from '../spec/users-table.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
+import { comparePlans, drifted, relaxed, type Compared } from './plan/compare.ts';
 import { explainRegion } from './plan/explain.ts';
 import { pairsReport } from './plan/pairs.ts';
 import { planPage } from './plan/report/page.ts';
@@ -19,6 +20,7 @@ import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
 
 const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--json] [--out FILE] [--report HTML] [--pin REGION]... [--ban PATTERN]...
        farshore plan explain REGION FILE
+       farshore plan diff A.json B.json · relax FILE · drift FILE --against PLAN.json   [--json]
        farshore plan --pairs [--provider P]... [--apart KM] [--top N] [--full] [--json]
 
 The best regions and roles for a file without \`regions\`; what those of a file are like. Offline; the same input gives the same plan.
@@ -28,6 +30,10 @@ The best regions and roles for a file without \`regions\`; what those of a file 
   --top N          how many alternatives (5)  --seed N          of the robustness trials (1)
   --full           every line                 --facts DIR       your own facts
   --json           schema farshore.plan/v1    --out FILE        the same, into a file
+  diff             what is another in the second of two plans
+  relax            what each demand costs: the best plan with one notch less of it
+  drift            a plan made before, beside today's facts: ranked changes that win by more than the error of the figures
+                   (diff, drift: --detailed-exitcode exits 2 when there is a difference, or a change is suggested)
   --report HTML    a page with a map, curves, costs and reasons; it needs no network
   --pairs          near but separate regions of each continent (--apart KM, 300), and the usual rules of thumb beside the data
 Exit codes: 0 a plan, 1 a plan of the file's regions that breaks what the file asks, 3 file invalid, 4 no plan exists, 64 usage.
@@ -48,6 +54,8 @@ const OPTIONS = {
   json: { type: 'boolean' },
   out: { type: 'string' },
   report: { type: 'string' },
+  against: { type: 'string' },
+  'detailed-exitcode': { type: 'boolean' },
 } as const;
 
 /** `farshore plan FILE` and `farshore plan explain REGION FILE`: `argv` is what follows the verb. Resolves to the exit code. */
@@ -58,13 +66,8 @@ export async function plan(argv: readonly string[]): Promise<number> {
     return 0;
   }
   if (values.pairs === true) return showPairs(values, positionals);
-  const isExplain = positionals[0] === 'explain';
-  const [file, region] = isExplain ? [positionals[2], positionals[1]] : [positionals[0], undefined];
-  if (file === undefined || (!isExplain && positionals.length > 1))
-    throw new FarshoreError(
-      'FSH_USAGE',
-      `which deployment file? farshore plan ${isExplain ? 'explain REGION ' : ''}FILE`,
-    );
+  if (positionals[0] === 'diff') return showDiff(positionals.slice(1), values);
+  const { kind, region, file } = wordsOf(positionals);
   const facts = readFactsWithOwn(ownFactsFolder(values.facts));
   const parsed = readRequest(file, facts);
   const request = requestOf(parsed.request, values, facts);
@@ -72,11 +75,19 @@ export async function plan(argv: readonly string[]): Promise<number> {
     top: wholeNumber('top', values.top, 0, 50) ?? 5,
     seed: wholeNumber('seed', values.seed, 0, 2 ** 31 - 1) ?? 1,
   };
+  if (kind === 'drift') return showDrift(request, facts, values, options);
+  if (kind === 'relax') {
+    const prices = relaxed({ ...request, regions: null }, facts, values.json === true);
+    if (prices !== null) {
+      process.stdout.write(prices);
+      return 0;
+    }
+  }
   if (region !== undefined) {
     process.stdout.write(explainRegion(known(region, facts), request, facts, options));
     return 0;
   }
-  const result = planRegions(request, facts, options);
+  const result = planRegions(kind === 'relax' ? { ...request, regions: null } : request, facts, options);
   const json = `${JSON.stringify(result.kind === 'plan' ? result.plan : result.infeasible, null, 2)}\n`;
   if (values.out !== undefined) write(values.out, json);
   if (values.report !== undefined) {
@@ -86,6 +97,57 @@ export async function plan(argv: readonly string[]): Promise<number> {
   process.stdout.write(values.json === true ? json : text(result, values.full === true, whereIn(file, parsed)));
   if (result.kind === 'infeasible') return 4;
   return result.plan.violations.length > 0 ? 1 : 0;
+}
+
+interface Words {
+  readonly kind: 'plan' | 'explain' | 'relax' | 'drift';
+  readonly region?: string;
+  readonly file: string;
+}
+
+const KINDS = { explain: 'explain REGION ', relax: 'relax ', drift: 'drift ' } as const;
+const isKind = (word: string | undefined): word is keyof typeof KINDS =>
+  word !== undefined && Object.hasOwn(KINDS, word);
+
+/** What follows `plan`: FILE, `explain REGION FILE`, `relax FILE`, `drift FILE`. */
+function wordsOf(words: readonly string[]): Words {
+  const [first, second, third] = words;
+  const kind = isKind(first) ? first : 'plan';
+  const [region, file, extra] =
+    kind === 'explain'
+      ? [second, third, undefined]
+      : kind === 'plan'
+        ? [undefined, first, second]
+        : [undefined, second, third];
+  if (file === undefined || extra !== undefined)
+    throw new FarshoreError(
+      'FSH_USAGE',
+      `which deployment file? farshore plan ${isKind(first) ? KINDS[first] : ''}FILE`,
+    );
+  return { kind, file, ...(region === undefined ? {} : { region }) };
+}
+
+interface CompareValues {
+  readonly against?: string;
+  readonly json?: boolean;
+  readonly 'detailed-exitcode'?: boolean;
+}
+
+function showDiff([a, b, extra]: readonly string[], values: CompareValues): number {
+  if (a === undefined || b === undefined || extra !== undefined)
+    throw new FarshoreError('FSH_USAGE', 'which two plans? farshore plan diff A.json B.json');
+  return show(comparePlans(a, b, values.json === true), values);
+}
+
+function showDrift(request: PlanRequest, facts: Facts, values: CompareValues, options: PlanOptions): number {
+  if (values.against === undefined)
+    throw new FarshoreError('FSH_USAGE', 'against which plan? farshore plan drift FILE --against PLAN.json');
+  return show(drifted(request, facts, values.against, options, values.json === true), values);
+}
+
+function show({ text: shown, changed }: Compared, values: CompareValues): number {
+  process.stdout.write(shown);
+  return changed && values['detailed-exitcode'] === true ? 2 : 0;
 }
 
 interface PairsValues {
