@@ -6,6 +6,7 @@ import { openWorld, type World } from '../world/open.ts';
 import { startWorld } from '../world/start.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { missingScript } from './missing-script.ts';
+import { fileToRun } from './plan/planned-file.ts';
 import { readDeployment } from './read-deployment.ts';
 import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
 import { rttLines, worldLines } from './status-text.ts';
@@ -17,6 +18,7 @@ const USAGE = `Usage: farshore up FILE [--detach] [--state DIR] [--base-port N] 
 
 Runs a deployment on this machine: every region is its own set of processes, every byte between places crosses a link with the
 real round trip. With data from an earlier run it goes on from there. Ctrl-C stops it; --detach returns when it is ready.
+A FILE without \`regions\` is planned first (\`farshore plan\`): the choice is shown, kept as NAME.planned.yaml beside FILE, and run.
 
   --state DIR         where the world lives (default: .farshore beside FILE)
   --base-port N       first of its ports (default: the next free block from 7800)
@@ -113,9 +115,10 @@ export async function bringUp(options: UpOptions, detach: boolean, forRecovery =
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   if (!existsSync(options.file)) throw new FarshoreError('FSH_USAGE', `there is no file ${options.file}`);
   const facts = readFactsWithOwn(ownFactsFolder(undefined));
-  const { deployment } = readDeployment(options.file, facts);
+  const file = fileToRun(options.file, facts, say);
+  const { deployment } = readDeployment(file, facts);
   say(`${deployment.name}: ${describe(deployment)}`);
-  const missing = missingScript(deployment, options.file);
+  const missing = missingScript(deployment, file);
   if (missing !== null) say(`warning: ${missing}`);
   let interrupted = false;
   const interrupt = new Promise<void>((resolve) => {
@@ -127,7 +130,7 @@ export async function bringUp(options: UpOptions, detach: boolean, forRecovery =
     }
   });
   const layout = await startWorld(deployment, {
-    specPath: options.file,
+    specPath: file,
     stateDir: options.stateDir,
     basePort: options.basePort,
     postgresBin: options.postgresBin,
