@@ -124,7 +124,9 @@ export const PLACES = ['aws:us-east-1', 'aws:eu-west-1', 'aws:ap-south-1'].map(p
 export const WITNESS = placeId('aws:us-east-2');
 
 export function policyOf(parts: Parts): GroupPolicy {
-  const dataNodes = PLACES.slice(0, parts.regions).map((place) => nodeId(place, 'n1'));
+  const dataNodes = PLACES.slice(0, parts.regions).flatMap((place, i) =>
+    (i < parts.pairs ? ['n1', 'n2'] : ['n1']).map((name) => nodeId(place, name)),
+  );
   return {
     deployment: 'sim',
     group: 'main',

@@ -1,7 +1,6 @@
-import type { NodeId, PlaceId } from '../src/base/ids.ts';
+import { type NodeId, type PlaceId, placeOf } from '../src/base/ids.ts';
 import type { SimNode } from './cluster.ts';
 import type { Traffic } from './links.ts';
-import { Rng } from './rng.ts';
 import type { World } from './world.ts';
 
 export type Fault =
@@ -26,6 +25,8 @@ export type Fault =
   | { readonly kind: 'clock'; readonly node: NodeId; readonly jumpMs: number; readonly rate: number }
   | { readonly kind: 'cancel-waits'; readonly node: NodeId }
   | { readonly kind: 'operation'; readonly what: 'switchover' | 'failback'; readonly via: NodeId; readonly to: NodeId }
+  /** Somebody sees that the primary's region is off for good, vouches for it, and names what may be lost (P3.3). */
+  | { readonly kind: 'force'; readonly via: NodeId; readonly allowLossMs: number | 'any' }
   | { readonly kind: 'crash-point'; readonly what: 'agent' | 'postgres' | 'all'; readonly nth: number };
 
 export interface Planned {
@@ -34,85 +35,7 @@ export interface Planned {
   readonly fault: Fault;
 }
 
-const ALL: readonly Traffic[] = ['agents', 'store', 'replication', 'gateways'];
-
-/** What happens in a schedule, and when, by seed alone. Everything is undone before `untilMs`. */
-export function planFaults(seed: number, world: World, fromMs: number, untilMs: number): Planned[] {
-  const operations = planOperations(new Rng(seed ^ 0x09e7), world, fromMs, untilMs);
-  return [...drawFaults(seed, world, fromMs, untilMs), ...operations].toSorted((a, b) => a.atMs - b.atMs);
-}
-
-/** In every third schedule somebody asks for a new primary, once or twice; often a node of it dies in the middle. */
-function planOperations(rng: Rng, world: World, fromMs: number, untilMs: number): Planned[] {
-  if (!rng.chance(0.35)) return [];
-  return Array.from({ length: rng.whole(1, 2) }, () => {
-    const atMs = rng.between(fromMs, untilMs - 3_000);
-    const what = rng.pick(['switchover', 'switchover', 'failback']);
-    const [via, to] = [rng.pick(world.policy.observers), rng.pick(world.policy.dataNodes)];
-    const node = rng.chance(0.5) ? to : rng.pick(world.policy.dataNodes);
-    if (via === undefined || to === undefined || node === undefined) throw new Error('no nodes');
-    const asked: Planned = { atMs, forMs: 0, fault: { kind: 'operation', what, via, to } };
-    const dies: Planned = {
-      atMs: atMs + rng.between(0, 1_200),
-      forMs: rng.between(50, 1_500),
-      fault: { kind: 'crash', node, what: rng.pick(['agent', 'agent', 'postgres', 'all']) },
-    };
-    return rng.chance(0.6) ? [asked, dies] : [asked];
-  }).flat();
-}
-
-function drawFaults(seed: number, world: World, fromMs: number, untilMs: number): Planned[] {
-  const rng = new Rng(seed ^ 0x5eed);
-  const count = rng.whole(1, 5);
-  return Array.from({ length: count }, () => {
-    const atMs = rng.between(fromMs, untilMs - 500);
-    return {
-      atMs,
-      forMs: Math.min(untilMs - atMs, rng.chance(0.5) ? rng.between(50, 1_500) : rng.between(1_500, 9_000)),
-      fault: draw(rng, world),
-    };
-  });
-}
-
-function draw(rng: Rng, world: World): Fault {
-  const data = world.policy.dataNodes;
-  // Half of the time it meets the first primary.
-  const node = rng.chance(0.5) ? data[0] : rng.pick(data);
-  const from = rng.pick(world.places);
-  const to = rng.pick(world.places);
-  if (node === undefined || from === undefined || to === undefined) throw new Error('no places');
-  const place = node.slice(0, node.lastIndexOf('/')) as PlaceId;
-  const traffic = rng.chance(0.4) ? ALL : [rng.pick(ALL) ?? 'agents'];
-  const faults: readonly [number, () => Fault][] = [
-    [
-      5,
-      () => ({
-        kind: 'crash',
-        node,
-        what: rng.pick(['agent', 'gateway', 'postgres', 'postmaster', 'all', 'all', 'all']),
-      }),
-    ],
-    [3, () => ({ kind: 'freeze', node, what: rng.pick(['agent', 'postgres', 'all']) })],
-    [1, () => ({ kind: 'suspend', node })],
-    [4, () => ({ kind: 'isolate', place, how: rng.pick(['both', 'both', 'in', 'out']) })],
-    [4, () => ({ kind: 'cut', from, to, traffic, both: rng.chance(0.5) })],
-    [1, () => ({ kind: 'slow-link', from, to, extraMs: rng.between(50, 1_500) })],
-    [2, () => ({ kind: 'store', what: rng.pick(['crash', 'freeze', 'slow', 'late']) })],
-    [1, () => ({ kind: 'late-orders' })],
-    [1, () => ({ kind: 'clock', node, jumpMs: rng.between(-5_000, 5_000), rate: rng.between(0.998, 1.002) })],
-    [1, () => ({ kind: 'cancel-waits', node })],
-    [3, () => ({ kind: 'crash-point', what: rng.pick(['agent', 'postgres', 'all']), nth: rng.whole(1, 60) })],
-  ];
-  let left = rng.between(
-    0,
-    faults.reduce((sum, [weight]) => sum + weight, 0),
-  );
-  for (const [weight, make] of faults) {
-    left -= weight;
-    if (left <= 0) return make();
-  }
-  return { kind: 'late-orders' };
-}
+export const ALL: readonly Traffic[] = ['agents', 'store', 'replication', 'gateways'];
 
 /** Plans the faults into the world's time; each undoes itself. */
 export function schedule(world: World, planned: readonly Planned[]): void {
@@ -194,6 +117,9 @@ function inject(world: World, fault: Fault): () => void {
     case 'operation':
       ask(world, fault);
       return () => undefined;
+    case 'force':
+      void force(world, fault);
+      return () => undefined;
     case 'crash-point':
       return crashAt(world, fault.what, fault.nth);
   }
@@ -209,6 +135,21 @@ function ask(world: World, { what, via, to }: Extract<Fault, { kind: 'operation'
       world.tell('operator', `${what} to ${to}: ${answer.kind}${'why' in answer ? `, ${answer.why}` : ''}`);
     });
   });
+}
+
+/** What a person says of a region is true here: nothing of it runs. The node that holds the most is found by trying. */
+async function force(world: World, { via, allowLossMs }: Extract<Fault, { kind: 'force' }>): Promise<void> {
+  const found = nodeOf(world, via).agent();
+  const primary = found?.agent.group.view().sync?.value.primary;
+  if (found === null || primary === undefined) return;
+  const region = placeOf(primary);
+  if (world.dataNodes.some((node) => node.place === region && !node.held)) return;
+  const said = { kind: 'failover', actor: 'operator', reason: 'the region is lost', dryRun: false } as const;
+  for (const target of world.policy.dataNodes.filter((node) => placeOf(node) !== region)) {
+    const answer = await found.agent.operations.ask({ ...said, target, fenced: region, allowLossMs });
+    world.tell('operator', `failover to ${target}: ${answer.kind}${'why' in answer ? `, ${answer.why}` : ''}`);
+    if (answer.kind !== 'refused') return;
+  }
 }
 
 function nodeOf(world: World, id: NodeId): SimNode {

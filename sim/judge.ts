@@ -1,3 +1,4 @@
+import type { NodeId } from '../src/base/ids.ts';
 import { compareLsn } from '../src/base/lsn.ts';
 import { covers } from '../src/decide/failover/quorum.ts';
 import type { EpochRecord, FenceRecord, PositionRecord, RouteTable, SyncRecord } from '../src/ports/records.ts';
@@ -18,14 +19,13 @@ export class Judge {
   /** An operation that a person asked for is not over. */
   #asked = false;
   readonly #fences = new Map<number, FenceRecord>();
-  /** Null in the modes that lose nothing. */
-  readonly losses: Losses | null;
+  readonly losses: Losses;
   /** Who began each epoch in a database. */
   readonly #began = new Map<number, PgServer>();
 
   constructor(world: World) {
     this.#world = world;
-    this.losses = world.policy.mode === 'async' ? new Losses(world, (what) => this.#violation(what)) : null;
+    this.losses = new Losses(world, (what) => this.#violation(what));
     world.ledger.onAck = (acked) => this.#judgeAck(acked);
     for (const { host } of world.dataNodes) {
       host.report = (what) => this.#violation(what);
@@ -131,9 +131,9 @@ export class Judge {
     const { sync } = this;
     if (sync === null || (sync.epoch === epoch && sync.primary !== server.node))
       this.#violation(`I2: the record names ${sync?.primary}, ${server.node} began epoch ${epoch}`);
-    this.losses?.began(epoch);
+    this.losses.began(epoch);
     for (const acked of this.#world.ledger.acked) if (!this.#has(server, acked)) this.#lacks(server, epoch, acked);
-    const last = this.#position;
+    const last = fence?.lossAccepted === undefined ? this.#position : null;
     if (last !== null && last.timeline === server.timeline - 1 && compareLsn(lsnOf(server.end), last.lsn) < 0)
       this.#violation(`I6: ${server.node} began epoch ${epoch} behind the recorded position ${last.lsn}`);
   }
@@ -141,22 +141,19 @@ export class Judge {
   #has = (server: PgServer, acked: Acked): boolean => server.dir.wal[acked.count - 1] === acked.entry;
 
   #lacks(server: PgServer, epoch: number, acked: Acked): void {
-    if (this.losses !== null) return this.losses.add(epoch, acked, this.#fences.get(epoch));
-    this.#violation(
-      `I3: ${server.node} under epoch ${epoch} lacks write ${acked.id}, acknowledged by ${acked.server.node} under ${acked.epoch}`,
-    );
+    this.losses.add(server.node, epoch, acked, this.#fences.get(epoch));
   }
 
   #judgeAck(acked: Acked): void {
-    const { whenAlone } = this.#world.policy;
-    this.losses?.judgeAck(acked);
+    const { whenAlone, mode } = this.#world.policy;
+    this.losses.judgeAck(acked);
     for (const [epoch, server] of this.#began)
       if (epoch > acked.epoch && !this.#has(server, acked)) return this.#lacks(server, epoch, acked);
-    if (this.losses !== null) return;
+    if (mode === 'async') return;
     this.#judgeConfirmed(acked);
     if (whenAlone !== 'block') return;
     const elsewhere = this.#world.dataNodes.some(
-      ({ id, host }) => id !== acked.server.node && host.dir.wal[acked.count - 1] === acked.entry,
+      ({ place, host }) => place !== acked.server.place && host.dir.wal[acked.count - 1] === acked.entry,
     );
     if (!elsewhere) this.#violation(`I4: write ${acked.id} was acknowledged by ${acked.server.node} alone`);
   }
@@ -188,7 +185,8 @@ export class Judge {
     const others = this.#world.dataNodes.filter(({ id }) => id !== primary.node);
     return (
       this.sync.epoch === this.epoch.n &&
-      this.sync.names.length === others.length &&
+      this.sync.names.length === this.#namesAtRest(primary.node) &&
+      this.sync.w === this.#confirmationsAtRest() &&
       others.every(({ host }) => {
         const server = host.running;
         return (
@@ -200,6 +198,17 @@ export class Judge {
     );
   }
 
+  /** Async: everybody may be promoted. Else one node of each other region confirms (M5, M6). */
+  #namesAtRest(primary: NodeId): number {
+    const { dataNodes, regions, mode } = this.#world.policy;
+    return mode === 'async' ? dataNodes.filter((node) => node !== primary).length : regions.length - 1;
+  }
+
+  #confirmationsAtRest(): number {
+    const { regions, mode, confirm } = this.#world.policy;
+    return mode === 'sync' ? regions.length - 1 : Math.min(confirm, regions.length - 1);
+  }
+
   /** After the healing: judged on the timeline that is left. */
   judgeEnd(healedAtMs: number, isAtRest: boolean): void {
     const primary = this.primary();
@@ -209,7 +218,7 @@ export class Judge {
       this.#violation(
         `liveness: not at rest after everything was repaired${this.#asked ? ', an operation is not over' : ''}; record ${JSON.stringify(this.sync)}`,
       );
-    if (isAtRest) this.losses?.judgeSaved();
+    if (isAtRest) this.losses.judgeSaved();
     if (primary === null) return;
     for (const one of acked) if (!this.#has(primary, one)) this.#lacks(primary, this.epoch?.n ?? 0, one);
   }

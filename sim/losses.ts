@@ -1,3 +1,4 @@
+import type { NodeId } from '../src/base/ids.ts';
 import type { FenceRecord } from '../src/ports/records.ts';
 import type { Acked } from './clients.ts';
 import type { World } from './world.ts';
@@ -6,8 +7,9 @@ import type { World } from './world.ts';
 const TOLERANCE_MS = 20;
 
 /**
- * Async (P8.3, F24): an acknowledged write may be missing under a new reign, but then the fence of that reign says so, the writes
- * that are missing lie within the time that it names, the deployment allows as much, and everything is saved in the end (I7).
+ * An acknowledged write may be missing under a new reign in two cases. A person accepted the loss (P3.3). Or, async (P8.3, F24),
+ * the fence of that reign says so, the writes that are missing lie within the time that it names, and the deployment allows as
+ * much. In both everything is saved in the end (I7).
  */
 export class Losses {
   readonly #world: World;
@@ -24,12 +26,9 @@ export class Losses {
     this.#beganAtMs.set(epoch, this.#world.scheduler.nowMs);
   }
 
-  isKnown(acked: Acked): boolean {
-    return this.#lost.has(acked);
-  }
-
   /** P2.3: past its deadline, and so after a newer reign began, an old primary answers nothing. */
   judgeAck(acked: Acked): void {
+    if (this.#world.policy.mode !== 'async') return;
     for (const [epoch, atMs] of this.#beganAtMs) {
       if (epoch <= acked.epoch || acked.leftAtMs <= atMs) continue;
       this.#violation(
@@ -40,16 +39,21 @@ export class Losses {
   }
 
   /** `epoch` began without this write. */
-  add(epoch: number, acked: Acked, fence: FenceRecord | undefined): void {
+  add(node: NodeId, epoch: number, acked: Acked, fence: FenceRecord | undefined): void {
     if (this.#lost.has(acked)) return;
     this.#lost.add(acked);
     const { loss, lossAccepted } = fence ?? {};
-    const what = `epoch ${epoch} lacks write ${acked.id}, acknowledged by ${acked.server.node} under ${acked.epoch}`;
+    const what = `${node} under epoch ${epoch} lacks write ${acked.id}, acknowledged by ${acked.server.node} under ${acked.epoch}`;
+    if (this.#world.policy.mode !== 'async') {
+      if (lossAccepted === undefined) this.#violation(`I3: ${what}`);
+      return;
+    }
     if (loss === undefined) return this.#violation(`I3: ${what}, and its fence says that nothing is lost`);
-    if (lossAccepted !== undefined) return;
     const { async: limits } = this.#world.policy;
-    if (loss.ms === null || limits === null || loss.ms > limits.rpoMs)
+    const isAllowed = loss.ms !== null && limits !== null && loss.ms <= limits.rpoMs;
+    if (!isAllowed && lossAccepted === undefined)
       return this.#violation(`I6: ${what}, and nobody accepted ${loss.text}`);
+    if (loss.ms === null) return;
     const { acked: all } = this.#world.ledger;
     const lastMs = Math.max(...all.filter((it) => it.epoch === acked.epoch).map((it) => it.leftAtMs));
     if (lastMs - acked.leftAtMs > loss.ms + TOLERANCE_MS)

@@ -12,15 +12,15 @@ describe('the agent loop in virtual time', () => {
   it('keeps every invariant through a small slice of schedules', async () => {
     let takeovers = 0;
     let acked = 0;
-    for (let seed = 1; seed <= 60; seed++) {
+    for (let seed = 1; seed <= 40; seed++) {
       const ran = await runSeed(seed);
       expect(ran.violations, `npm run sim -- --seed ${seed}`).toEqual([]);
       takeovers += ran.epochs - 1;
       acked += ran.acked;
     }
     // A slice in which nothing happens would prove nothing.
-    expect(takeovers).toBeGreaterThan(15);
-    expect(acked).toBeGreaterThan(3_000);
+    expect(takeovers).toBeGreaterThan(10);
+    expect(acked).toBeGreaterThan(2_000);
   }, 60_000);
 
   it.each([
@@ -31,15 +31,15 @@ describe('the agent loop in virtual time', () => {
     async (_, change) => {
       let takeovers = 0;
       let lost = 0;
-      for (let seed = 1; seed <= 60; seed++) {
+      for (let seed = 1; seed <= 30; seed++) {
         const ran = await runSeed(seed, { change });
         expect(ran.violations, `npm run sim -- --seed ${seed}`).toEqual([]);
         takeovers += ran.epochs - 1;
         lost += ran.lost;
       }
-      expect(takeovers).toBeGreaterThan(20);
+      expect(takeovers).toBeGreaterThan(10);
       // A slice in which nothing is lost would prove nothing.
-      expect(lost).toBeGreaterThan(10);
+      expect(lost).toBeGreaterThan(5);
     },
     60_000,
   );
@@ -51,7 +51,7 @@ describe('the agent loop in virtual time', () => {
   });
 
   it('async: the store is gone for longer than the TTL, every node attests, and no client notices (P6)', async () => {
-    for (let seed = 1; seed <= 6; seed++) {
+    for (let seed = 1; seed <= 3; seed++) {
       for (const what of ['crash', 'freeze'] as const) {
         const faults = [{ atMs: 1_600 + 37 * seed, forMs: 7_000, fault: { kind: 'store', what } }] as const;
         const { violations, unknown, epochs } = await runSeed(seed, { faults, change: asAsync });
@@ -76,8 +76,29 @@ describe('the agent loop in virtual time', () => {
     expect((await runSeed(seed)).violations).toEqual([]);
   });
 
+  // 300164: one walsender had read the longer list, the other one still counted as the shorter list asks.
+  it.each([300164])('asks the record for what a mix of two lists lets through (P4.1), seed %i', async (seed) => {
+    expect((await runSeed(seed)).violations).toEqual([]);
+  });
+
+  // 400304: the promotion failed, and the position of what was given up forbade every other one.
+  // 400415: the reign that was given up and the forced one had both made timeline 3.
+  it.each([400304, 400415])(
+    'comes home after a failover that a person forced (P3.3, I7, I10), seed %i',
+    async (seed) => {
+      const { violations, faults } = await runSeed(seed);
+      expect(violations).toEqual([]);
+      expect(faults.some(({ fault }) => fault.kind === 'force')).toBe(true);
+    },
+  );
+
+  // Nobody could say who had accepted that more was lost than the file allows.
+  it.each([66])('async: says who accepted a loss beyond the limit (I6), seed %i', async (seed) => {
+    expect((await runSeed(seed, { change: asAsync })).violations).toEqual([]);
+  });
+
   it('loses the store, gets it back, and no client notices (I8)', async () => {
-    for (let seed = 1; seed <= 6; seed++) {
+    for (let seed = 1; seed <= 3; seed++) {
       for (const what of ['crash', 'freeze', 'slow', 'late'] as const) {
         const faults = [{ atMs: 1_600 + 37 * seed, forMs: 7_000, fault: { kind: 'store', what } }] as const;
         const { violations, unknown, epochs } = await runSeed(seed, { faults });

@@ -1,7 +1,8 @@
 import { defaultKnobs } from '../src/base/knobs.ts';
 import { beginInReign } from './begin.ts';
-import { describe, type Planned, planFaults, schedule, supervise } from './faults.ts';
+import { describe, type Planned, schedule, supervise } from './faults.ts';
 import { Judge } from './judge.ts';
+import { planFaults } from './plan.ts';
 import { Rng } from './rng.ts';
 import { type Line, type Parts, usualParts, World } from './world.ts';
 
@@ -33,9 +34,15 @@ function shapeOf(seed: number): { readonly parts: Parts; readonly fromScratch: b
   const mode = regions === 2 ? 'sync' : rng.pick(['sync', 'semi-sync'] as const);
   const whenAlone = rng.pick(['block', 'serve-with-rpo-suspended'] as const);
   return {
-    parts: { ...usualParts(), regions, mode, whenAlone, knobs: { ...defaultKnobs() } },
+    parts: { ...usualParts(), regions, mode, whenAlone, pairs: pairsOf(seed, regions), knobs: { ...defaultKnobs() } },
     fromScratch: rng.chance(0.1),
   };
+}
+
+/** In how many regions there are two nodes: in none mostly, in the first, or in every one. */
+function pairsOf(seed: number, regions: number): number {
+  const rng = new Rng(seed ^ 0x2b0d);
+  return rng.chance(0.15) ? rng.pick([1, regions]) : 0;
 }
 
 /** One schedule: the same seed gives the same run, with or without the story told. */
@@ -67,7 +74,7 @@ export async function runSeed(
     () => isAtRest || judge.violations.length > 0 || world.scheduler.nowMs > healedAtMs + HOME_MS_MAX,
   );
   if (judge.violations.length === 0) judge.judgeEnd(healedAtMs, isAtRest);
-  const { regions, mode, whenAlone } = world.parts;
+  const { regions, mode, whenAlone, pairs } = world.parts;
   return {
     seed,
     violations: judge.violations,
@@ -76,9 +83,9 @@ export async function runSeed(
     acked: world.ledger.acked.length,
     unknown: world.ledger.unknown,
     epochs: judge.epoch?.n ?? 0,
-    shape: `${regions} regions, ${mode}, ${whenAlone}${fromScratch ? ', from scratch' : ''}`,
+    shape: `${regions} regions${pairs > 0 ? `, ${pairs} with two nodes` : ''}, ${mode}, ${whenAlone}${fromScratch ? ', from scratch' : ''}`,
     faults,
-    lost: judge.losses?.count ?? 0,
+    lost: judge.losses.count,
   };
 }
 

@@ -21,6 +21,8 @@ import { SimStore } from './store.ts';
 /** What a world is made of. A deliberate breakage replaces one part. */
 export interface Parts {
   readonly regions: 2 | 3;
+  /** So many regions, from the first on, have two nodes. */
+  readonly pairs: number;
   readonly mode: GroupPolicy['mode'];
   readonly whenAlone: GroupPolicy['whenAlone'];
   /** Async. */
@@ -40,6 +42,7 @@ export interface Parts {
 
 export const usualParts = (): Parts => ({
   regions: 3,
+  pairs: 0,
   mode: 'semi-sync',
   whenAlone: 'block',
   rpoMs: 5_000,

@@ -143,10 +143,15 @@ export class PgServer {
     });
   }
 
-  /** Every list by which a commit may be acknowledged now: the flag's, and those of the walsenders that count. */
+  /**
+   * Every list by which a commit may be acknowledged now: the flag's, and those of the walsenders that count. Each asks for as many
+   * as its own list says, out of everybody who says that it is named.
+   */
   listsInForce(): readonly SyncList[] {
     const lists: SyncList[] = this.syncDefined ? [] : [{ epoch: 0, w: 0, names: [] }];
-    for (const sender of this.walSenders) if (sender.hasPriority && sender.list.w > 0) lists.push(sender.list);
+    const counting = [...this.walSenders].filter(({ hasPriority, list }) => hasPriority && list.w > 0);
+    const named = counting.map(({ node }) => node);
+    for (const { list } of counting) lists.push({ ...list, names: [...new Set([...list.names, ...named])] });
     return lists;
   }
 

@@ -238,7 +238,7 @@ export class DataNode {
           this.#progress = text;
         });
       case 'join':
-        return this.#duty.join(action.primary, action.epoch, permit);
+        return this.#duty.join(action.primary, action.epoch, permit, this.otherBranch);
     }
   }
 

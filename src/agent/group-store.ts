@@ -44,6 +44,8 @@ export class GroupStore {
   readonly #values = new WeakMap<KeyValue, unknown>();
   /** When each observer's present verdict arrived here. One that was there before this process is stale from the start. */
   readonly #seenAtMs = new Map<NodeId, { readonly modRevision: number; readonly atMs: number }>();
+  /** Read out of the fences when one of them changed. */
+  #forced: StoreView['forced'] | null = null;
   #requestSeen: { readonly modRevision: number; readonly atMs: number } | null = null;
   #state: StoreView['state'] = 'unread';
   #epochSeenAtMs = 0;
@@ -99,6 +101,7 @@ export class GroupStore {
   #replaceAll(result: TxnResult): void {
     const found = result.responses[0] ?? [];
     this.#records.clear();
+    this.#forced = null;
     for (const kv of found) this.#put(kv);
     this.#state = 'current';
     this.#noteEpoch();
@@ -117,6 +120,7 @@ export class GroupStore {
 
   #put(kv: KeyValue): void {
     this.#records.set(kv.key, kv);
+    if (kv.key.startsWith(this.#keys.fences)) this.#forced = null;
     if (!kv.key.startsWith(this.#keys.seen('' as NodeId))) return;
     const { observer } = JSON.parse(kv.value) as SeenRecord;
     // Reading everything again makes no old verdict new (P3.4): it is repeated every second while it stands.
@@ -160,6 +164,7 @@ export class GroupStore {
       sync,
       position: this.#read<PositionRecord>(this.#keys.position)?.value ?? null,
       recordFence: sync === null ? null : (this.#read<FenceRecord>(this.#keys.fence(sync.value.epoch))?.value ?? null),
+      forced: (this.#forced ??= this.#forcedReigns()),
       fence: epoch === null ? null : (this.#read<FenceRecord>(this.#keys.fence(epoch.value.n))?.value ?? null),
       operation: operation?.value ?? null,
       request: this.#request(),
@@ -170,6 +175,13 @@ export class GroupStore {
       epochSeenAtMs: this.#epochSeenAtMs,
       leaseGoneAtMs: this.#leaseGoneAtMs,
     };
+  }
+
+  #forcedReigns(): StoreView['forced'] {
+    return [...this.#records.keys()].flatMap((key) => {
+      const fence = key.startsWith(this.#keys.fences) ? this.#read<FenceRecord>(key)?.value : undefined;
+      return fence?.continues === undefined ? [] : [{ epoch: fence.epoch, continues: fence.continues }];
+    });
   }
 
   #request(): StoreView['request'] {

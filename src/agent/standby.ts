@@ -59,7 +59,8 @@ export class StandbyDuty {
   }
 
   /** P8.2: follows the primary when the local WAL is on its branch; what a diverged node holds alone is saved, then it is cloned. */
-  async join(primary: NodeId, epoch: number, permit: Permit): Promise<Outcome<void>> {
+  async join(primary: NodeId, epoch: number, permit: Permit, otherBranch: Reason | null): Promise<Outcome<void>> {
+    if (otherBranch?.code === 'given-up') return this.#keepWhole(otherBranch, epoch, permit);
     const upstream = upstreamOf(this.#config, primary, epoch);
     if (upstream === null) return refused('no-address', `${primary} has no address here`);
     if (!this.#readBeforeTheFork(primary, epoch)) {
@@ -127,6 +128,14 @@ export class StandbyDuty {
     if (rewound.kind === 'done') return this.startIsolated();
     this.#log.info('rewind', `cloned instead of rewound: ${rewound.why}`);
     return this.#database.discard(saved.value);
+  }
+
+  /** By timeline and position it looks like the primary's own branch, so nothing can tell what it alone holds: all of it is kept (I7). */
+  async #keepWhole(why: Reason, epoch: number, permit: Permit): Promise<Outcome<void>> {
+    this.#log.warn(why.code, why.text);
+    if (!permit.valid()) return refused('overtaken', 'newer work was accepted; nothing was moved');
+    const stopped = await this.#database.stop('fast');
+    return stopped.kind === 'done' ? this.#setAside(`given-up-before-epoch-${epoch}`) : stopped;
   }
 
   async #setAside(label: string): Promise<Outcome<void>> {

@@ -5,7 +5,7 @@ import { memoryStore } from '../coordination/memory.ts';
 import { VirtualClock } from '../coordination/virtual-clock.contract.ts';
 import { A, B, record } from '../decide/failover/testing.ts';
 import type { Coordination } from '../ports/coordination.ts';
-import { type EpochRecord, keysOf } from '../ports/records.ts';
+import { type EpochRecord, type FenceRecord, keysOf } from '../ports/records.ts';
 import { GroupStore, put } from './group-store.ts';
 import { TakeoverDriver } from './takeover-driver.ts';
 
@@ -52,4 +52,39 @@ it('takes no epoch of an earlier driver of the same operation for the one that i
     kind: 'done',
     epoch: 6,
   });
+});
+
+/** Records a takeover by B under this fence, in a store that knows a position of the old reign; gives whether it still does. */
+async function keepsPosition(more: Partial<FenceRecord>): Promise<boolean> {
+  const clock = new VirtualClock();
+  const memory = memoryStore(clock).connect();
+  const found = { n: 5, holder: B, systemId: '7', operation: OPERATION };
+  const position = put(keys.position, { epoch: 4, timeline: 1, lsn: '0/900' });
+  const wrote = await memory.txn([], [put(keys.epoch, found), put(keys.sync, record()), position]);
+  const modRevision = wrote.kind === 'done' ? wrote.value.revision : 0;
+  const group = new GroupStore(B, memory, keys, clock, defaultKnobs(), () => undefined);
+  const driver = new TakeoverDriver(B, 'semi-sync', group, clock, () => Promise.reject(new Error('no order is sent')));
+  const recorded = await driver.record({
+    do: 'record-takeover',
+    target: B,
+    fence: { epoch: 5, kind: 'operator-said', by: B, atWallMs: 0, evidence: [], ...more },
+    takeover: {
+      epoch: 5,
+      epochModRevision: modRevision,
+      operation: OPERATION,
+      startedAtMs: 0,
+      record: { value: record(), modRevision },
+      move: null,
+      unseen: false,
+      ended: null,
+    },
+  });
+  expect(recorded).toMatchObject({ kind: 'done' });
+  const read = await memory.txn([], [{ get: keys.position }]);
+  return read.kind === 'done' && read.value.responses[0]?.length === 1;
+}
+
+it('forgets the recorded position when a person accepted the loss: it would forbid the next promotion as well (P1.4, I6)', async () => {
+  expect(await keepsPosition({})).toBe(true);
+  expect(await keepsPosition({ lossAccepted: { ms: 'any', actor: 'ada@ops', reason: 'burnt' } })).toBe(false);
 });

@@ -125,6 +125,8 @@ export class TakeoverDriver {
         put(keys.fence(takeover.epoch), fence),
         put(keys.sync, sync),
         put(keys.journal(takeover.operation), this.#journal(takeover.epoch, 'running')),
+        // A position of what was given up would disqualify the only one who may still be promoted (P1.4, I6).
+        ...(fence.lossAccepted === undefined ? [] : [{ delete: keys.position }]),
       ],
       'the record of the takeover',
     );

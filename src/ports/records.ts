@@ -59,8 +59,18 @@ export interface FenceRecord {
   }[];
   /** P3.3: who accepted which loss, and why. Absent when nothing acknowledged could be lost. */
   readonly lossAccepted?: { readonly ms: number | 'any'; readonly actor: string; readonly reason: string };
+  /**
+   * Under force: the newest reign and the timeline in the data that goes on. Reigns between that one and this are given up, with
+   * every timeline that they made: this reign makes one of the same number.
+   */
+  readonly continues?: Continued;
   /** Async: what may have been acknowledged by the old primary and is not on the new one. */
   readonly loss?: LossBound;
+}
+
+export interface Continued {
+  readonly epoch: number;
+  readonly timeline: number;
 }
 
 /** At most this much; null = nobody can tell. `bytes` is of WAL, reckoned at twice the rate of the last ten seconds for the time after the last pulse. */
@@ -174,6 +184,7 @@ export const keysOf = (deployment: string, group: string) => {
     sync: `${prefix}sync`,
     position: `${prefix}position`,
     routes: `${prefix}routes`,
+    fences: `${prefix}fence/`,
     fence: (epoch: number) => `${prefix}fence/${epoch}`,
     seen: (observer: NodeId) => `${prefix}seen/${observer}`,
     /** Beside the records, so that no watch of them hears it: written only to make a read go through the agreement. */

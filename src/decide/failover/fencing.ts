@@ -104,6 +104,7 @@ function toPositioning(state: Fencing, o: Observation): Step {
     ...fenceOf(state, o, target),
     ...carriedLoss(state, o),
     ...(loss === null || loss.bytes === 0 ? {} : { loss }),
+    ...acceptedLoss(state, o, loss),
   };
   return {
     state: { ...takeoverOf(state), kind: 'positioning', target, position },
@@ -134,7 +135,7 @@ function lossWith(state: Fencing, o: Observation, { lsn }: Position): LossBound 
 /** A reign that never opened took nothing back: what was lost with it is lost with the next one. */
 function carriedLoss({ record }: Fencing, o: Observation): Pick<FenceRecord, 'loss' | 'lossAccepted'> {
   const { recordFence, routesEpoch } = o.store;
-  if (!isAsync(record.value) || routesEpoch >= record.value.epoch || recordFence === null) return {};
+  if (routesEpoch >= record.value.epoch || recordFence === null) return {};
   const { loss, lossAccepted } = recordFence;
   return { ...(loss === undefined ? {} : { loss }), ...(lossAccepted === undefined ? {} : { lossAccepted }) };
 }
@@ -145,6 +146,13 @@ function whyLossForbids({ move }: Fencing, o: Observation, loss: LossBound): Rea
     return because('target-behind', `a planned move loses nothing: ${loss.text}`);
   const tooMuch = whyTooMuch(o.policy, loss);
   return tooMuch !== null && isNamed(loss, move?.force?.lossMs ?? null) ? null : tooMuch;
+}
+
+/** Async: more than the file allows was lost, because a person named it. Who that was stays on record. */
+function acceptedLoss({ move }: Fencing, o: Observation, loss: LossBound | null): Pick<FenceRecord, 'lossAccepted'> {
+  const force = move?.force ?? null;
+  if (force === null || loss === null || whyTooMuch(o.policy, loss) === null) return {};
+  return { lossAccepted: { ms: force.lossMs, actor: force.actor, reason: force.reason } };
 }
 
 /** A neighbour in reach is read before another region is taken: it keeps the region where it is. Not for long. */
@@ -224,6 +232,7 @@ function forcedChoice(state: Fencing, o: Observation): Step | null {
     ...fenceOf(state, o, target),
     kind,
     ...(isAsync(state.record.value) ? { loss: lossWith(state, o, position) } : {}),
+    continues: { epoch: position.storedEpoch ?? 0, timeline: position.timeline },
     lossAccepted: { ms: force.lossMs, actor: force.actor, reason: force.reason },
   };
   return {

@@ -5,7 +5,7 @@ import type { Knobs } from '../../base/knobs.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
 import type { StandbySeen } from '../../ports/database.ts';
 import { confirmersFor, wanted } from './positioning.ts';
-import { type Confirmers, covers, sameConfirmers } from './quorum.ts';
+import { type Confirmers, covers, sameConfirmers, weakestOf } from './quorum.ts';
 
 /** What the primary's agent knows when it decides who must confirm (P4). */
 export interface MembershipView {
@@ -63,6 +63,14 @@ export function decideMembership(v: MembershipView): MembershipDecision {
     const why = because('withdraw', `${stray} is in PostgreSQL's list and never reached the record (P4.4)`);
     return propose(v, v.record.names, why);
   }
+  // A record between two settings: its names are the ones that are wanted, and fewer of them are asked than the mode says.
+  if (v.record.w > 0 && !sameConfirmers(wanted(v.policy, v.record.names), v.record)) {
+    const why = because(
+      'tighten',
+      `${v.record.names.join(', ')} are recorded; as many confirm as the mode asks for next`,
+    );
+    return propose(v, v.record.names, why);
+  }
   return nothing('settled', describe(v.record, v.primary, v.configured));
 }
 
@@ -76,11 +84,12 @@ function decideWithout(v: MembershipView, gone: readonly NodeId[], entering: Nod
   return nothing('alone-and-blocked', `${who}, and nobody else may: commits wait (whenAlone: block)`);
 }
 
-/** Orders the two writes so that the record covers every list in force before, between and after (P4.1). */
+/** Orders the two writes so that the record covers every list in force before, between and after, and any mix of them (P4.1). */
 function propose(v: MembershipView, names: readonly NodeId[], why: Reason): MembershipDecision {
   const to = wanted(v.policy, names);
-  const inForce = [v.configured, v.record, ...(v.olderLists ?? [])];
-  if (inForce.every((list) => covers(to, list))) {
+  const listed = [v.configured, ...(v.olderLists ?? [])];
+  const mixed = weakestOf([...listed, to]);
+  if (covers(to, mixed) && covers(to, v.record)) {
     // Lists that are not known can't be judged: learn them first, unless the new record covers whatever they are.
     if (v.olderLists === null && to.w > 0) return { change: { path: 'learn', why }, why };
     if (sameConfirmers(to, v.record) && sameConfirmers(to, v.configured)) {
@@ -88,22 +97,23 @@ function propose(v: MembershipView, names: readonly NodeId[], why: Reason): Memb
     }
     return { change: { path: 'store-first', to, why }, why };
   }
-  if (covers(v.record, to)) return { change: { path: 'postgres-first', to, why }, why };
-  return byThirdSetting(v, to, inForce, why);
+  if (covers(v.record, mixed)) return { change: { path: 'postgres-first', to, why }, why };
+  return byThirdSetting(v, to, listed, why);
 }
 
-/** Fewer to confirm *and* other names: through a record that asks of fewer out of all of them (P4.1). */
+/** Neither order will do: through a record that asks of fewer out of all of them (P4.1). */
 function byThirdSetting(
   v: MembershipView,
   to: Confirmers,
-  inForce: readonly Confirmers[],
+  listed: readonly Confirmers[],
   why: Reason,
 ): MembershipDecision {
+  const all = [...listed, to];
   const between: Confirmers = {
     w: Math.min(v.record.w, to.w),
-    names: [...new Set([...v.record.names, ...v.configured.names, ...to.names])],
+    names: [...new Set([...v.record.names, ...all.flatMap((list) => list.names)])],
   };
-  const safe = inForce.every((list) => covers(between, list)) && covers(between, to);
+  const safe = covers(between, weakestOf(all)) && covers(between, v.record);
   if (!safe || sameConfirmers(between, v.record)) {
     return nothing('no-safe-order', `${why.text}, but no order of writes keeps the record above every list in force`);
   }

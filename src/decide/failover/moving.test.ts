@@ -279,6 +279,36 @@ describe('a forced failover (F18, P3.3, I6)', () => {
       return { ...base, local: standby({ heartbeatAgeMs: 3_600_000 }) };
     })();
     expect(does(decideFailover(forced(500), o))).not.toContain('record-takeover');
-    expect(decideFailover(forced('any'), o).actions).toMatchObject([{ do: 'record-takeover', target: C }]);
+    expect(decideFailover(forced('any'), o).actions).toMatchObject([
+      {
+        do: 'record-takeover',
+        target: C,
+        fence: { continues: { epoch: 4, timeline: 1 }, lossAccepted: { ms: 'any' } },
+      },
+    ]);
+  });
+
+  it('is still an accepted loss when the forced reign never opened and another takeover goes on with it', () => {
+    const lossAccepted = { ms: 'any', actor: 'ada@ops', reason: 'burnt' } as const;
+    const recordFence = { epoch: 5, kind: 'operator-said', by: B, atWallMs: 0, evidence: [], lossAccepted } as const;
+    const state: FailoverState = {
+      kind: 'fencing',
+      epoch: 6,
+      epochModRevision: 60,
+      operation: ID,
+      startedAtMs: NOW - 100,
+      record: { value: record({ w: 0, names: [], epoch: 5, primary: B }), modRevision: 50 },
+      unseen: false,
+      ended: null,
+      move: null,
+      askAgainAtMs: new Map(),
+      positions: new Map([[B, position('0/100')]]),
+    };
+    const after = (routesEpoch: number) => {
+      const o = observation({ me: B }, { ...soloOf(B), recordFence, routesEpoch });
+      return decideFailover(state, o).actions.find((action) => action.do === 'record-takeover')?.fence;
+    };
+    expect(after(4)).toMatchObject({ lossAccepted });
+    expect(after(5)?.lossAccepted).toBeUndefined();
   });
 });

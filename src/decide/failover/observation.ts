@@ -6,6 +6,7 @@ import type { GroupPolicy } from '../../ports/config.ts';
 import type { DatabaseStatus, Position, Settings } from '../../ports/database.ts';
 import type {
   EpochRecord,
+  Continued,
   FenceRecord,
   HandedOver,
   OperationRecord,
@@ -31,6 +32,8 @@ export interface StoreView {
   readonly fence: FenceRecord | null;
   /** Fence of the epoch of the sync record. */
   readonly recordFence: FenceRecord | null;
+  /** Every forced reign, and what its data went on from: what lies between was given up (P3.3, I10). */
+  readonly forced: readonly { readonly epoch: number; readonly continues: Continued }[];
   /** Journal entry of the operation that made the present epoch. */
   readonly operation: OperationRecord | null;
   /** The operation that a person asked for and that is not over, with when this content of it arrived here. */

@@ -20,6 +20,16 @@ export function covers(record: Confirmers, list: Confirmers): boolean {
   return list.w - outside >= record.w;
 }
 
+/**
+ * P4.1: the weakest by which a write may be released while a reload reaches PostgreSQL's processes one after another. A walsender
+ * counts by its own list how many must confirm, and among all walsenders that say they are named, each by its own list: one that
+ * still has the old list takes a standby that only the new one names for one of its own.
+ */
+export const weakestOf = (lists: readonly Confirmers[]): Confirmers => {
+  const w = Math.min(...lists.map((list) => list.w));
+  return { w, names: w === 0 ? [] : [...new Set(lists.flatMap((list) => list.names))] };
+};
+
 export const sameConfirmers = (a: Confirmers, b: Confirmers): boolean =>
   a.w === b.w && a.names.length === b.names.length && a.names.every((name) => b.names.includes(name));
 

@@ -114,6 +114,7 @@ export function observation(over: Partial<Observation> = {}, store: Partial<Obse
       position: null,
       fence: null,
       recordFence: null,
+      forced: [],
       operation: null,
       request: null,
       paused: null,
