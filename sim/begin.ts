@@ -4,7 +4,7 @@ import { keysOf } from '../src/ports/records.ts';
 import { emptyDir, type Entry } from './postgres/wal.ts';
 import type { World } from './world.ts';
 
-const SYSTEM_ID = '7100000000000000001';
+const SYSTEM_IDS = { main: '7100000000000000001', second: '7100000000000000002' } as const;
 
 /** Begins in the middle of a reign: records in the store, the first node primary of epoch 1, the others streaming. */
 export function beginInReign(world: World): void {
@@ -19,7 +19,7 @@ export function beginInReign(world: World): void {
   for (const node of world.dataNodes) {
     node.host.dir = {
       ...emptyDir(),
-      systemId: SYSTEM_ID,
+      systemId: SYSTEM_IDS[world.parts.group],
       wal: [...wal],
       standbySignal: others.includes(node.id),
       // A standby has the list of its own possible reign.
@@ -45,7 +45,7 @@ async function writeRecords(
   await store.direct().txn(
     [],
     [
-      put(keys.epoch, { n: 1, holder: first, systemId: SYSTEM_ID, operation }),
+      put(keys.epoch, { n: 1, holder: first, systemId: SYSTEM_IDS[world.parts.group], operation }),
       put(keys.sync, { version: 3, epoch: 1, primary: first, mode: policy.mode, ...list }),
       put(keys.journal(operation), {
         id: operation,

@@ -129,7 +129,7 @@ export function policyOf(parts: Parts): GroupPolicy {
   );
   return {
     deployment: 'sim',
-    group: 'main',
+    group: parts.group,
     mode: parts.mode,
     confirm: parts.mode === 'async' ? 0 : 1,
     whenAlone: parts.whenAlone,

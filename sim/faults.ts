@@ -37,6 +37,10 @@ export interface Planned {
 
 export const ALL: readonly Traffic[] = ['agents', 'store', 'replication', 'gateways'];
 
+/** Of a machine, which may carry a node of another group as well; a link and the store are there once. */
+export const isOfMachine = ({ fault }: Planned): boolean =>
+  ['crash', 'freeze', 'suspend', 'clock', 'cancel-waits', 'crash-point'].includes(fault.kind);
+
 /** Plans the faults into the world's time; each undoes itself. */
 export function schedule(world: World, planned: readonly Planned[]): void {
   for (const { atMs, forMs, fault } of planned) {

@@ -1,6 +1,6 @@
 import { defaultKnobs } from '../src/base/knobs.ts';
 import { beginInReign } from './begin.ts';
-import { describe, type Planned, schedule, supervise } from './faults.ts';
+import { describe, isOfMachine, type Planned, schedule, supervise } from './faults.ts';
 import { Judge } from './judge.ts';
 import { planFaults } from './plan.ts';
 import { Rng } from './rng.ts';
@@ -28,7 +28,7 @@ const HOME_MS_MAX = 60_000;
 const LOOK_EVERY_MS = 500;
 
 /** The shape of the deployment is drawn by the seed too. */
-function shapeOf(seed: number): { readonly parts: Parts; readonly fromScratch: boolean } {
+function shapeOf(seed: number): { readonly parts: Parts; readonly fromScratch: boolean; readonly hasSecond: boolean } {
   const rng = new Rng(seed ^ 0x5a9e);
   const regions = rng.chance(0.4) ? 2 : 3;
   const mode = regions === 2 ? 'sync' : rng.pick(['sync', 'semi-sync'] as const);
@@ -36,6 +36,7 @@ function shapeOf(seed: number): { readonly parts: Parts; readonly fromScratch: b
   return {
     parts: { ...usualParts(), regions, mode, whenAlone, pairs: pairsOf(seed, regions), knobs: { ...defaultKnobs() } },
     fromScratch: rng.chance(0.1),
+    hasSecond: new Rng(seed ^ 0x6a01).chance(0.06),
   };
 }
 
@@ -54,39 +55,47 @@ export async function runSeed(
     readonly faults?: readonly Planned[];
   } = {},
 ): Promise<Ran> {
-  const { parts, fromScratch } = shapeOf(seed);
-  const world = new World(seed, options.change?.(parts) ?? parts, options.tells ?? false);
-  const judge = new Judge(world);
-  if (!fromScratch) beginInReign(world);
-  supervise(world);
+  const { parts: drawnParts, fromScratch, hasSecond } = shapeOf(seed);
+  const parts = options.change?.(drawnParts) ?? drawnParts;
+  const world = new World(seed, parts, options.tells ?? false);
+  const worlds = [world, ...(hasSecond ? [new World(seed, { ...parts, group: 'second' }, false, world)] : [])];
+  const judges = worlds.map((one) => new Judge(one));
+  if (!fromScratch) for (const one of worlds) beginInReign(one);
+  for (const one of worlds) supervise(one);
   const healedAtMs = HEALED_MS + (fromScratch ? 3_000 : 0);
   const drawn = options.faults ?? planFaults(seed, world, CALM_MS, healedAtMs);
   // A lease rests on clocks that go on: a machine whose clocks stand still is beyond async (P3.1, weak).
   const faults = drawn.filter(({ fault }) => world.policy.mode !== 'async' || fault.kind !== 'suspend');
-  schedule(world, faults);
+  for (const one of worlds) schedule(one, one === world ? faults : faults.filter(isOfMachine));
   let isAtRest = false;
+  const isHome = (judge: Judge, i: number): boolean =>
+    (worlds[i]?.ledger.lastAckMs ?? 0) > healedAtMs && judge.atRest();
   const look = (): void => {
-    isAtRest = world.ledger.lastAckMs > healedAtMs && judge.atRest();
+    isAtRest = judges.every(isHome);
     if (!isAtRest) world.scheduler.after(LOOK_EVERY_MS, look);
   };
   world.scheduler.at(healedAtMs + LOOK_EVERY_MS, look);
-  await world.scheduler.run(
-    () => isAtRest || judge.violations.length > 0 || world.scheduler.nowMs > healedAtMs + HOME_MS_MAX,
-  );
-  if (judge.violations.length === 0) judge.judgeEnd(healedAtMs, isAtRest);
-  const { regions, mode, whenAlone, pairs } = world.parts;
+  const isBroken = (): boolean => judges.some(({ violations }) => violations.length > 0);
+  await world.scheduler.run(() => isAtRest || isBroken() || world.scheduler.nowMs > healedAtMs + HOME_MS_MAX);
+  if (!isBroken()) for (const [i, judge] of judges.entries()) judge.judgeEnd(healedAtMs, isAtRest || isHome(judge, i));
+  const sum = (of: (one: World) => number): number => worlds.reduce((all, one) => all + of(one), 0);
   return {
     seed,
-    violations: judge.violations,
+    violations: judges.flatMap(({ violations }) => violations),
     lines: world.lines ?? [],
     events: world.scheduler.events,
-    acked: world.ledger.acked.length,
-    unknown: world.ledger.unknown,
-    epochs: judge.epoch?.n ?? 0,
-    shape: `${regions} regions${pairs > 0 ? `, ${pairs} with two nodes` : ''}, ${mode}, ${whenAlone}${fromScratch ? ', from scratch' : ''}`,
+    acked: sum(({ ledger }) => ledger.acked.length),
+    unknown: sum(({ ledger }) => ledger.unknown),
+    epochs: judges[0]?.epoch?.n ?? 0,
+    shape: tellShape(parts, fromScratch, hasSecond),
     faults,
-    lost: judge.losses.count,
+    lost: judges.reduce((all, { losses }) => all + losses.count, 0),
   };
+}
+
+function tellShape({ regions, mode, whenAlone, pairs }: Parts, fromScratch: boolean, hasSecond: boolean): string {
+  const two = pairs > 0 ? `, ${pairs} with two nodes` : '';
+  return `${regions} regions${two}, ${mode}, ${whenAlone}${fromScratch ? ', from scratch' : ''}${hasSecond ? ', two groups' : ''}`;
 }
 
 /** Leaves out every fault that the violation does not need. */

@@ -20,6 +20,8 @@ import { SimStore } from './store.ts';
 
 /** What a world is made of. A deliberate breakage replaces one part. */
 export interface Parts {
+  /** Another group is another PostgreSQL cluster, with records of its own in the same store. */
+  readonly group: 'main' | 'second';
   readonly regions: 2 | 3;
   /** So many regions, from the first on, have two nodes. */
   readonly pairs: number;
@@ -41,6 +43,7 @@ export interface Parts {
 }
 
 export const usualParts = (): Parts => ({
+  group: 'main',
   regions: 3,
   pairs: 0,
   mode: 'semi-sync',
@@ -74,7 +77,7 @@ export interface Line {
 export class World {
   readonly parts: Parts;
   readonly rng: Rng;
-  readonly scheduler = new Scheduler();
+  readonly scheduler: Scheduler;
   readonly links: Links;
   readonly store: SimStore;
   readonly policy: GroupPolicy;
@@ -86,16 +89,18 @@ export class World {
   crashPoint: (node: SimNode, where: string) => void = () => undefined;
   orderFate: () => OrderFate = () => ({ lateMs: null, againMs: null });
 
-  constructor(seed: number, parts: Parts, tells: boolean) {
+  /** `beside`: a world whose time, links and store this one shares, for another group of the same deployment. */
+  constructor(seed: number, parts: Parts, tells: boolean, beside: World | null = null) {
     this.parts = parts;
-    this.rng = new Rng(seed);
-    this.lines = tells ? [] : null;
+    this.rng = new Rng(beside === null ? seed : seed ^ 0x6702);
+    this.lines = beside?.lines ?? (tells ? [] : null);
     this.policy = policyOf(parts);
+    this.scheduler = beside?.scheduler ?? new Scheduler();
     const places = [...PLACES.slice(0, parts.regions), WITNESS];
     const delays = this.rng.fork();
     const oneWayMs = places.map((_, a) => places.map((__, b) => (a === b ? 0 : delays.between(0.5, 40))));
-    this.links = new Links(this.scheduler, this.rng.fork(), places, (a, b) => oneWayMs[a]?.[b] ?? 1);
-    this.store = new SimStore(WITNESS, this.#machine(), this.links, this.rng.fork());
+    this.links = beside?.links ?? new Links(this.scheduler, this.rng.fork(), places, (a, b) => oneWayMs[a]?.[b] ?? 1);
+    this.store = beside?.store ?? new SimStore(WITNESS, this.#machine(), this.links, this.rng.fork());
     for (const id of this.policy.observers) this.#addNode(id);
     for (const id of this.policy.dataNodes) this.#addClient(id);
   }
@@ -156,7 +161,8 @@ export class World {
   }
 
   tell(who: string, what: string): void {
-    this.lines?.push({ atMs: this.scheduler.nowMs, who, what });
+    const { group } = this.parts;
+    this.lines?.push({ atMs: this.scheduler.nowMs, who: group === 'main' ? who : `${who} (${group})`, what });
   }
 
   logOf(who: NodeId): Log {

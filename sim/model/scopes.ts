@@ -117,6 +117,7 @@ export const QUORUM_MUTANTS: Readonly<Record<string, QuorumScope>> = {
     takeovers: 2,
     writes: 1,
   },
+  'literal-lists-one-by-one': { ...quorum, ...reading({ lists: 'one-by-one' }) },
   'literal-late-request': { ...any1, ...reading({ bumpFirst: false }), faults: 1 },
   'literal-evict-postgres-first': { ...quorum, mistake: 'evict-postgres-first' },
   'literal-slow-old-order': {

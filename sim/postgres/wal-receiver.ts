@@ -42,7 +42,10 @@ export class WalReceiver {
     standby.receiver = this;
     // A handshake with a password: three round trips; the last of the way up meets the server.
     const roundTripMs = links.delayMs(standby.place, to) + links.delayMs(to, standby.place);
-    this.up.send(() => this.#knock(upstream()), 2 * roundTripMs);
+    // One that was given up meanwhile, behind a cut link, is no connection any more.
+    this.up.send(() => {
+      if (this.#open) this.#knock(upstream());
+    }, 2 * roundTripMs);
     standby.process.after(CONNECT_TIMEOUT_MS, () => {
       if (!this.streaming) this.lost();
     });

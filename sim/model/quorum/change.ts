@@ -1,5 +1,5 @@
 import { type Look, quietly } from './events.ts';
-import { confirmersOf, coversList, isAttached, isStreaming, wantedList } from './facts.ts';
+import { confirmersOf, coversList, isAttached, isStreaming, wantedList, weakestOf } from './facts.ts';
 import {
   bit,
   CHANGE,
@@ -28,7 +28,8 @@ export function changeEvents(look: Look, p: number): void {
       quietly((s) => void (nodeOf(s, p).change = noChange())),
     );
   if (change.step === CHANGE.none && now.changes > 0) proposeAll(look, p);
-  if (change.step === CHANGE.storeFirst || (change.step === CHANGE.flush && isFlushed(now, p))) writeRecord(look, p);
+  const isRecordNext = change.step === CHANGE.storeFirst || change.step === CHANGE.recordOnly;
+  if (isRecordNext || (change.step === CHANGE.flush && isFlushed(now, p))) writeRecord(look, p);
 }
 
 /** The names under which the record is written; none while it says solo. */
@@ -39,6 +40,7 @@ function proposeAll(look: Look, p: number): void {
   const names = recordedNames(now);
   const listed = namesOf(nodeOf(now, p).lists.at(-1) ?? 0);
   if (scope.rules.withdraws && (listed & ~names) !== 0) propose(look, p, names, 'go back to the list of the record');
+  if (now.w > 0 && wOf(wantedList(scope, names)) !== now.w) propose(look, p, names, 'ask as many as the mode says');
   for (const m of membersOf(confirmersOf(scope, p))) {
     const isNamed = (names & bit(m)) !== 0;
     // Without outages as events any member may look gone.
@@ -56,11 +58,13 @@ function propose({ scope, now, report }: Look, p: number, names: NodeSet, why: s
   const current = { w: now.w, names: recordedNames(now) };
   const { lists } = nodeOf(now, p);
   // The record must cover every list in force and, because writes were acknowledged under it, the record before it.
-  const judged = scope.rules.judgeBy === 'list' ? lists : [...lists, listOf(current.w, current.names)];
-  const isStoreFirst = judged.every((l) => coversList({ w: wOf(list), names }, l));
-  const isPostgresFirst = coversList(current, list);
-  const begin = (step: number) => quietly((s) => start(s, p, step, list, scope.rules.bumpFirst));
-  if (scope.mistake === 'degrade-without-store' && isStoreFirst && !isPostgresFirst) {
+  const before = scope.rules.judgeBy === 'list' ? [] : [listOf(current.w, current.names)];
+  const isMixed = scope.rules.lists === 'any-mix';
+  const inForce = isMixed ? [weakestOf([...lists, list])] : lists;
+  const isStoreFirst = [...inForce, ...before].every((l) => coversList({ w: wOf(list), names }, l));
+  const isPostgresFirst = coversList(current, isMixed ? weakestOf([...lists, list]) : list);
+  const begin = (step: number, to = list) => quietly((s) => start(s, p, step, to, scope.rules.bumpFirst));
+  if (scope.mistake === 'degrade-without-store' && !isPostgresFirst) {
     report(
       `${me} changes its list to ${showList(list)} (${why}) without the store`,
       quietly((s) => {
@@ -73,6 +77,25 @@ function propose({ scope, now, report }: Look, p: number, names: NodeSet, why: s
     report(`${me} begins to ${why}, PostgreSQL first`, begin(CHANGE.postgresFirst));
   } else if (isStoreFirst) report(`${me} begins to ${why}, the store first`, begin(CHANGE.storeFirst));
   else if (isPostgresFirst) report(`${me} begins to ${why}, PostgreSQL first`, begin(CHANGE.postgresFirst));
+  else
+    thirdSetting(report, current, [...lists, list], (between) => [
+      `${me} begins to ${why}, through a record of ${showList(between)}`,
+      begin(CHANGE.recordOnly, between),
+    ]);
+}
+
+/** Neither order keeps the record above everything in force: first one that asks of fewer out of all names. */
+function thirdSetting(
+  report: Look['report'],
+  record: { readonly w: number; readonly names: NodeSet },
+  lists: readonly List[],
+  event: (between: List) => Parameters<Look['report']>,
+): void {
+  const weakest = weakestOf(lists);
+  const between = listOf(Math.min(record.w, wOf(weakest)), namesOf(weakest) | record.names);
+  const isOther = wOf(between) !== record.w || namesOf(between) !== record.names;
+  if (wOf(between) > 0 && isOther && coversList({ w: wOf(between), names: namesOf(between) }, weakest))
+    report(...event(between));
 }
 
 /** A new version with the same content comes first: a late request of an earlier change can't apply any more (P4.2). */

@@ -25,6 +25,17 @@ export function coversList(record: { readonly w: number; readonly names: NodeSet
   return wOf(list) - sizeOf(namesOf(list) & ~record.names) >= record.w;
 }
 
+/** While a reload is on its way: as few as the laxest list asks, out of all that any list names. Same as decide/failover/quorum. */
+export function weakestOf(lists: readonly List[]): List {
+  const w = Math.min(...lists.map(wOf));
+  return w === 0
+    ? 0
+    : listOf(
+        w,
+        lists.reduce((names, list) => names | namesOf(list), 0),
+      );
+}
+
 /** Everybody who may confirm for this primary: the nodes of other regions (M5). */
 export function confirmersOf(scope: QuorumScope, primary: number): NodeSet {
   const counts = (region: number, node: number): boolean =>

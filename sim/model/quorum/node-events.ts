@@ -1,5 +1,5 @@
 import { type Look, quietly, stopAgent, stopPostgres } from './events.ts';
-import { isConfirmed, isLinked, isStreaming, linkBit, postgresActs } from './facts.ts';
+import { isConfirmed, weakestOf, isLinked, isStreaming, linkBit, postgresActs } from './facts.ts';
 import { judgeAcknowledgement } from './judge.ts';
 import {
   ACKNOWLEDGED,
@@ -42,8 +42,8 @@ export function clientEvents({ scope, now, report }: Look, i: number): void {
   now.writes.forEach((write, k) => {
     if (write.st !== WAITING || write.at !== i) return;
     const x = letterOf(k);
-    const list = n.lists.find((l) => isConfirmed(now, i, l, n.wal.indexOf(x)));
-    if (list !== undefined)
+    const list = weakestOf(n.lists);
+    if (n.lists.length > 0 && isConfirmed(now, i, list, n.wal.indexOf(x)))
       report(`${me} acknowledges ${x} to its client (confirmed by ${showList(list)})`, (s) => {
         s.writes[k] = { st: ACKNOWLEDGED, at: i, epoch: nodeOf(s, i).reign };
         return judgeAcknowledgement(scope, s, i, x);

@@ -31,6 +31,8 @@ export interface QuorumRules {
   readonly barrier: 'settled' | 'probe';
   /** What the direction of a change is judged against (P4.1c). */
   readonly judgeBy: 'record' | 'list';
+  /** Does the record cover each list in force, or also what a mix of them lets through (P4.1)? */
+  readonly lists: 'any-mix' | 'one-by-one';
   /** Every change begins with a write that raises the record's version (P4.2). */
   readonly bumpFirst: boolean;
   /** A newer order cancels accepted older ones (P5). */
@@ -49,6 +51,7 @@ export const PROTOCOL: QuorumRules = {
   recordAt: 'promotion',
   barrier: 'settled',
   judgeBy: 'record',
+  lists: 'any-mix',
   bumpFirst: true,
   newerCancels: true,
   holderCounts: true,

@@ -24,7 +24,15 @@ export const UNKNOWN = 3;
 /** Steps of a takeover (P5). `ORDERED`: the target has read the epoch for the last time and may be arbitrarily slow from here. */
 export const TAKEOVER = { none: 0, reading: 1, chosen: 2, recorded: 3, ordered: 4, promoted: 5, open: 6 } as const;
 /** Steps of a change of who must confirm (P4). */
-export const CHANGE = { none: 0, storeFirst: 1, listAfterStore: 2, postgresFirst: 3, settle: 4, flush: 5 } as const;
+export const CHANGE = {
+  none: 0,
+  storeFirst: 1,
+  listAfterStore: 2,
+  postgresFirst: 3,
+  settle: 4,
+  flush: 5,
+  recordOnly: 6,
+} as const;
 
 export interface Write {
   st: number;
