@@ -71,7 +71,7 @@ describe('a node on another branch (R6)', () => {
   });
 
   // Epoch 7 was forced onto data that ended in epoch 4 on timeline 3; 5 and 6 were given up, and made a timeline 4 as well.
-  describe('after a forced failover (P3.3)', () => {
+  describe('after a forced failover (P3.3, R7)', () => {
     const o = seen();
     const forced = { ...o, store: { ...o.store, forced: [{ epoch: 7, continues: { epoch: 4, timeline: 3 } }] } };
     const code = (timeline: number, storedEpoch: number | null) =>

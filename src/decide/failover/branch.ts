@@ -35,7 +35,7 @@ function whyForked(o: Observation, record: SyncRecord, end: Pick<End, 'timeline'
 }
 
 /**
- * A person went on from data that knew nothing of a later reign, and gave that one up (P3.3). PostgreSQL counts timelines by
+ * R7: a person went on from data that knew nothing of a later reign, and gave that one up (P3.3). PostgreSQL counts timelines by
  * what it finds on its own disk, so both reigns made one of the same number: by timeline and position their branches look the
  * same. The rows of the reigns tell them apart; where the row of the forced reign is missing on a timeline as new as its own, nobody
  * can tell, and the data is taken for the other branch's.
