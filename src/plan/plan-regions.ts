@@ -6,7 +6,7 @@ import type { PlanRequest } from '../spec/planning.ts';
 import { baseOf, type Base } from './build/base.ts';
 import { build, type Built } from './build/build.ts';
 import { checkPlan } from './check/check.ts';
-import { choose, DEFAULT_CHOOSE } from './choose/choose.ts';
+import { choose } from './choose/choose.ts';
 import { costOf } from './describe/cost.ts';
 import { AVAILABILITY, availabilityOf, residencyOf, sharedFateOf } from './describe/fate.ts';
 import { layoutOf, loadsOf, lossesOf, machinesOf, readsOf, writesOf, type Layout } from './describe/serve.ts';
@@ -30,7 +30,7 @@ export interface PlanOptions {
 /** The best regions for a request, checked by `check/`; or why there are none. With `regions` in the file: what they are like, and what would be better. */
 export function planRegions(request: PlanRequest, facts: Facts, options: PlanOptions): PlanResult {
   const base = baseOf(request, facts);
-  const search = { ...DEFAULT_CHOOSE, top: options.top + 1 };
+  const search = { top: options.top + 1 };
   const free = request.regions === null ? request : freed(request, request.regions);
   const built = build(free, base, new Set());
   const chosen = Array.isArray(built) ? null : choose(built.problem, search);

@@ -53,6 +53,8 @@ const CASES: readonly (readonly [string, () => PlanProblem])[] = [
     'k <= 4 of 132, cheapest with 70 % in 100 ms',
     () => problemOf({ ...common, sizes: { min: 2, max: 4 }, ...asking(0.7) }),
   ],
+  ['k <= 4 of 132, cheapest, nothing asked', () => problemOf({ ...common, sizes: { min: 2, max: 4 }, ...asking(0) })],
+  ['k <= 4 of 132, most users in 100 ms', () => problemOf({ ...common, sizes: { min: 2, max: 4 } })],
 ];
 
 const rows = CASES.map(([name, make]) => {

@@ -1,12 +1,25 @@
 import { cents, compareChoices, millionths, type Choice, type PlanProblem } from '../problem.ts';
 
+/** Cells of the grid in each direction: a fifth of a percentage point. */
+const CELLS = 500;
+
+/** A choice of the front, as it is compared. */
+interface Point {
+  readonly choice: Choice;
+  readonly cents: number;
+  readonly coverage: number;
+  readonly worst: number;
+}
+
 /** The best choices so far and the Pareto front, and whether a set that is not evaluated yet could still matter. */
 export class Keeper {
   private readonly problem: PlanProblem;
   private readonly most: number;
   private readonly hasFront: boolean;
   private best: Choice[] = [];
-  private front: Choice[] = [];
+  private front: Point[] = [];
+  /** Per cell of coverage and worst: cents of the cheapest point that is in it or in a better one. */
+  private readonly cheapest = new Float64Array((CELLS + 2) * (CELLS + 2)).fill(Infinity);
 
   /** Without a front of its own the Pareto front is that of the list: far fewer sets matter then. */
   constructor(problem: PlanProblem, most: number, hasFront: boolean) {
@@ -15,34 +28,44 @@ export class Keeper {
     this.most = most;
   }
 
+  /** Is every choice that costs so much or more without a place, whatever else it is like? */
+  isTooDear(leastUsd: number): boolean {
+    const last = this.best[this.most - 1];
+    return (
+      !this.hasFront && last !== undefined && this.problem.goal === 'cost' && cents(leastUsd) > cents(last.costUsd)
+    );
+  }
+
   /** Could a choice that costs at least `leastUsd` get a place, in the list or on the front? */
   couldMatter(leastUsd: number, coverage: number, worst: number): boolean {
     if (this.couldPlace(leastUsd, coverage)) return true;
-    return this.hasFront && !this.isDominated(cents(leastUsd), coverage, worst);
+    return this.hasFront && !this.isBeaten(cents(leastUsd), coverage, worst);
   }
 
   private couldPlace(leastUsd: number, coverage: number): boolean {
-    const last = this.best.at(-1);
-    if (last === undefined || this.best.length < this.most) return true;
+    const last = this.best[this.most - 1];
+    if (last === undefined) return true;
     if (this.problem.goal === 'cost') return cents(leastUsd) <= cents(last.costUsd);
     const points = (share: number) => Math.floor(millionths(share) / 1e4);
     const ahead = points(coverage) - points(last.coverage);
     return ahead > 0 || (ahead === 0 && cents(leastUsd) <= cents(last.costUsd));
   }
 
-  private isDominated(leastCents: number, coverage: number, worst: number): boolean {
+  /** A point of the front is as good in all three, and better in one. */
+  private isBeaten(leastCents: number, coverage: number, worst: number): boolean {
+    const here = cellOf(coverage) + worstCellOf(worst);
+    // No point of this cell or a better one is cheap enough; one of the next is, which is better in both. In between: look at the points.
+    if ((this.cheapest[here] as number) > leastCents) return false;
+    if ((this.cheapest[here + CELLS + 3] as number) <= leastCents) return true;
     const { front } = this;
+    const [covered, left] = [millionths(coverage), millionths(worst)];
     for (let i = 0; i < front.length; i++) {
-      const point = front[i] as Choice;
-      if (
-        cents(point.costUsd) <= leastCents &&
-        millionths(point.coverage) >= millionths(coverage) &&
-        millionths(point.worst) >= millionths(worst)
-      ) {
-        // What dominated once will again: asked first the next time.
-        if (i > 0) [front[0], front[i]] = [point, front[0] as Choice];
-        return true;
-      }
+      const point = front[i] as Point;
+      if (point.cents > leastCents || point.coverage < covered || point.worst < left) continue;
+      if (point.cents === leastCents && point.coverage === covered && point.worst === left) continue;
+      // What dominated once will again: asked first the next time.
+      if (i > 0) [front[0], front[i]] = [point, front[0] as Point];
+      return true;
     }
     return false;
   }
@@ -54,18 +77,42 @@ export class Keeper {
       best.splice(at < 0 ? best.length : at, 0, choice);
       if (best.length > most) best.pop();
     }
-    if (this.isDominated(cents(choice.costUsd), choice.coverage, choice.worst)) return;
-    this.front = this.front.filter((point) => !dominates(choice, point));
-    this.front.push(choice);
+    const point = pointOf(choice);
+    if (this.isBeaten(point.cents, choice.coverage, choice.worst)) return;
+    // Of equals the better by name stays: the order of the search must not decide.
+    const equal = this.front.find((other) => dominates(other, point));
+    if (equal !== undefined && compareChoices(problem, equal.choice, choice) < 0) return;
+    this.front = this.front.filter((other) => !dominates(point, other));
+    this.front.push(point);
+    this.mark(point.cents, cellOf(choice.coverage), worstCellOf(choice.worst));
+  }
+
+  /** The grid stays ordered: a cell is never dearer than a better one, so a row ends at the first that is cheap enough. */
+  private mark(usd: number, from: number, worst: number): void {
+    for (let row = from; row >= 0; row -= CELLS + 2) {
+      if ((this.cheapest[row + worst] as number) <= usd) return;
+      for (let cell = worst; cell >= 0 && (this.cheapest[row + cell] as number) > usd; cell--)
+        this.cheapest[row + cell] = usd;
+    }
   }
 
   top = (): readonly Choice[] => this.best;
   pareto = (): readonly Choice[] =>
-    this.front.toSorted((a, b) => cents(a.costUsd) - cents(b.costUsd) || compareChoices(this.problem, a, b));
+    this.front
+      .map(({ choice }) => choice)
+      .toSorted((a, b) => cents(a.costUsd) - cents(b.costUsd) || compareChoices(this.problem, a, b));
 }
 
-/** At least as good in all three: of equals one stays. */
-const dominates = (a: Choice, b: Choice): boolean =>
-  cents(a.costUsd) <= cents(b.costUsd) &&
-  millionths(a.coverage) >= millionths(b.coverage) &&
-  millionths(a.worst) >= millionths(b.worst);
+const cell = (share: number): number => Math.max(0, Math.min(CELLS, Math.floor((millionths(share) * CELLS) / 1e6)));
+const worstCellOf = cell;
+const cellOf = (coverage: number): number => cell(coverage) * (CELLS + 2);
+
+const pointOf = (choice: Choice): Point => ({
+  choice,
+  cents: cents(choice.costUsd),
+  coverage: millionths(choice.coverage),
+  worst: millionths(choice.worst),
+});
+
+/** At least as good in all three. */
+const dominates = (a: Point, b: Point): boolean => a.cents <= b.cents && a.coverage >= b.coverage && a.worst >= b.worst;

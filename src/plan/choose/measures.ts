@@ -1,15 +1,8 @@
 import type { PlanProblem } from '../problem.ts';
-import type { Groups } from './groups.ts';
+import { groupsOf } from './groups.ts';
 
 /** Whole machines, at least one; a share that is off in its last digits is no machine more. */
 export const instances = (units: number, share: number): number => Math.max(1, Math.ceil(units * share - 1e-9));
-
-/** Share of users that one candidate serves in time. */
-export function coverageOf(groups: Groups, r: number): number {
-  let sum = 0;
-  for (const g of groups.of[r] as Int32Array) sum += groups.weight[g] as number;
-  return sum;
-}
 
 /** Sets of the allowed sizes that hold every pinned candidate. */
 export function countSets(free: number, { sizes, pinned }: PlanProblem): number {
@@ -20,4 +13,22 @@ export function countSets(free: number, { sizes, pinned }: PlanProblem): number 
     sets += Math.max(0, Math.round(ways));
   }
   return sets;
+}
+
+/** What no choice beats: the cheapest of each line, or the sum of the largest coverages. */
+export function boundOf(problem: PlanProblem): number {
+  const { min, max } = problem.sizes;
+  if (problem.goal === 'coverage') {
+    const [first] = groupsOf(problem);
+    const shares = first?.of.map((list) => list.reduce((sum, g) => sum + (first.weight[g] ?? 0), 0)) ?? [];
+    const largest = shares.toSorted((a, b) => b - a).slice(0, problem.serving === 'all' ? max : 1);
+    return Math.min(
+      1,
+      largest.reduce((sum, share) => sum + share, 0),
+    );
+  }
+  const { unitUsd, fixedUsd, egressUsd, units, standbyShare } = problem.cost;
+  const least = (list: Float64Array): number => list.reduce((a, b) => Math.min(a, b), Infinity);
+  const factor = problem.serving === 'all' ? max / (max - 1) : 1 + standbyShare * (min - 1);
+  return least(unitUsd) * units * factor + least(fixedUsd) * min + least(egressUsd);
 }

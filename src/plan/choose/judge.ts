@@ -1,0 +1,310 @@
+import { millionths, type Choice, type PlanProblem } from '../problem.ts';
+import { Covered } from './covered.ts';
+import type { Keeper } from './keep.ts';
+import { instances } from './measures.ts';
+import { countMoves, Nearest } from './nearest.ts';
+import type { Pair, Ranked } from './ranked.ts';
+import { Ranks, tableOf, type Table } from './tables.ts';
+
+/** Rows of the largest table: below it a table costs some 100 MB at most. */
+const MOST_ROWS = 2_000_000;
+/** A bound is the exact cost in the end: rounding must not make it more. */
+const ROUNDING_USD = 1e-6;
+
+const at = (list: Float64Array, index: number): number => list[index] as number;
+const whole = (list: Int32Array, index: number): number => list[index] as number;
+
+/**
+ * What one set is like: is it allowed, could it be kept, and then exactly. Bounds come first, cheapest first. The set under judgement is the
+ * positions of `set` and one more, `r`, behind them.
+ */
+export class Judge {
+  readonly hasTables: boolean;
+  /** Sets whose cost was worked out. */
+  evaluated = 0;
+  private readonly problem: PlanProblem;
+  private readonly ranked: Ranked;
+  private readonly keeper: Keeper;
+  private readonly set: number[];
+  private readonly covered: Covered;
+  private readonly nearest: Nearest;
+  private readonly ranks: Ranks;
+  private readonly tables: (Table | null)[] = [];
+  /** Per depth: fixed cost and one machine each, of the positions chosen so far. */
+  private readonly addedUsd: Float64Array;
+  /** Per place in the set: the row of the set without it is this plus `r`; and what the set without it and `r` covers. */
+  private readonly rowWithout: Int32Array;
+  private readonly coverageWithout: Float64Array;
+  private readonly needs: Float64Array;
+  private readonly caps: Float64Array;
+  private readonly loads: Float64Array;
+  private readonly moved: Float64Array;
+
+  constructor(problem: PlanProblem, ranked: Ranked, keeper: Keeper, set: number[], isTabled: boolean) {
+    const { max } = problem.sizes;
+    this.problem = problem;
+    this.ranked = ranked;
+    this.keeper = keeper;
+    this.set = set;
+    this.covered = new Covered(ranked);
+    this.nearest = new Nearest(ranked, set, max);
+    this.ranks = new Ranks(ranked.n, max);
+    this.hasTables = problem.serving === 'all' && isTabled && this.ranks.of(ranked.n, max - 1) <= MOST_ROWS;
+    this.addedUsd = new Float64Array(max + 1);
+    this.rowWithout = new Int32Array(max);
+    this.coverageWithout = new Float64Array(max);
+    this.needs = new Float64Array(max);
+    this.caps = new Float64Array(max);
+    this.loads = new Float64Array(max);
+    this.moved = new Float64Array(max * max);
+  }
+
+  /** The sets of this size are next. */
+  begin(size: number): void {
+    this.tables[size] = tableOf(this.ranked.n, size, this.ranks);
+  }
+
+  add(r: number): void {
+    this.covered.add(r);
+    const depth = this.set.length;
+    this.addedUsd[depth + 1] = this.added(depth) + at(this.ranked.fixedUsd, r) + at(this.ranked.unitUsd, r);
+  }
+
+  remove(r: number): void {
+    this.covered.remove(r);
+    this.nearest.forget(this.set.length);
+  }
+
+  /** Could the set with `left` more positions from `from` on be allowed and kept? */
+  isOpen(from: number, left: number): boolean {
+    if (this.problem.serving === 'primary') return true;
+    if (this.keeper.isTooDear(this.added(this.set.length) + left * at(this.ranked.leastAdded, from) - ROUNDING_USD))
+      return false;
+    return left < 2 || this.covered.canReach(from, left);
+  }
+
+  /** Sets of `size` follow that differ from `set` only in their last position. */
+  enter(size: number): void {
+    const { set, ranks } = this;
+    const depth = size - 1;
+    const smaller = this.tables[depth];
+    if (smaller === undefined || smaller === null) return;
+    const least = this.tables[depth - 1] ?? null;
+    for (let m = 0; m < depth; m++) {
+      this.rowWithout[m] = whole(smaller.base, ranks.rank(set, depth, m));
+      this.coverageWithout[m] = least === null ? 0 : at(least.coverage, this.rowOf(least, depth, m));
+    }
+  }
+
+  /** The row of the first `depth` of the set without the one at `skip`. */
+  private rowOf(table: Table, depth: number, skip: number): number {
+    const last = skip === depth - 1 ? depth - 2 : depth - 1;
+    return whole(table.base, this.ranks.rank(this.set, last, skip)) + (this.set[last] as number);
+  }
+
+  /** Into the table of this size. */
+  store(r: number, size: number): void {
+    const table = this.tables[size] as Table;
+    const row = whole(table.base, this.ranks.rank(this.set, size - 1, -1)) + r;
+    table.coverage[row] = this.covered.share(0) + this.covered.gain(0, r);
+    this.nearest.loadsWith(r, size - 1, this.loads);
+    for (let m = 0; m < size; m++) table.loads[row * size + m] = at(this.loads, m);
+  }
+
+  consider(r: number, size: number, pairRank: number): void {
+    const pair = this.ranked.pairs[pairRank] as Pair;
+    if (this.problem.serving === 'primary') this.oneServes(r, pair);
+    else if (this.hasTables) this.byTables(r, size, pair);
+    else this.directly(r, size, pair);
+  }
+
+  private oneServes(r: number, pair: Pair): void {
+    const { problem, ranked } = this;
+    const { primary, standby } = pair;
+    for (const [o, { share }] of problem.objectives.entries())
+      if (millionths(at(ranked.single[o] as Float64Array, primary)) < millionths(share)) return;
+    const first = ranked.single[0] as Float64Array;
+    const coverage = at(first, primary);
+    const worst = Math.min(coverage, at(first, standby));
+    if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) return;
+    const { units, standbyShare } = problem.cost;
+    const machines = standbyShare === 0 ? 0 : instances(units, standbyShare);
+    let usd = this.transferUsd(r, primary) + at(ranked.egressUsd, primary);
+    for (const member of [...this.set, r])
+      usd += at(ranked.fixedUsd, member) + at(ranked.unitUsd, member) * (member === primary ? units : machines);
+    if (this.keeper.couldMatter(usd, coverage, worst)) this.keep(r, pair, usd, coverage, worst);
+  }
+
+  /** All serve, and the sets with one less are in a table. */
+  private byTables(r: number, size: number, pair: Pair): void {
+    const { problem, keeper, covered } = this;
+    const { coverage: smaller } = this.tables[size - 1] as Table;
+    let worst = covered.share(0);
+    let most = at(this.ranked.single[0] as Float64Array, r);
+    for (let m = 0; m < size - 1; m++) {
+      const without = at(smaller, whole(this.rowWithout, m) + r);
+      worst = Math.min(worst, without);
+      // `r` adds the less, the more are there.
+      most = Math.min(most, without - at(this.coverageWithout, m));
+    }
+    const share = problem.objectives[0]?.share ?? 0;
+    if (millionths(covered.share(0) + most) + 1 < millionths(share)) return;
+    if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) return;
+    const transferUsd = this.transferUsd(r, pair.primary);
+    const roughUsd = transferUsd + this.roughUsd(r) - ROUNDING_USD;
+    if (!keeper.couldMatter(roughUsd, covered.share(0) + most, worst)) return;
+    const machinesUsd = transferUsd + this.machinesUsd(r, size);
+    const leastUsd = machinesUsd + this.leastEgressUsd(r, size) - ROUNDING_USD;
+    if (problem.budgetUsd !== null && leastUsd > problem.budgetUsd) return;
+    if (!keeper.couldMatter(leastUsd, covered.share(0) + most, worst)) return;
+    const coverage = this.coverageWith(r);
+    if (coverage === null || !keeper.couldMatter(leastUsd, coverage, worst)) return;
+    this.nearest.loadsWith(r, size - 1, this.loads);
+    let usd = machinesUsd;
+    for (let m = 0; m < size; m++) usd += at(this.ranked.egressUsd, this.member(m, r)) * at(this.loads, m);
+    this.keep(r, pair, usd, coverage, worst);
+  }
+
+  /** All serve, and nothing is known of smaller sets: too many for a table, or too few. */
+  private directly(r: number, size: number, pair: Pair): void {
+    const { problem, keeper, covered, set } = this;
+    const coverage = this.coverageWith(r);
+    if (coverage === null) return;
+    const transferUsd = this.transferUsd(r, pair.primary);
+    const { units } = problem.cost;
+    const machines = Math.max(size, Math.ceil((units * size) / (size - 1) - 1e-9));
+    const more = (machines - size) * this.least(this.ranked.unitUsd, r) - ROUNDING_USD;
+    const leastUsd = transferUsd + this.roughUsd(r) + more;
+    if (!keeper.couldMatter(leastUsd, coverage, coverage)) return;
+    covered.add(r);
+    let alone = covered.alone(r);
+    for (const member of set) alone = Math.max(alone, covered.alone(member));
+    covered.remove(r);
+    const worst = coverage - alone;
+    if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) return;
+    if (!keeper.couldMatter(leastUsd, coverage, worst)) return;
+    this.keep(r, pair, transferUsd + this.sharedUsd(r, size), coverage, worst);
+  }
+
+  private keep(r: number, { primary, standby, writeMs }: Pair, costUsd: number, coverage: number, worst: number): void {
+    const { candidate } = this.ranked;
+    this.evaluated += 1;
+    if (this.problem.budgetUsd !== null && costUsd > this.problem.budgetUsd) return;
+    const named = (position: number): number => candidate[position] as number;
+    const regions = [...this.set, r].map(named).toSorted((a, b) => a - b);
+    this.keeper.offer({
+      regions,
+      primary: named(primary),
+      standby: named(standby),
+      costUsd,
+      coverage,
+      worst,
+      writeMs,
+    } satisfies Choice);
+  }
+
+  /** Coverage of the first objective; null: one of the objectives is missed. */
+  private coverageWith(r: number): number | null {
+    const { objectives } = this.problem;
+    let first = 0;
+    for (let o = 0; o < objectives.length; o++) {
+      const share = this.covered.share(o) + this.covered.gain(o, r);
+      if (o === 0) first = share;
+      if (millionths(share) < millionths(objectives[o]?.share ?? 0)) return null;
+    }
+    return first;
+  }
+
+  private added(depth: number): number {
+    return at(this.addedUsd, depth);
+  }
+
+  private member(place: number, r: number): number {
+    return place < this.set.length ? (this.set[place] as number) : r;
+  }
+
+  private transferUsd(r: number, primary: number): number {
+    const { transferUsd, n } = this.ranked;
+    let usd = at(transferUsd, primary * n + r);
+    for (let m = 0; m < this.set.length; m++) usd += at(transferUsd, primary * n + (this.set[m] as number));
+    return usd;
+  }
+
+  private least(list: Float64Array, r: number): number {
+    let least = at(list, r);
+    for (let m = 0; m < this.set.length; m++) least = Math.min(least, at(list, this.set[m] as number));
+    return least;
+  }
+
+  /** Without the transfer, no more than the cost: a machine in each, all users served from where it is cheapest. */
+  private roughUsd(r: number): number {
+    const { fixedUsd, unitUsd, egressUsd } = this.ranked;
+    return this.added(this.set.length) + at(fixedUsd, r) + at(unitUsd, r) + this.least(egressUsd, r);
+  }
+
+  /** Fixed cost and machines, exactly: each is sized for its users and those of any one that is lost, which is its load in that smaller set. */
+  private machinesUsd(r: number, size: number): number {
+    const { needs, caps, ranked, set } = this;
+    const { loads } = this.tables[size - 1] as Table;
+    const width = size - 1;
+    needs.fill(0);
+    caps.fill(1);
+    for (let lost = 0; lost < size; lost++) {
+      const row = lost < width ? whole(this.rowWithout, lost) + r : this.ownRow(size);
+      for (let k = 0; k < width; k++) {
+        const load = at(loads, row * width + k);
+        const place = k < lost ? k : k + 1;
+        if (load > at(needs, place)) needs[place] = load;
+        if (load < at(caps, place)) caps[place] = load;
+      }
+    }
+    let usd = 0;
+    for (let m = 0; m < size; m++) {
+      const member = m < width ? (set[m] as number) : r;
+      usd +=
+        at(ranked.fixedUsd, member) + at(ranked.unitUsd, member) * instances(this.problem.cost.units, at(needs, m));
+    }
+    return usd;
+  }
+
+  private ownRow(size: number): number {
+    const table = this.tables[size - 1] as Table;
+    return this.rowOf(table, size - 1, -1);
+  }
+
+  /** No more users than a member has in a smaller set, and all of them where it is cheapest first. */
+  private leastEgressUsd(r: number, size: number): number {
+    const { egressUsd } = this.ranked;
+    let [left, usd] = [1, 0];
+    for (let round = 0; round < size && left > 0; round++) {
+      let [cheapest, best] = [Infinity, -1];
+      for (let m = 0; m < size; m++) {
+        const price = at(egressUsd, this.member(m, r));
+        if (at(this.caps, m) >= 0 && price < cheapest) [cheapest, best] = [price, m];
+      }
+      const served = Math.min(left, at(this.caps, best));
+      usd += served * cheapest;
+      left -= served;
+      this.caps[best] = -1;
+    }
+    return usd;
+  }
+
+  /** Without the transfer, exactly, from the latencies. */
+  private sharedUsd(r: number, size: number): number {
+    const { moved, ranked } = this;
+    const members = [...this.set, r];
+    countMoves(ranked, members, moved);
+    let usd = 0;
+    for (const [b, member] of members.entries()) {
+      let [most, load] = [0, 0];
+      for (let other = 0; other < size; other++) {
+        load += at(moved, b * size + other);
+        most = Math.max(most, at(moved, other * size + b));
+      }
+      usd += at(ranked.fixedUsd, member) + at(ranked.egressUsd, member) * load;
+      usd += at(ranked.unitUsd, member) * instances(this.problem.cost.units, load + most);
+    }
+    return usd;
+  }
+}

@@ -1,0 +1,103 @@
+import type { Ranked } from './ranked.ts';
+
+const at = (list: Float64Array, index: number): number => list[index] as number;
+const place = (list: Int8Array, index: number): number => list[index] as number;
+
+/** Who is nearest to each population among the positions chosen so far, per depth; worked out when first asked for. */
+export class Nearest {
+  private readonly ranked: Ranked;
+  private readonly set: readonly number[];
+  private readonly nearest: readonly Int8Array[];
+  private readonly nearestMs: readonly Float64Array[];
+  private readonly loads: readonly Float64Array[];
+  /** Depths from 0 to this one are worked out for the set as it is. */
+  private known = 0;
+
+  constructor(ranked: Ranked, set: readonly number[], most: number) {
+    this.ranked = ranked;
+    this.set = set;
+    const people = ranked.weights.length;
+    const perDepth = <T>(make: () => T): readonly T[] => Array.from({ length: most + 1 }, make);
+    this.nearest = perDepth(() => new Int8Array(people));
+    this.nearestMs = perDepth(() => new Float64Array(people).fill(Infinity));
+    this.loads = perDepth(() => new Float64Array(most));
+  }
+
+  /** The set is shorter, or differs from here on. */
+  forget(depth: number): void {
+    this.known = Math.min(this.known, depth);
+  }
+
+  /**
+   * Share of users nearest to each of the first `depth` of the set and to position `r` after them, into `into`.
+   * What `r` takes is taken from whom it was nearest to.
+   */
+  loadsWith(r: number, depth: number, into: Float64Array): void {
+    while (this.known < depth) this.fill(this.known + 1);
+    const near = this.nearest[depth] as Int8Array;
+    const nearMs = this.nearestMs[depth] as Float64Array;
+    const row = this.ranked.rows[r] as Float64Array;
+    const { weights } = this.ranked;
+    const before = this.loads[depth] as Float64Array;
+    for (let m = 0; m < depth; m++) into[m] = at(before, m);
+    let gained = 0;
+    for (let p = 0; p < row.length; p++) {
+      if (at(row, p) >= at(nearMs, p)) continue;
+      const weight = at(weights, p);
+      const from = place(near, p);
+      into[from] = at(into, from) - weight;
+      gained += weight;
+    }
+    into[depth] = gained;
+  }
+
+  /** The arrays of a depth, from those of the depth before and the position added last. */
+  private fill(depth: number): void {
+    const last = depth - 1;
+    const near = this.nearest[depth] as Int8Array;
+    const nearMs = this.nearestMs[depth] as Float64Array;
+    const before = this.nearest[last] as Int8Array;
+    const beforeMs = this.nearestMs[last] as Float64Array;
+    const row = this.ranked.rows[this.set[last] as number] as Float64Array;
+    const loads = this.loads[depth] as Float64Array;
+    const { weights } = this.ranked;
+    loads.fill(0);
+    for (let p = 0; p < row.length; p++) {
+      const ms = at(row, p);
+      const least = at(beforeMs, p);
+      const isNearer = ms < least;
+      const who = isNearer ? last : place(before, p);
+      near[p] = who;
+      nearMs[p] = isNearer ? ms : least;
+      loads[who] = at(loads, who) + at(weights, p);
+    }
+    this.known = depth;
+  }
+}
+
+/**
+ * `into`, at nearest * size + second nearest: the share of users who go from one to the other when the first is lost. Straight from the
+ * latencies, for sets whose smaller ones are not in a table.
+ */
+export function countMoves({ rows, weights }: Ranked, set: readonly number[], into: Float64Array): void {
+  const size = set.length;
+  const mine = set.map((r) => rows[r] as Float64Array);
+  into.fill(0, 0, size * size);
+  for (let p = 0; p < weights.length; p++) {
+    let [first, second, firstMs, secondMs] = [0, 0, Infinity, Infinity];
+    for (let m = 0; m < size; m++) {
+      const ms = at(mine[m] as Float64Array, p);
+      if (ms < firstMs) {
+        second = first;
+        secondMs = firstMs;
+        first = m;
+        firstMs = ms;
+      } else if (ms < secondMs) {
+        second = m;
+        secondMs = ms;
+      }
+    }
+    const way = first * size + second;
+    into[way] = at(into, way) + at(weights, p);
+  }
+}

@@ -1,0 +1,103 @@
+import type { PlanProblem } from '../problem.ts';
+import { groupsOf, type Groups } from './groups.ts';
+
+/** Far below what any latency is known to. */
+const TIE_MS = 1e-9;
+/** The rank of a pair that is not allowed. */
+export const NO_PAIR = 2_147_483_647;
+
+export interface Pair {
+  readonly primary: number;
+  readonly standby: number;
+  readonly writeMs: number;
+}
+
+/** The problem by position: candidates in the order of the search, flat arrays for what is read millions of times. */
+export interface Ranked {
+  readonly n: number;
+  /** The candidate at each position. */
+  readonly candidate: readonly number[];
+  /** Positions before this one are pinned. */
+  readonly pinned: number;
+  readonly weights: Float64Array;
+  /** Per position: milliseconds from each population. */
+  readonly rows: readonly Float64Array[];
+  readonly fixedUsd: Float64Array;
+  readonly unitUsd: Float64Array;
+  readonly egressUsd: Float64Array;
+  /** At primary * n + other, by position. */
+  readonly transferUsd: Float64Array;
+  readonly conflicts: Uint8Array;
+  /** Pairs by position, in the order of preference; at a * n + b: the rank of the better direction, or `NO_PAIR`. */
+  readonly pairs: readonly Pair[];
+  readonly pairRank: Int32Array;
+  readonly groups: readonly Groups[];
+  /** Per objective and position: share of users that it serves in time by itself. */
+  readonly single: readonly Float64Array[];
+  /** Per position: the least that it or a later one adds to the cost of a choice whose candidates all serve. */
+  readonly leastAdded: Float64Array;
+}
+
+export function rank(problem: PlanProblem): Ranked {
+  const n = problem.candidates.length;
+  const candidate = orderOf(problem);
+  const { cost } = problem;
+  const row = (list: Float64Array): Float64Array => Float64Array.from(candidate, (r) => list[r] as number);
+  const groups = groupsOf(problem).map((one) => ({ ...one, of: candidate.map((r) => one.of[r] as Int32Array) }));
+  const [fixedUsd, unitUsd] = [row(cost.fixedUsd), row(cost.unitUsd)];
+  const leastAdded = new Float64Array(n + 1).fill(Infinity);
+  for (let a = n - 1; a >= 0; a--)
+    leastAdded[a] = Math.min((fixedUsd[a] as number) + (unitUsd[a] as number), leastAdded[a + 1] as number);
+  const square = { n, candidate };
+  return {
+    n,
+    candidate,
+    pinned: problem.pinned.length,
+    weights: problem.weights,
+    // Of equally near ones the one of the lower index serves.
+    rows: candidate.map((r) =>
+      Float64Array.from(problem.weights, (_, p) => (problem.latencyMs[p * n + r] as number) + r * TIE_MS),
+    ),
+    fixedUsd,
+    unitUsd,
+    egressUsd: row(cost.egressUsd),
+    transferUsd: Float64Array.from(moved(square), (from) => cost.transferUsd[from] as number),
+    conflicts: Uint8Array.from(moved(square), (from) => problem.conflicts[from] as number),
+    ...pairsOf(problem, candidate),
+    groups,
+    single: groups.map(({ of, weight }) =>
+      Float64Array.from(of, (list) => list.reduce((sum, g) => sum + (weight[g] as number), 0)),
+    ),
+    leastAdded,
+  };
+}
+
+/** Pinned ones first: the search begins inside them. Then the cheap ones: a good choice early makes the bounds sharp. */
+function orderOf({ candidates, pinned, cost }: PlanProblem): readonly number[] {
+  const isPinned = new Set(pinned);
+  const usd = (r: number): number => (cost.unitUsd[r] as number) * cost.units + (cost.fixedUsd[r] as number);
+  return [...candidates.keys()].toSorted(
+    (a, b) => Number(isPinned.has(b)) - Number(isPinned.has(a)) || usd(a) - usd(b) || a - b,
+  );
+}
+
+/** Where each cell of a matrix by position is in the matrix by candidate. */
+const moved = ({ n, candidate }: { readonly n: number; readonly candidate: readonly number[] }): number[] =>
+  candidate.flatMap((a) => candidate.map((b) => a * n + b));
+
+/** The pair of a set is its best one here: the order says all that the rule in `problem.ts` does. */
+function pairsOf(problem: PlanProblem, candidate: readonly number[]): Pick<Ranked, 'pairs' | 'pairRank'> {
+  const n = candidate.length;
+  const pairs = candidate.flatMap((i, primary) =>
+    candidate.flatMap((j, standby) => {
+      const writeMs = problem.writeMs[i * n + j] as number;
+      return i !== j && writeMs < Infinity ? [{ primary, standby, writeMs, i, j }] : [];
+    }),
+  );
+  pairs.sort((x, y) => x.writeMs - y.writeMs || x.i - y.i || x.j - y.j);
+  const pairRank = new Int32Array(n * n).fill(NO_PAIR);
+  for (const [rankOf, { primary, standby }] of pairs.entries())
+    for (const cell of [primary * n + standby, standby * n + primary])
+      pairRank[cell] = Math.min(pairRank[cell] as number, rankOf);
+  return { pairs, pairRank };
+}
