@@ -61,6 +61,12 @@ export function withOwnRegions(
 export const servicesOf = (facts: Facts, region: PlaceId): ReadonlySet<string> | null =>
   setOf(facts.own.get(region)?.services);
 
+/** Which of the services asked for a region is known not to have; empty where nobody said what it has. */
+export function missingServices(facts: Facts, region: PlaceId, asked: readonly string[]): readonly string[] {
+  const has = servicesOf(facts, region);
+  return has === null ? [] : asked.filter((service) => !has.has(service));
+}
+
 /** The regimes that the user says a region is attested for (`HIPAA`, `PCI`); null: nobody said. */
 export const complianceOf = (facts: Facts, region: PlaceId): ReadonlySet<string> | null =>
   setOf(facts.own.get(region)?.compliance);

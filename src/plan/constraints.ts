@@ -12,6 +12,7 @@ export const CONSTRAINTS = [
   'law',
   'providers',
   'ban',
+  'services',
   'carbon',
 ] as const;
 export type Constraint = (typeof CONSTRAINTS)[number];

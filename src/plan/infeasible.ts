@@ -2,6 +2,7 @@ import type { PlaceId } from '../base/ids.ts';
 import { carbonOf } from '../facts/countries.ts';
 import { providerOf, regionFact } from '../facts/facts.ts';
 import { sharedHazards } from '../facts/hazards.ts';
+import { missingServices } from '../facts/own.ts';
 import { residencyRulesOf } from '../facts/residency.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 import { matchesRegion } from '../spec/rules/planning.ts';
@@ -83,6 +84,7 @@ function conflictOf(
     'hazards',
     'minSeparation',
     'ban',
+    'services',
     'law',
     'syncWithin',
     'worstLoss',
@@ -120,6 +122,8 @@ function isActive(request: PlanRequest, constraint: Constraint): boolean {
       return request.providers.length < 3;
     case 'ban':
       return request.ban.length > 0;
+    case 'services':
+      return request.services.length > 0;
     case 'carbon':
       return request.carbonGrams !== null;
   }
@@ -154,6 +158,8 @@ function says(request: PlanRequest, constraint: Constraint): string {
       return `only ${request.providers.join(', ')}`;
     case 'ban':
       return `banned: ${request.ban.join(', ')}`;
+    case 'services':
+      return `regions that have ${request.services.join(', ')}`;
     case 'carbon':
       return `at most ${request.carbonGrams} g CO2e/kWh`;
   }
@@ -217,6 +223,10 @@ function relaxationsOf(
     case 'ban': {
       const lifted = request.ban.filter((pattern) => way.ids.some((id) => matchesRegion(pattern, id)));
       return [one(`lift the ban of ${lifted.join(', ')}`)];
+    }
+    case 'services': {
+      const missing = [...new Set(way.ids.flatMap((id) => missingServices(facts, id, request.services)))];
+      return [one(`do without ${missing.join(', ')} in some region`)];
     }
     case 'carbon': {
       const most = Math.max(...way.ids.map((id) => carbonOf(facts, id)?.gramsPerKwh ?? 0));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { placeId } from '../base/ids.ts';
 import { readFacts } from '../cli/read-facts.ts';
+import { withOwnRegions } from '../facts/own.ts';
 import { sharedHazards } from '../facts/hazards.ts';
 import { parsePlanRequest, type PlanRequest } from '../spec/planning.ts';
 import { checkPlan } from './check/check.ts';
@@ -235,5 +236,35 @@ describe('the checker', () => {
       ],
     } as Plan;
     expect(checkPlan(lie, facts).join()).toContain('share a fate');
+  });
+});
+
+describe('services that the application needs', () => {
+  const request = requestOf(FREE, { services: ['redis'] });
+  const free = planOf(request);
+  const [primary] = free.regions;
+  const knowing = (services: readonly string[]) =>
+    withOwnRegions(facts, { [primary?.id ?? '']: { services: [...services] } }).facts;
+
+  test('where nobody said what a region has, they are shown as unknown and exclude nothing', () => {
+    expect(free.assumptions.at(-1)).toContain(`redis: unknown in ${free.regions.map(({ id }) => id).join(', ')}`);
+  });
+
+  test('a region that is known not to have one is left out, and says why; the checker would refuse it', () => {
+    const lacking = knowing(['postgres']);
+    const result = planRegions(request, lacking, OPTIONS);
+    if (result.kind !== 'plan') throw new Error('another region is as good');
+    expect(result.plan.regions.map(({ id }) => id)).not.toContain(primary?.id);
+    const other = result.plan.others.find(({ region }) => region === primary?.id);
+    expect([other?.constraint, other?.why]).toEqual(['services', expect.stringContaining('redis')]);
+    expect(checkPlan(free, lacking)).toEqual([`${primary?.id} has no redis`]);
+  });
+
+  test('pinned all the same: the conflict names them, and what to do without', () => {
+    const pinned = { ...request, pin: [placeId(primary?.id ?? '')] };
+    const result = planRegions(pinned, knowing(['postgres']), OPTIONS);
+    if (result.kind !== 'infeasible') throw new Error('it has no redis');
+    expect(result.infeasible.conflict.map(({ constraint }) => constraint)).toEqual(['services', 'regions']);
+    expect(result.infeasible.relaxations.map(({ change }) => change)).toEqual(['do without redis in some region']);
   });
 });

@@ -2,6 +2,7 @@ import type { PlaceId } from '../base/ids.ts';
 import { assert } from '../base/result.ts';
 import { carbonOf, governanceOf } from '../facts/countries.ts';
 import { providerOf, regionFact, type Facts } from '../facts/facts.ts';
+import { servicesOf } from '../facts/own.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 import { baseOf, type Base } from './build/base.ts';
 import { build, type Built } from './build/build.ts';
@@ -120,7 +121,7 @@ function describe(request: PlanRequest, base: Base, { ids }: Built, choice: Choi
     residency: residencyOf(request, facts, layout.regions),
     sharedFate: sharedFateOf(facts, layout.regions),
     violations: [],
-    assumptions: assumptionsOf(request),
+    assumptions: assumptionsOf(request, facts, layout.regions),
     facts: facts.packs.map(({ name, asOf }) => ({ pack: name, asOf })),
   };
 }
@@ -152,7 +153,7 @@ function regionsOf(request: PlanRequest, base: Base, layout: Layout): readonly P
   });
 }
 
-function assumptionsOf(request: PlanRequest): readonly string[] {
+function assumptionsOf(request: PlanRequest, facts: Facts, regions: readonly PlaceId[]): readonly string[] {
   const { load, lastMileMs, services } = request;
   const users = {
     file: 'as the file says',
@@ -165,8 +166,15 @@ function assumptionsOf(request: PlanRequest): readonly string[] {
     `load: ${load.instances} machines, ${load.storageGib} GiB, ${load.egressGb} GB to users and ${load.changesGb} GB of changes a month`,
     'list prices on demand, no discount; a region with no price counts with the middle of its range',
     `availability: a region is down ${AVAILABILITY.regionDown * 100} % of the year, what all share ${AVAILABILITY.sharedDown * 100} %, ${AVAILABILITY.failuresAYear} failovers a year`,
-    ...(services.length === 0
-      ? []
-      : [`services ${services.join(', ')}: unknown in every region: no free data says where they exist`]),
+    ...(services.length === 0 ? [] : [servicesIn(services, facts, regions)]),
   ];
+}
+
+/** A region whose services are known has them all: it would not be here otherwise. */
+function servicesIn(services: readonly string[], facts: Facts, regions: readonly PlaceId[]): string {
+  const unknown = regions.filter((id) => servicesOf(facts, id) === null);
+  const asked = `services ${services.join(', ')}`;
+  return unknown.length === 0
+    ? `${asked}: as your regions.json says`
+    : `${asked}: unknown in ${unknown.join(', ')}: no free data says where they exist, and your regions.json does not either`;
 }

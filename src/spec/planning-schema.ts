@@ -51,7 +51,9 @@ export const planSection = z.strictObject({
     .array(z.string().min(1))
     .max(50)
     .optional()
-    .describe('Services that the application needs. No free data says where they exist: shown as unknown.'),
+    .describe(
+      'Services that the application needs. A region is left out when your regions.json names its services and one is missing; no free data says where they exist, so elsewhere they are shown as unknown.',
+    ),
   regions: z
     .strictObject({
       min: z.int().min(2).max(5).optional().describe('At least.'),

@@ -1,6 +1,7 @@
 import type { PlaceId } from '../../base/ids.ts';
 import { carbonOf } from '../../facts/countries.ts';
 import { providerOf, regionFact, type Facts } from '../../facts/facts.ts';
+import { missingServices } from '../../facts/own.ts';
 import { jurisdictionHolds, residencyRulesOf, ruleAllows } from '../../facts/residency.ts';
 import type { PlanRequest } from '../../spec/planning.ts';
 import { matchesRegion } from '../../spec/rules/planning.ts';
@@ -32,6 +33,13 @@ export function rejectionOf(region: PlaceId, request: PlanRequest, facts: Facts,
     );
   const law = left.has('law') ? null : lawAgainst(country, request, facts);
   if (law !== null) return no('law', law.why, law.admit);
+  const missing = left.has('services') ? [] : missingServices(facts, region, request.services);
+  if (missing.length > 0)
+    return no(
+      'services',
+      `your regions.json names its services, and ${missing.join(', ')} is not one of them`,
+      `${missing.join(', ')} among its services in regions.json, or fewer in plan.services`,
+    );
   const carbon = carbonOf(facts, region);
   if (
     !left.has('carbon') &&

@@ -40,6 +40,9 @@ function placeClaims({ request }: Plan, facts: Facts, ids: readonly PlaceId[]): 
     for (const { name, jurisdiction } of request.residency)
       if (!jurisdictionHolds(facts, jurisdiction, country))
         wrong.push(`${id} is outside ${jurisdiction}, against "${name}" (I11)`);
+    const has = facts.own.get(id)?.services;
+    for (const service of request.services)
+      if (has !== undefined && !has.includes(service)) wrong.push(`${id} has no ${service}`);
     const grams = carbonOf(facts, id)?.gramsPerKwh ?? 0;
     if (request.carbonGrams !== null && grams > request.carbonGrams) wrong.push(`${id}: ${grams} g CO2e/kWh`);
     for (const { country: users } of request.users)

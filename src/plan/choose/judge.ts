@@ -151,7 +151,7 @@ export class Judge {
     if (millionths(covered.share(0) + most) + 1 < millionths(share)) return;
     if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) return;
     const transferUsd = this.transferUsd(r, pair.primary);
-    const roughUsd = transferUsd + this.roughUsd(r) - ROUNDING_USD;
+    const roughUsd = transferUsd + this.roughUsd(r, size);
     if (!keeper.couldMatter(roughUsd, covered.share(0) + most, worst)) return;
     const machinesUsd = transferUsd + this.machinesUsd(r, size);
     const leastUsd = machinesUsd + this.leastEgressUsd(r, size) - ROUNDING_USD;
@@ -171,10 +171,7 @@ export class Judge {
     const coverage = this.coverageWith(r);
     if (coverage === null) return;
     const transferUsd = this.transferUsd(r, pair.primary);
-    const { units } = problem.cost;
-    const machines = Math.max(size, Math.ceil((units * size) / (size - 1) - 1e-9));
-    const more = (machines - size) * this.least(this.ranked.unitUsd, r) - ROUNDING_USD;
-    const leastUsd = transferUsd + this.roughUsd(r) + more;
+    const leastUsd = transferUsd + this.roughUsd(r, size);
     if (!keeper.couldMatter(leastUsd, coverage, coverage)) return;
     covered.add(r);
     let alone = covered.alone(r);
@@ -236,10 +233,12 @@ export class Judge {
     return least;
   }
 
-  /** Without the transfer, no more than the cost: a machine in each, all users served from where it is cheapest. */
-  private roughUsd(r: number): number {
+  /** Without the transfer, no more than the cost: a machine in each, the others and all users where it is cheapest; k - 1 must carry what k carry. */
+  private roughUsd(r: number, size: number): number {
     const { fixedUsd, unitUsd, egressUsd } = this.ranked;
-    return this.added(this.set.length) + at(fixedUsd, r) + at(unitUsd, r) + this.least(egressUsd, r);
+    const machines = Math.ceil((this.problem.cost.units * size) / (size - 1) - 1e-9);
+    const more = Math.max(0, machines - size) * this.least(unitUsd, r);
+    return this.added(size - 1) + at(fixedUsd, r) + at(unitUsd, r) + more + this.least(egressUsd, r) - ROUNDING_USD;
   }
 
   /** Fixed cost and machines, exactly: each is sized for its users and those of any one that is lost, which is its load in that smaller set. */
