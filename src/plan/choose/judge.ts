@@ -10,6 +10,8 @@ import { Ranks, tableOf, type Table } from './tables.ts';
 const MOST_ROWS = 2_000_000;
 /** A bound is the exact cost in the end: rounding must not make it more. */
 const ROUNDING_USD = 1e-6;
+/** No share of users. */
+const SPENT = -1;
 
 const at = (list: Float64Array, index: number): number => list[index] as number;
 const whole = (list: Int32Array, index: number): number => list[index] as number;
@@ -271,20 +273,23 @@ export class Judge {
     return this.rowOf(table, size - 1, -1);
   }
 
-  /** No more users than a member has in a smaller set, and all of them where it is cheapest first. */
+  /**
+   * No more users than a member has in a smaller set, and all of them where it is cheapest first. The caps add up to 1 or more, but for rounding:
+   * what is left in the end is nobody.
+   */
   private leastEgressUsd(r: number, size: number): number {
     const { egressUsd } = this.ranked;
     let [left, usd] = [1, 0];
     for (let round = 0; round < size && left > 0; round++) {
-      let [cheapest, best] = [Infinity, -1];
+      let [cheapest, best] = [Infinity, 0];
       for (let m = 0; m < size; m++) {
         const price = at(egressUsd, this.member(m, r));
-        if (at(this.caps, m) >= 0 && price < cheapest) [cheapest, best] = [price, m];
+        if (at(this.caps, m) !== SPENT && price < cheapest) [cheapest, best] = [price, m];
       }
-      const served = Math.min(left, at(this.caps, best));
+      const served = Math.min(left, Math.max(0, at(this.caps, best)));
       usd += served * cheapest;
       left -= served;
-      this.caps[best] = -1;
+      this.caps[best] = SPENT;
     }
     return usd;
   }
