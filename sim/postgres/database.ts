@@ -244,9 +244,9 @@ export class SimDatabase implements RegionDatabase {
     return [];
   }
 
-  async rewind(): Promise<Outcome<void>> {
-    return refused('no-pg-rewind', 'the model has none: the node is cloned');
-  }
+  rewind = (): Promise<Outcome<void>> =>
+    Promise.resolve(refused('no-pg-rewind', 'the model has none: the node is cloned'));
+  discardBehind = (): Promise<Outcome<void>> => Promise.resolve(refused('can-follow', 'the model keeps all WAL'));
 
   discard(salvage: Salvage): Promise<Outcome<void>> {
     return this.#to.guarded(async () => {

@@ -1,5 +1,4 @@
 import type { NodeId } from '../base/ids.ts';
-import { compareLsn } from '../base/lsn.ts';
 import { because, type Reason } from '../base/reason.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
 import { ownOtherBranch } from '../decide/failover/branch.ts';
@@ -19,7 +18,7 @@ import { ReignLease } from './lease.ts';
 import { Retry } from './retry.ts';
 import { OrderDesk, type Permit } from './order-desk.ts';
 import { Publisher } from './publisher.ts';
-import { promoteSelf, publishRoutes, type Reign } from './reign.ts';
+import { hasCaughtUp, promoteSelf, publishRoutes, type Reign } from './reign.ts';
 import { SalvageSlot } from './salvage-slot.ts';
 import { StandbyDuty } from './standby.ts';
 import { SyncSet } from './sync-set.ts';
@@ -238,7 +237,8 @@ export class DataNode {
           this.#progress = text;
         });
       case 'join':
-        return this.#duty.join(action.primary, action.epoch, permit, this.otherBranch);
+      case 'join-again':
+        return this.#duty.join(action, permit, this.otherBranch);
     }
   }
 
@@ -331,7 +331,7 @@ export class DataNode {
 
   /** Promoted under the store's epoch and named in the record, but closed: after a restart of the agent, or waiting for I5. */
   async #finish(o: Observation, local: DatabaseStatus, epoch: number): Promise<void> {
-    if (this.#reign?.epoch === epoch && !this.#caughtUp(o, local, this.#reign)) {
+    if (this.#reign?.epoch === epoch && !hasCaughtUp(o, local, this.#reign)) {
       this.roleWhy = because(
         'waits-for-set',
         'restarted as primary: closed to clients until the sync set has caught up (I5)',
@@ -348,21 +348,10 @@ export class DataNode {
       const reign = known ?? { epoch, epochModRevision: stored.modRevision, beganAtLsn: local.endLsn ?? '0/0' };
       if (known === null) this.#syncSet.found();
       this.#reign = reign;
-      if (this.#caughtUp(o, local, reign)) await this.#openReign(reign, 'finished by the node itself', true);
+      if (hasCaughtUp(o, local, reign)) await this.#openReign(reign, 'finished by the node itself', true);
     } finally {
       this.#opening = false;
     }
-  }
-
-  /** I5 asks this of a reign that its own restarted primary began, until it opened for the first time. */
-  #caughtUp(o: Observation, local: DatabaseStatus, reign: Reign): boolean {
-    const list = local.syncList;
-    const wasOpen = o.store.routesEpoch === reign.epoch;
-    if (wasOpen || o.store.fence?.kind !== 'self' || list === null || list.w === 0) return true;
-    const caught = local.standbys.filter(
-      (s) => list.names.includes(s.node) && s.flushLsn !== null && compareLsn(s.flushLsn, reign.beganAtLsn) >= 0,
-    );
-    return caught.length >= list.w;
   }
 
   /** As primary, open or not yet: route table, position, and who must confirm. Only while the store answers (P4.2). */

@@ -1,9 +1,10 @@
 import type { NodeId } from '../base/ids.ts';
-import type { Lsn } from '../base/lsn.ts';
+import { compareLsn, type Lsn } from '../base/lsn.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
 import type { Order } from '../ports/agent.ts';
 import type { GroupPolicy } from '../ports/config.ts';
-import type { Position, RegionDatabase } from '../ports/database.ts';
+import type { DatabaseStatus, Position, RegionDatabase } from '../ports/database.ts';
+import type { Observation } from '../decide/failover/observation.ts';
 import { tableOfReign } from '../decide/routing/next-table.ts';
 import { type GroupStore, put } from './group-store.ts';
 import type { Permit } from './order-desk.ts';
@@ -103,4 +104,15 @@ export async function publishRoutes(
     // Written by this reign meanwhile, and perhaps changed by a person since: that one stands.
     if ((before?.value.epoch ?? 0) >= epoch && (seen?.value.epoch ?? 0) < epoch) return done(undefined);
   }
+}
+
+/** I5 asks this of a reign that its own restarted primary began, until it opened for the first time. */
+export function hasCaughtUp(o: Observation, local: DatabaseStatus, reign: Reign): boolean {
+  const list = local.syncList;
+  const wasOpen = o.store.routesEpoch === reign.epoch;
+  if (wasOpen || o.store.fence?.kind !== 'self' || list === null || list.w === 0) return true;
+  const caught = local.standbys.filter(
+    (s) => list.names.includes(s.node) && s.flushLsn !== null && compareLsn(s.flushLsn, reign.beganAtLsn) >= 0,
+  );
+  return caught.length >= list.w;
 }

@@ -4,6 +4,7 @@ import { compareLsn } from '../base/lsn.ts';
 import type { Reason } from '../base/reason.ts';
 import { done, type Outcome, refused, unknown } from '../base/result.ts';
 import { reignList } from '../decide/failover/positioning.ts';
+import type { RoleAction } from '../decide/failover/role.ts';
 import type { Order } from '../ports/agent.ts';
 import type { AgentConfig } from '../ports/config.ts';
 import type { Position, RegionDatabase, Salvage, Upstream } from '../ports/database.ts';
@@ -12,6 +13,8 @@ import type { Log } from '../telemetry/log.ts';
 import { upstreamOf } from './context.ts';
 import type { GroupStore } from './group-store.ts';
 import type { Permit } from './order-desk.ts';
+
+type Join = Extract<RoleAction, { readonly do: 'join' | 'join-again' }>;
 
 /** What a standby's agent does to its PostgreSQL. Every function is called under a permit of the order desk. */
 export class StandbyDuty {
@@ -59,15 +62,17 @@ export class StandbyDuty {
   }
 
   /** P8.2: follows the primary when the local WAL is on its branch; what a diverged node holds alone is saved, then it is cloned. */
-  async join(primary: NodeId, epoch: number, permit: Permit, otherBranch: Reason | null): Promise<Outcome<void>> {
+  async join({ do: what, primary, epoch }: Join, permit: Permit, otherBranch: Reason | null): Promise<Outcome<void>> {
     if (otherBranch?.code === 'given-up') return this.#keepWhole(otherBranch, epoch, permit);
+    const again = what === 'join-again';
     const upstream = upstreamOf(this.#config, primary, epoch);
     if (upstream === null) return refused('no-address', `${primary} has no address here`);
-    if (!this.#readBeforeTheFork(primary, epoch)) {
+    if (again || !this.#readBeforeTheFork(primary, epoch)) {
       const compared = await this.#compare(upstream, permit);
       if (compared.kind !== 'done') return compared;
       if (compared.value === 'diverged') return this.#remake(upstream, permit);
     }
+    if (again && permit.valid() && (await this.#isLeftBehind(upstream))) return done(undefined);
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted before following');
     const followed = await this.#database.follow(upstream);
     if (followed.kind !== 'done') return followed;
@@ -76,6 +81,15 @@ export class StandbyDuty {
     // when it is promoted: a backend that starts right after would otherwise not wait. `proveWaits` shows that it is.
     const own = reignList(this.#config.policy, this.#config.node, () => true);
     return this.#database.setSyncList({ epoch, w: own.w, names: own.names });
+  }
+
+  /** A standby that needs WAL which is gone would ask for it for ever: its data was removed, and it is cloned. */
+  async #isLeftBehind(upstream: Upstream): Promise<boolean> {
+    const discarded = await this.#database.discardBehind(upstream);
+    if (discarded.kind !== 'done') return false;
+    const text = `${upstream.node} has no longer the WAL that this node needs; nothing here is missing there, so it is cloned`;
+    this.#log.warn('left-behind', text);
+    return true;
   }
 
   /** The takeover itself read this member and the target: both followed the same primary, so not being ahead is enough. */

@@ -179,6 +179,11 @@ export interface RegionDatabase {
   rewind(upstream: Upstream, saved: Salvage): Promise<Outcome<void>>;
   /** Removes the data directory that `salvage` holds completely (I7), and leaves an empty one. PostgreSQL is stopped. */
   discard(salvage: Salvage): Promise<Outcome<void>>;
+  /**
+   * Removes the data of an isolated standby that is behind all the WAL that `upstream` still has, and holds nothing that it lacks (I7);
+   * PostgreSQL is stopped then. Refused `can-follow` when it can still follow.
+   */
+  discardBehind(upstream: Upstream): Promise<Outcome<void>>;
   /** Moves a diverged data directory aside, whole, so that it can be read later (I7), and leaves an empty one. */
   setAside(label: string): Promise<Outcome<{ readonly keptAt: string }>>;
   /** Promotes a standby, checks timeline and recovery state, then stores the epoch in the database. */

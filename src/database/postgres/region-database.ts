@@ -7,6 +7,7 @@ import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { RegionDatabase, Stop } from '../../ports/database.ts';
 import { connectKeeper } from '../keeper/client.ts';
 import { processesOf } from '../keeper/processes.ts';
+import { discardBehind } from './behind.ts';
 import { cloneCluster } from './clone.ts';
 import { compareWith } from './compare.ts';
 import { APP_DATABASE, type Local, Session, connectLocally } from './connections.ts';
@@ -79,6 +80,8 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     rewind: (upstream, saved) =>
       guarded(async () => ((await isSaved(local, saved)) ? rewind(local, upstream) : refused(...NOT_SAVED))),
     discard: (saved) => guarded(() => discard(local, saved)),
+    discardBehind: (upstream) =>
+      guarded(() => discardBehind(local, reader, upstream, () => stop(local, heart, 'fast'))),
     setAside: (label) => guarded(() => setAside(local, label)),
     promote: (epoch) => guarded(() => promote(local, epoch)),
     setSyncList: (list) => guarded(() => setSyncList(local, list)),

@@ -85,7 +85,7 @@ describe('decideRole', () => {
 
   it('compares again when no WAL comes from a primary that is heard', () => {
     expect(decide({ receiving: false }, {}, {}, false, NOW - 1_000).action).toBeNull();
-    expect(decide({ receiving: false }, {}, {}, false, NOW - 4_000).action).toMatchObject({ do: 'join' });
+    expect(decide({ receiving: false }, {}, {}, false, NOW - 4_000).action).toMatchObject({ do: 'join-again' });
   });
 
   it('finishes a reign that the store knows (R5), and waits to be promoted when it is only recorded', () => {

@@ -13,6 +13,8 @@ export type RoleAction =
   | { readonly do: 'demote' }
   | { readonly do: 'clone'; readonly from: NodeId; readonly epoch: number }
   | { readonly do: 'join'; readonly primary: NodeId; readonly epoch: number }
+  /** It follows and gets nothing: perhaps the primary has no longer what it needs. */
+  | { readonly do: 'join-again'; readonly primary: NodeId; readonly epoch: number }
   /** Promoted under the store's epoch and named in the record, gateway closed: finish (P5). */
   | { readonly do: 'finish'; readonly epoch: number };
 
@@ -171,7 +173,7 @@ function asStandby(o: Observation, local: DatabaseStatus, notReceivingSinceMs: n
     );
   if (notReceivingSinceMs !== null && o.nowMs - notReceivingSinceMs > RECEIVER_GONE_MS) {
     return act(
-      { do: 'join', primary, epoch: n },
+      { do: 'join-again', primary, epoch: n },
       'join-again',
       `no WAL has come from ${primary} for ${Math.round(o.nowMs - notReceivingSinceMs)} ms although it is heard`,
     );

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
+import { messageOf } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
-import { disturbLink } from '../../world/faults/inject.ts';
+import { disturbLink, injectFault } from '../../world/faults/inject.ts';
 import { processesOfRegion } from '../../world/faults/processes.ts';
 import type { ProcessKind } from '../../world/layout.ts';
 import type { World } from '../../world/open.ts';
@@ -13,6 +14,7 @@ import {
   withDescendants,
   workingDirectoryOf,
 } from '../../world/proc.ts';
+import { moveLead } from '../../world/store-members.ts';
 import { pause } from '../monotonic.ts';
 import { pauseProcesses } from './pause.ts';
 
@@ -33,10 +35,13 @@ const PAUSE_MS = 1_000;
 const LOSSES_MS = 8_000;
 const LOSS_SHARE = 0.02;
 const BUSY_MS = 8_000;
+/** A commit may wait for the flush before its own, so for two of them on either side. */
+const FLUSH_STALL_MS = 300;
+const FLUSHES_STALL_FOR_MS = 4_000;
 
 const KINDS: readonly ProcessKind[] = ['agent', 'keeper', 'gateway', 'edge', 'app', 'store', 'link'];
 
-/** Every disturbance of this world, one of each: pauses of single processes, of PostgreSQL, of whole regions; losses; a busy machine. */
+/** Every disturbance of this world, one of each: pauses of processes and regions; losses; a busy machine; slow disks; another leader of the store. */
 export function disturbancesOf(world: World): readonly Disturbance[] {
   const { layout } = world;
   const singles = layout.processes
@@ -50,8 +55,12 @@ export function disturbancesOf(world: World): readonly Disturbance[] {
     ),
     { name: 'all processors busy', happen: busyProcessors },
     { name: `${LOSS_SHARE * 100} % of all packets lost once`, happen: losePackets },
+    ...(layout.store.kind === 'etcd' ? [{ name: 'the store has another leader', happen: moveStoreLead }] : []),
     ...regions.map(
       (id): Disturbance => ({ name: `1 s pause of PostgreSQL in ${id}`, happen: (it) => pausePostgres(it, id) }),
+    ),
+    ...regions.map(
+      (id): Disturbance => ({ name: `flushes stall in ${id}`, happen: (it, signal) => stallFlushes(it, id, signal) }),
     ),
     ...singles.toSorted(() => Math.random() - 0.5),
   ];
@@ -96,6 +105,25 @@ async function losePackets(world: World, signal: AbortSignal): Promise<Seen> {
   } finally {
     await Promise.all(faults.map((it) => it.undo()));
   }
+}
+
+/** A disk that answers late: each flush of PostgreSQL below a region, for a few seconds. */
+async function stallFlushes(world: World, place: PlaceId, signal: AbortSignal): Promise<Seen> {
+  const fault = await injectFault(world, { kind: 'slow-disk', place, delayMs: FLUSH_STALL_MS }, 'drill').catch(
+    messageOf,
+  );
+  if (typeof fault === 'string') return { real: false, what: fault };
+  try {
+    await pause(FLUSHES_STALL_FOR_MS, signal);
+    return { real: true, what: fault.evidence };
+  } finally {
+    await fault.undo();
+  }
+}
+
+async function moveStoreLead({ layout }: World): Promise<Seen> {
+  const { to, why } = await moveLead(layout);
+  return { real: to !== null, what: to === null ? why : `${to} leads: ${why}` };
 }
 
 const BUSY = 'const end = Date.now() + Number(process.argv[1]); while (Date.now() < end);';

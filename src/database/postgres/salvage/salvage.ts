@@ -1,4 +1,3 @@
-import { rename, rm } from 'node:fs/promises';
 import type pg from 'pg';
 import { messageOf } from '../../../base/errors.ts';
 import { compareLsn, formatLsn, lsnToBigInt } from '../../../base/lsn.ts';
@@ -6,8 +5,9 @@ import { type Outcome, done, refused } from '../../../base/result.ts';
 import type { DatabaseStatus, Salvage, Upstream } from '../../../ports/database.ts';
 import { connectUpstream } from '../clone.ts';
 import { APP_DATABASE, type Local, connectLocally, hangUp, within } from '../connections.ts';
-import { asFarshoreError, isEmpty, makePrivate } from '../files.ts';
+import { asFarshoreError } from '../files.ts';
 import { type Identity, identify, identifyLocal, timelineHistory } from '../identify.ts';
+import { removeData } from '../remove-data.ts';
 import { majorOf, versionOf } from '../run-tool.ts';
 import { parseDecoded } from './changes.ts';
 import { SalvageFiles, type Transaction, readSalvages } from './files.ts';
@@ -226,17 +226,5 @@ export async function isSaved(local: Local, saved: Salvage): Promise<boolean> {
 }
 
 /** I7: only what is on disk elsewhere, whole, is removed. */
-export async function discard(local: Local, saved: Salvage): Promise<Outcome<void>> {
-  const { dataDir, runAs } = local.config;
-  const reply = await local.keeper.call({ do: 'status' });
-  if (!reply.ok || reply.status.postgres !== null) return refused('runs', 'stop PostgreSQL before its data is removed');
-  if (!(await isSaved(local, saved))) return refused(...NOT_SAVED);
-  if (await isEmpty(dataDir)) return done(undefined);
-  const going = `${dataDir}.discarded`;
-  await rm(going, { recursive: true, force: true });
-  await rename(dataDir, going);
-  await makePrivate(dataDir, runAs);
-  // The name is free: how long the removal takes delays nobody.
-  void rm(going, { recursive: true, force: true }).catch(() => undefined);
-  return done(undefined);
-}
+export const discard = async (local: Local, saved: Salvage): Promise<Outcome<void>> =>
+  (await isSaved(local, saved)) ? removeData(local) : refused(...NOT_SAVED);
