@@ -171,7 +171,9 @@ export function runnable(root: unknown): readonly Finding[] {
       at: [atValue([])],
       help: [
         deploymentFile.shape[key].description ?? '',
-        ...(key === 'regions' ? ['`farshore plan FILE` finds regions for a file without them'] : []),
+        ...(key === 'regions'
+          ? ['`farshore plan FILE` finds regions for a file without them, `farshore up FILE` runs them']
+          : []),
       ],
     }));
 }

@@ -100,7 +100,7 @@ function pins({ regions }: Plan, facts: Facts, projection: Projection, links: re
 }
 
 function labelBox(id: PlaceId, { x, y }: { x: number; y: number }, taken: readonly Box[], height: number): Box {
-  const width = 6.6 * id.length;
+  const width = 7.4 * id.length;
   const tries: readonly Box[] = [
     { x: x + 15, y: y - 7, width },
     { x: x - 15 - width, y: y - 7, width },

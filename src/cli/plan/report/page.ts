@@ -89,9 +89,6 @@ ${tableOf(
 )}
 <ul class="plain">${advice.map((one) => `<li>${text(one)}</li>`).join('')}</ul>
 <h2>Kept out by themselves</h2>
-${tableOf(
-  [{ title: 'region' }, { title: 'by' }, { title: 'why' }, { title: 'what would let it in' }],
-  rejected.map(({ region, constraint, why, admit }) => [region, constraint, why, admit]),
-)}
+${others({ others: rejected })}
 `;
 }

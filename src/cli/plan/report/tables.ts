@@ -111,7 +111,7 @@ export function alternatives({ alternatives: next, pareto, cost, verdict, reads 
 }
 
 /** Why each other region lost: first those that were looked at, then those kept out, by what kept them out. */
-export function others({ others: all }: Plan): string {
+export function others({ others: all }: Pick<Plan, 'others'>): string {
   return [...groupsOf(all)]
     .map(([constraint, list]) => {
       const title =
