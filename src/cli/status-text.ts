@@ -1,4 +1,4 @@
-import type { DnsLook, NodeStatus, WorldStatus } from '../ports/status.ts';
+import type { DnsLook, NodeStatus, TrafficLook, WorldStatus } from '../ports/status.ts';
 import { describeEnd } from '../world/ends.ts';
 import type { World } from '../world/open.ts';
 import { lookAtWorld } from '../world/status.ts';
@@ -41,7 +41,7 @@ export function statusLines(status: WorldStatus): readonly string[] {
       yellow(`${saved.length} saved from diverged nodes, ${transactions} transactions: farshore salvage list`),
     );
   }
-  lines.push(...storeLines(status, red), ...dnsLines(status, red));
+  lines.push(...storeLines(status, red), ...dnsLines(status, red), ...trafficLines(status.traffic, red));
   const faulty = status.links.filter((link) => link.state !== 'up');
   if (faulty.length > 0)
     lines.push('', ...faulty.map((link) => red(`link ${link.from} → ${link.to} is ${link.state}`)));
@@ -63,6 +63,26 @@ function storeLines({ store }: WorldStatus, bad: (text: string) => string): read
 function dnsLines({ dns, state }: WorldStatus, bad: (text: string) => string): readonly string[] {
   if (dns === null || state === 'down') return [];
   return ['', dnsLine(dns, bad)];
+}
+
+/** What users would get if every region looked unhealthy, which ones do, and whether the planes still hear each other. */
+export function trafficLines(traffic: TrafficLook | null, bad: (text: string) => string): readonly string[] {
+  if (traffic === null) return [];
+  const { observers, unhealthy, heldForMs, whenAllUnhealthy } = traffic;
+  const named = (state: string) => observers.filter((each) => each.state === state).map(({ observer }) => observer);
+  const [votes, abstaining, missing] = [named('votes'), named('abstains'), named('missing')];
+  const counted = [
+    `${votes.length} of ${observers.length} observers vote`,
+    ...(abstaining.length === 0 ? [] : [`abstains, sees most regions down: ${abstaining.join(', ')}`]),
+    ...(missing.length === 0 ? [] : [`not heard: ${missing.join(', ')}`]),
+  ];
+  const held = `most observers are not heard for ${age(heldForMs ?? 0)}: regions stay what they were`;
+  return [
+    '',
+    `traffic: ${counted.join('; ')}; when all regions look unhealthy: ${whenAllUnhealthy}`,
+    ...(heldForMs === null ? [] : [bad(held)]),
+    ...unhealthy.map(({ region, why }) => bad(`${region} looks unhealthy: ${why}`)),
+  ];
 }
 
 export function dnsLine({ server, host, addresses, region, why }: DnsLook, bad: (text: string) => string): string {

@@ -189,6 +189,8 @@ export const keysOf = (deployment: string, group: string) => {
     seen: (observer: NodeId) => `${prefix}seen/${observer}`,
     /** Beside the records, so that no watch of them hears it: written only to make a read go through the agreement. */
     looked: (node: NodeId) => `/farshore/${deployment}/${group}.looked/${node}`,
+    /** Beside the records like `looked`: what each plane sees of the regions. */
+    views: `/farshore/${deployment}/${group}.views/`,
     journal: (operation: string) => `${prefix}journal/${operation}`,
     journals: `${prefix}journal/`,
     slot: `${prefix}operation`,

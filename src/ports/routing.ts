@@ -105,6 +105,8 @@ export interface HealthPolicy {
   readonly check?: 'http' | 'tcp';
   /** What DNS asks of a region's public address. A `tls` handshake is for the name `host`. Absent: `http`. */
   readonly address?: AddressCheck;
+  /** `majority`: what most planes see; `own`: each plane believes its own eyes alone. Absent: `majority`. */
+  readonly observers?: 'majority' | 'own';
 }
 
 export type AddressCheck = { readonly check: 'http' | 'tcp' } | { readonly check: 'tls'; readonly host: string };

@@ -105,6 +105,8 @@ export interface WorldStatus {
   }[];
   /** The DNS server and where it leads somebody on this machine now; null without one. */
   readonly dns: DnsLook | null;
+  /** Null: no edge answers. */
+  readonly traffic: TrafficLook | null;
   /** Processes that ended within the last minutes though nobody asked them to, newest first. */
   readonly ends: readonly ProcessEnd[];
 }
@@ -140,4 +142,16 @@ export interface ProcessEnd {
   /** Ends, over and over, soon after its start. */
   readonly failing: boolean;
   readonly runsAgain: boolean;
+}
+
+/** How users are led, as one edge says. */
+export interface TrafficLook {
+  readonly asked: PlaceId;
+  /** What holds when every region looks unhealthy: `hold-last`, `open`, `closed`, `static: aws:eu-west-1`. */
+  readonly whenAllUnhealthy: string;
+  readonly unhealthy: readonly { readonly region: PlaceId; readonly why: string }[];
+  /** Planes that look at the regions: `abstains` sees most of them down, `missing` was not heard lately. */
+  readonly observers: readonly { readonly observer: string; readonly state: 'votes' | 'abstains' | 'missing' }[];
+  /** Since when most of them are not heard, so that regions stay what they were; null while they are. */
+  readonly heldForMs: number | null;
 }

@@ -57,6 +57,12 @@ const health = z.strictObject({
     })
     .optional()
     .describe('What the DNS server asks of the address of a region. Default: the health path by HTTP.'),
+  observers: z
+    .enum(['majority', 'own'])
+    .optional()
+    .describe(
+      '`majority` (default): a region is down when most planes that may vote see it down. `own`: each plane believes its own eyes alone.',
+    ),
 });
 
 export const trafficSection = z.strictObject({

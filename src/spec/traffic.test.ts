@@ -54,7 +54,7 @@ describe('traffic', () => {
       traffic('hosts: [shop.example, www.shop.example]', 'health: { address: { check: tls } }'),
     );
     expect(health.address).toEqual({ check: 'tls', host: 'shop.example' });
-    expect(routingOf(THREE).health).toMatchObject({ check: 'http', address: { check: 'http' } });
+    expect(routingOf(THREE).health).toMatchObject({ check: 'http', address: { check: 'http' }, observers: 'majority' });
   });
 
   test('everything else as written', () => {

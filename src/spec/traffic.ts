@@ -82,6 +82,7 @@ function resolveHealth(health: NonNullable<TrafficSection['health']>, firstHost:
     bucket: health.bucket ?? DEFAULT_HEALTH.bucket,
     leakAfter: health.leakAfter ?? DEFAULT_HEALTH.leakAfter,
     check: health.check ?? 'http',
+    observers: health.observers ?? 'majority',
     // Without a name `validate` refuses the file.
     address: address?.check === 'tls' ? { check: 'tls', host: host ?? '' } : { check: address?.check ?? 'http' },
   };

@@ -12,6 +12,7 @@ import { defaultStateDir } from './prepare.ts';
 import { HOST, type LinkLayout, type NodeService, type PlaceLayout, type Service, type WorldLayout } from './layout.ts';
 import { processesOfWorld } from './leftovers.ts';
 import type { GroupRecords, NodeAnswer, World } from './open.ts';
+import { askTraffic } from './traffic-look.ts';
 import { askMembers } from './store-members.ts';
 import type { ProcessState, SupervisorStatus } from './supervisor/protocol.ts';
 
@@ -70,7 +71,8 @@ export async function lookAtWorld(world: World): Promise<WorldStatus> {
   const outcomes = await Promise.all(layout.links.map(async (link) => world.link(link.from, link.to).status()));
   const links = layout.links.map((link, i) => linkOf(link, outcomes[i]?.kind === 'done' ? outcomes[i].value : null));
   const badLinks = links.filter((link) => link.state !== 'up');
-  const { supervisor, answers, records, members, dns, ends, state, why } = await glanceAtWorld(world, badLinks);
+  const [glance, traffic] = await Promise.all([glanceAtWorld(world, badLinks), askTraffic(layout)]);
+  const { supervisor, answers, records, members, dns, ends, state, why } = glance;
   const record = recordOf(records);
   return {
     schema: 'farshore.status/v1',
@@ -87,6 +89,7 @@ export async function lookAtWorld(world: World): Promise<WorldStatus> {
     store: { kind: layout.store.kind, members },
     links,
     dns,
+    traffic,
     ends,
   };
 }

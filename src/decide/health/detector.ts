@@ -63,8 +63,13 @@ export function newDetector(nowMs: number): Detector {
 }
 
 /** A person lets the region serve again: what it did before is forgotten. */
-export const forgive = (detector: Detector): Detector =>
-  detector.verdict.recovered ? { ...detector, verdict: { ...detector.verdict, recovered: false } } : detector;
+export function forgive(detector: Detector): Detector {
+  const verdict = forgivenVerdict(detector.verdict);
+  return verdict === detector.verdict ? detector : { ...detector, verdict };
+}
+
+export const forgivenVerdict = (verdict: Verdict): Verdict =>
+  verdict.recovered ? { ...verdict, recovered: false } : verdict;
 
 /** Takes one sample in. Returns the same object when nothing changed, so that the busy case costs nothing. */
 export function signal(detector: Detector, sample: Sample, policy: DetectorPolicy = DETECTOR_POLICY): Detector {

@@ -13,7 +13,14 @@ const OLD = { everyMs: 500, timeoutMs: 500, fall: 2, rise: 4 };
 
 test('the health of an older table, and everything a newer one says', () => {
   expect(healthOf(OLD)).toEqual(OLD);
-  const all = { ...OLD, bucket: 9, leakAfter: 5, check: 'tcp', address: { check: 'tls', host: 'shop.example' } };
+  const all = {
+    ...OLD,
+    bucket: 9,
+    leakAfter: 5,
+    check: 'tcp',
+    address: { check: 'tls', host: 'shop.example' },
+    observers: 'own',
+  };
   expect(healthOf(all)).toEqual(all);
 });
 
@@ -21,6 +28,7 @@ test.each([
   [{ ...OLD, fall: 0 }],
   [{ ...OLD, bucket: 'six' }],
   [{ ...OLD, check: 'icmp' }],
+  [{ ...OLD, observers: 'two' }],
   [{ ...OLD, address: { check: 'tls' } }],
 ])('a plane that would understand half of it refuses it: %j', (health) => {
   expect(healthOf(health)).toContain('health is malformed');

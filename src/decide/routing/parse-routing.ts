@@ -120,11 +120,12 @@ function parseAllUnhealthy(raw: unknown): AllUnhealthy | null {
 
 function parseHealth(raw: unknown): HealthPolicy | null {
   if (!isRecord(raw)) return null;
-  const { everyMs, timeoutMs, fall, rise, bucket, leakAfter, check } = raw;
+  const { everyMs, timeoutMs, fall, rise, bucket, leakAfter, check, observers } = raw;
   if (!isPositive(everyMs) || !isPositive(timeoutMs) || !isPositive(fall) || !isPositive(rise)) return null;
   if (bucket !== undefined && !isPositive(bucket)) return null;
   if (leakAfter !== undefined && !isPositive(leakAfter)) return null;
   if (check !== undefined && check !== 'http' && check !== 'tcp') return null;
+  if (observers !== undefined && observers !== 'majority' && observers !== 'own') return null;
   const address = raw['address'] === undefined ? undefined : parseAddressCheck(raw['address']);
   if (address === null) return null;
   return {
@@ -136,6 +137,7 @@ function parseHealth(raw: unknown): HealthPolicy | null {
     ...(leakAfter === undefined ? {} : { leakAfter }),
     ...(check === undefined ? {} : { check }),
     ...(address === undefined ? {} : { address }),
+    ...(observers === undefined ? {} : { observers }),
   };
 }
 

@@ -18,6 +18,9 @@ export interface Usable {
 /** Regions whose health was lost within so many milliseconds of each other count as lost together. */
 const LOST_TOGETHER_MS = 5_000;
 
+/** A healthy region is worth a word when observers disagree about it, or are not heard. */
+const TOLD = ['voted-up', 'held'];
+
 /** Step 2. Health orders and thins out what eligibility left, and only `closed` thins it out to nothing (I12). */
 export function usable(world: RoutingWorld, policy: RoutingPolicy, eligible: readonly Region[]): Usable {
   const { health, nowMs } = world;
@@ -29,6 +32,8 @@ export function usable(world: RoutingWorld, policy: RoutingPolicy, eligible: rea
   let untilMs = Number.POSITIVE_INFINITY;
   for (const region of eligible) {
     const verdict = health.get(region.id);
+    const told = verdict?.state === 'healthy' ? verdict.why : null;
+    if (told !== null && TOLD.includes(told.code)) why.push(because(told.code, `${region.id}: ${told.text}`));
     if (verdict === undefined || verdict.state === 'unknown') unknown.push(region);
     else if (verdict.state === 'unhealthy') why.push(unhealthy(world, region.id));
     else if (!verdict.recovered) healthy.push(region);

@@ -8,6 +8,8 @@ import type { DnsConfig, DnsZone } from '../../ports/dns.ts';
 import { keysOf } from '../../ports/records.ts';
 import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { startChecks } from '../looks/checks.ts';
+import { observersStatus } from '../looks/observers.ts';
+import { SharedViews } from '../looks/shared-views.ts';
 import { Steering } from '../edge/steering.ts';
 import { TableWatch } from '../edge/table-watch.ts';
 import { PlaceCompass } from './compass.ts';
@@ -73,6 +75,7 @@ class RunningDns implements DnsServer {
   readonly #limiter: RateLimiter;
   readonly #steering: Steering;
   readonly #table: TableWatch;
+  readonly #views: SharedViews;
   readonly #stopChecks: readonly (() => void)[];
   #doors: Doors | null = null;
   #page: Awaited<ReturnType<typeof serveStatus>> | null = null;
@@ -101,7 +104,12 @@ class RunningDns implements DnsServer {
     });
     this.#limiter = new RateLimiter(config.rateLimit, networksOf(config.rateLimit.exempt), seed);
     const rtt = new Map(config.regions.map(({ region, check }) => [region, check.rttMs]));
-    this.#steering = new Steering(clock, config.place, rtt, () => this.#onChange());
+    const observer = `dns ${config.place} ${config.listen[0]?.port || process.pid}`;
+    this.#steering = new Steering(clock, config.place, rtt, () => this.#onChange(), {
+      observer,
+      ownLoss: 'vote',
+      onSight: () => this.#views.changed(),
+    });
     this.#table = new TableWatch({
       coordination,
       clock,
@@ -109,6 +117,14 @@ class RunningDns implements DnsServer {
       rereadEveryMs: limits.rereadEveryMs,
       retryStoreMs: limits.retryStoreMs,
       onTable: (text) => this.#steering.offerTable(text),
+    });
+    this.#views = new SharedViews({
+      coordination,
+      clock,
+      prefix: keysOf(config.deployment, config.group).views,
+      observer,
+      view: () => this.#steering.view,
+      onHeard: () => this.#steering.hear(this.#views.peers, this.#views.connected),
     });
     const ca = config.caPath === undefined || config.caPath === null ? null : readFileSync(config.caPath, 'utf8');
     this.#stopChecks = config.regions.map(({ region, check }, index) =>
@@ -143,10 +159,12 @@ class RunningDns implements DnsServer {
 
   async close(): Promise<void> {
     this.#table.stop();
+    const left = this.#views.stop();
     this.#turned.abort();
     for (const stop of this.#stopChecks) stop();
     await this.#doors?.close();
     await this.#page?.close();
+    await left;
   }
 
   /** A new table or a new verdict. What is answered from here on follows it; nothing that was made before is sent again. */
@@ -218,6 +236,7 @@ class RunningDns implements DnsServer {
           certificateDaysLeft: daysLeft(this.#certificateEndsMs.get(region) ?? null, this.#clock.wallMs()),
         };
       }),
+      observers: observersStatus(this.#steering.view, this.#steering.peers, this.#steering.heldSinceMs, nowMs),
       counters: this.#counters(),
     };
   }

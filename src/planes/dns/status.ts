@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { PlaceId } from '../../base/ids.ts';
 import type { Reason } from '../../base/reason.ts';
 import type { RouteTable } from '../../ports/records.ts';
+import type { ObserversStatus } from '../looks/observers.ts';
 import type { DoorCounters } from './doors.ts';
 
 export const DNS_STATUS_PATH = '/.farshore/dns';
@@ -25,12 +26,14 @@ export interface DnsStatus {
   readonly regions: readonly {
     readonly id: PlaceId;
     readonly addresses: readonly string[];
+    /** What holds: by vote, or as seen here when this plane is alone. */
     readonly health: 'unknown' | 'healthy' | 'unhealthy';
     readonly why: Reason;
     readonly forMs: number;
     /** Of the certificate that the last check saw; null unless checks are TLS handshakes. Negative: it has ended. */
     readonly certificateDaysLeft: number | null;
   }[];
+  readonly observers: ObserversStatus;
   readonly counters: DoorCounters & {
     /** Packets that got no answer because they were no queries. */
     readonly dropped: number;

@@ -11,6 +11,8 @@ import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { CertificateStore } from './certificate-store.ts';
 import { Changes } from './changes.ts';
 import { startChecks } from '../looks/checks.ts';
+import { observersStatus } from '../looks/observers.ts';
+import { SharedViews } from '../looks/shared-views.ts';
 import { Clients } from './clients.ts';
 import { Doors } from './doors.ts';
 import { Exchange } from './exchange.ts';
@@ -70,6 +72,7 @@ class RunningEdge implements Edge {
   readonly #clients: Clients;
   readonly #tunnels: Tunnels;
   readonly #table: TableWatch;
+  readonly #views: SharedViews;
   readonly #server: Server;
   readonly #doors: Doors;
   readonly #certificates: CertificateStore | null;
@@ -89,9 +92,12 @@ class RunningEdge implements Edge {
     this.#limits = limits;
     this.#upstreams = new Map(config.upstreams.map((address) => [address.region, new Upstream(address, limits)]));
     const rtt = new Map(config.upstreams.map(({ region, rttMs }) => [region, rttMs]));
+    const observer = `edge ${config.place} ${config.listen.port || process.pid}`;
     this.#steering = new Steering(clock, config.place, rtt, () => this.#onChange(), {
       rows,
       edges: config.edges ?? 1,
+      observer,
+      onSight: () => this.#views.changed(),
     });
     this.#clients = new Clients(this.#steering, config.trust);
     this.#forwarder = new Forwarder(clock, limits, this.#steering, this.#upstreams, this.#changes);
@@ -102,6 +108,14 @@ class RunningEdge implements Edge {
       rereadEveryMs: limits.rereadEveryMs,
       retryStoreMs: limits.retryStoreMs,
       onTable: (text) => this.#steering.offerTable(text),
+    });
+    this.#views = new SharedViews({
+      coordination,
+      clock,
+      prefix: keysOf(config.deployment, config.group).views,
+      observer,
+      view: () => this.#steering.view,
+      onHeard: () => this.#steering.hear(this.#views.peers, this.#views.connected),
     });
     this.#stopChecks = config.upstreams.map((address, index) => this.#startChecks(address, index));
     this.#tunnels = new Tunnels(clock, limits, this.#steering, this.#clients, config.upstreams);
@@ -167,6 +181,8 @@ class RunningEdge implements Edge {
       waiting: this.#changes.waiting,
       tunnels: this.#tunnels.count,
       tls: this.#certificates?.status() ?? null,
+      whenAllUnhealthy: this.#steering.routing?.whenAllUnhealthy ?? { kind: 'hold-last' },
+      observers: this.#observers(nowMs),
       counters: { ...this.#forwarder.counters },
     };
   }
@@ -174,6 +190,7 @@ class RunningEdge implements Edge {
   async close(): Promise<void> {
     this.#draining = true;
     this.#table.stop();
+    const left = this.#views.stop();
     for (const stop of this.#stopChecks) stop();
     this.#certificates?.stop();
     const closed = this.#doors.close();
@@ -186,7 +203,7 @@ class RunningEdge implements Edge {
     }, this.#limits.drainMs);
     await closed;
     clearTimeout(cut);
-    await Promise.all([...this.#upstreams.values()].map((upstream) => upstream.destroy()));
+    await Promise.all([left, ...[...this.#upstreams.values()].map((upstream) => upstream.destroy())]);
   }
 
   #startChecks({ region, host, port, rttMs }: EdgeConfig['upstreams'][number], index: number): () => void {
@@ -244,6 +261,11 @@ class RunningEdge implements Edge {
         upstream.giveUp(kind, `${region} looks unhealthy (${verdict.why.text}) and ${best} can take its requests`);
       }
     }
+  }
+
+  #observers(nowMs: number): EdgeStatus['observers'] {
+    const { view, peers, heldSinceMs } = this.#steering;
+    return observersStatus(view, peers, heldSinceMs, nowMs);
   }
 
   #tableStatus(nowMs: number): EdgeStatus['table'] {

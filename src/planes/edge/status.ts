@@ -2,9 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import type { PlaceId } from '../../base/ids.ts';
 import type { Reason } from '../../base/reason.ts';
 import type { RouteTable } from '../../ports/records.ts';
+import type { AllUnhealthy } from '../../ports/routing.ts';
 import type { Route } from '../../decide/routing/world.ts';
 import type { TlsStatus } from './certificate-store.ts';
 import type { Counters } from './counters.ts';
+import type { ObserversStatus } from '../looks/observers.ts';
 import { peerOf } from './peer.ts';
 
 export const STATUS_PATH = '/.farshore/edge';
@@ -27,6 +29,7 @@ export interface EdgeStatus {
   readonly routes: Readonly<Record<'read' | 'write', Pick<Route, 'candidates' | 'why'>>>;
   readonly regions: readonly {
     readonly id: PlaceId;
+    /** What holds: by vote, or as seen here when this plane is alone. */
     readonly health: 'unknown' | 'healthy' | 'unhealthy';
     readonly why: Reason;
     readonly forMs: number;
@@ -39,6 +42,8 @@ export interface EdgeStatus {
   readonly tunnels: number;
   /** Null: no listener asks for TLS. */
   readonly tls: TlsStatus | null;
+  readonly whenAllUnhealthy: AllUnhealthy;
+  readonly observers: ObserversStatus;
   readonly counters: Readonly<Counters>;
 }
 

@@ -11,6 +11,8 @@ import {
   signal,
   type Verdict,
 } from '../../decide/health/detector.ts';
+import { agree, type Agreement, forgiveAgreed, type Peer } from '../../decide/health/agreement.ts';
+import { type View, viewOf } from '../../decide/health/view.ts';
 import { compileGeo, type GeoRows, type GeoTable, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { ANYBODY } from '../../decide/routing/route.ts';
 import { Router } from '../../decide/routing/router.ts';
@@ -41,6 +43,8 @@ export class Steering {
   readonly #latency: RoundTrips;
   readonly #detectors: Map<PlaceId, Detector>;
   readonly #onChange: () => void;
+  /** What this plane sees itself is another thing: the others want to know. */
+  readonly #onSight: () => void;
   #table: RouteTable | null = null;
   #acceptedAtMs = 0;
   #refusedTables = 0;
@@ -52,14 +56,34 @@ export class Steering {
   #router: Router | null = null;
   #policy: DetectorPolicy = DETECTOR_POLICY;
   #routes = { read: NO_TABLE, write: NO_TABLE };
+  readonly #observer: string;
+  readonly #ownLoss: 'eject' | 'vote';
+  #heard: { readonly peers: readonly Peer[]; readonly connected: boolean } = { peers: [], connected: false };
+  #agreement: Agreement;
 
-  /** @param edges how many planes share what the regions can take */
+  /**
+   * @param edges how many planes share what the regions can take
+   * @param observer its name among those that tell each other what they see
+   * @param ownLoss `eject` for a plane that sends requests itself
+   */
   constructor(
     clock: Clock,
     place: PlaceId,
     rtt: ReadonlyMap<PlaceId, number>,
     onChange: () => void,
-    { rows = NO_ROWS, edges = 1 }: { readonly rows?: GeoRows; readonly edges?: number } = {},
+    {
+      rows = NO_ROWS,
+      edges = 1,
+      observer = place,
+      ownLoss = 'eject',
+      onSight = () => undefined,
+    }: {
+      readonly rows?: GeoRows;
+      readonly edges?: number;
+      readonly observer?: string;
+      readonly ownLoss?: 'eject' | 'vote';
+      readonly onSight?: () => void;
+    } = {},
   ) {
     this.#clock = clock;
     this.#place = place;
@@ -68,8 +92,12 @@ export class Steering {
     this.#geo = compileGeo(rows, []);
     this.#demand = new Demand(clock.nowMs(), edges);
     this.#onChange = onChange;
+    this.#onSight = onSight;
     const nowMs = clock.nowMs();
     this.#detectors = new Map([...rtt.keys()].map((region) => [region, newDetector(nowMs)]));
+    this.#observer = observer;
+    this.#ownLoss = ownLoss;
+    this.#agreement = this.#agree(new Map());
   }
 
   get table(): RouteTable | null {
@@ -130,7 +158,7 @@ export class Steering {
     return {
       table: this.#table,
       from: this.#place,
-      health: new Map([...this.#detectors].map(([region, detector]) => [region, detector.verdict])),
+      health: new Map([...this.#agreement].map(([region, { verdict }]) => [region, verdict])),
       latency: this.#latency,
       load: this.#demand.load,
       leaders: this.#router?.leaders ?? new Map(),
@@ -144,8 +172,30 @@ export class Steering {
     return { acceptedAtMs: this.#acceptedAtMs, refused: this.#refusedTables, lastRefusal: this.#lastRefusal };
   }
 
+  /** What holds for a region: what most observers see, or this plane alone when there are no others. */
   verdict(region: PlaceId): Verdict | undefined {
-    return this.#detectors.get(region)?.verdict;
+    return this.#agreement.get(region)?.verdict;
+  }
+
+  /** What this plane sees itself, for the others. */
+  get view(): View {
+    return viewOf(this.#observer, this.#place, this.#own());
+  }
+
+  /** Since when the others can't be heard, so that regions stay what they were; null while they can. */
+  get heldSinceMs(): number | null {
+    const since = [...this.#agreement.values()].flatMap(({ heldSinceMs }) => heldSinceMs ?? []);
+    return since.length === 0 ? null : Math.min(...since);
+  }
+
+  get peers(): readonly Peer[] {
+    return this.#heard.peers;
+  }
+
+  /** What other planes see, as heard so far. */
+  hear(peers: readonly Peer[], connected: boolean): void {
+    this.#heard = { peers, connected };
+    if (this.#recount()) this.#recompute();
   }
 
   /** Takes over what the store holds if it is whole and newer; else keeps the last good table. */
@@ -173,7 +223,9 @@ export class Steering {
     const after = signal(before, { ok, source, code, atMs: this.#clock.nowMs() }, this.#policy);
     if (after === before) return;
     this.#detectors.set(region, after);
-    if (after.verdict !== before.verdict) this.#recompute();
+    if (after.verdict === before.verdict) return;
+    this.#onSight();
+    if (this.#recount()) this.#recompute();
   }
 
   /** How long a connection to a region took to open. */
@@ -190,7 +242,11 @@ export class Steering {
     const released = (table.released ?? 0) > (this.#table?.released ?? 0) && this.#table !== null;
     this.#table = table;
     this.#acceptedAtMs = this.#clock.nowMs();
-    if (released) for (const [region, detector] of this.#detectors) this.#detectors.set(region, forgive(detector));
+    if (released) {
+      for (const [region, detector] of this.#detectors) this.#detectors.set(region, forgive(detector));
+      this.#agreement = forgiveAgreed(this.#agreement);
+    }
+    this.#recount();
     const { fall, rise, bucket, leakAfter } = { ...DETECTOR_POLICY, ...table.routing?.health };
     this.#policy = { fall, rise, bucket, leakAfter };
     const overrides = table.routing?.geolocation.overrides ?? [];
@@ -198,6 +254,30 @@ export class Steering {
     if (text === this.#overrides) return;
     this.#overrides = text;
     this.#geo = compileGeo(this.#rows, overrides);
+  }
+
+  #own(): ReadonlyMap<PlaceId, Verdict> {
+    return new Map([...this.#detectors].map(([region, detector]) => [region, detector.verdict]));
+  }
+
+  #agree(before: Agreement): Agreement {
+    const isAlone = this.#table?.routing?.health.observers === 'own';
+    return agree(before, {
+      observer: this.#observer,
+      place: this.#place,
+      ownLoss: this.#ownLoss,
+      own: this.#own(),
+      peers: isAlone ? [] : this.#heard.peers,
+      connected: this.#heard.connected,
+      nowMs: this.#clock.nowMs(),
+    });
+  }
+
+  /** Counts the votes. True when the verdict about a region is another one. */
+  #recount(): boolean {
+    const before = this.#agreement;
+    this.#agreement = this.#agree(before);
+    return [...this.#agreement].some(([region, { verdict }]) => before.get(region)?.verdict !== verdict);
   }
 
   /** Made anew when time alone has changed it: a share that grows, a hold-down that is over, a region that is full. */
