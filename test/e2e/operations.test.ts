@@ -44,7 +44,7 @@ describe('operations', () => {
       ['failback', 'aws:eu-central-1'],
     ] as const) {
       const before = await ready();
-      const writer = writeFrom(dir, 'aws:eu-west-3');
+      const writer = await writeFrom(dir, 'aws:eu-west-3');
       const moved = await run(verb, region, '--reason', 'test', '--json');
       expect(moved.code, moved.stderr).toBe(0);
       const { acknowledged, table } = await writer.stop();
@@ -86,15 +86,15 @@ describe('operations', () => {
   });
 });
 
-/** Writes through one region's `rw`, one at a time, connecting again whenever the connection ends. */
-function writeFrom(dir: string, region: string) {
+/** Writes through one region's `rw`, one at a time, connecting again whenever the connection ends. Resolves once it writes. */
+async function writeFrom(dir: string, region: string) {
   const table = `moved_${Date.now().toString(36)}`;
   const acknowledged: number[] = [];
   let running = true;
+  const world = await status(dir);
+  let client = await connect(dir, world, region);
+  await client.query(`create table ${table} (id bigint primary key)`);
   const writing = (async () => {
-    const world = await status(dir);
-    let client = await connect(dir, world, region);
-    await client.query(`create table ${table} (id bigint primary key)`);
     for (let id = 1; running; id++) {
       try {
         await client.query(`insert into ${table} values (${id})`);
@@ -106,6 +106,7 @@ function writeFrom(dir: string, region: string) {
     }
     await client.end();
   })();
+  await eventually(30_000, 'the first writes', async () => (acknowledged.length > 5 ? true : null));
   return {
     stop: async () => {
       await new Promise((resolve) => setTimeout(resolve, 1_000));
