@@ -1,3 +1,4 @@
+import { box } from '../../../drills/report/html/box.ts';
 import { text } from '../../../drills/report/html/markup.ts';
 import type { Plan, PlannedRegion } from '../../../plan/plan.ts';
 import { formatDuration } from '../../../spec/duration.ts';
@@ -25,21 +26,6 @@ export function lead({ mode, writes, strategy, request, proof, verdict }: Plan):
   const judged = verdict === 'judged' ? 'The regions are the file’s.' : `It is ${proofSays(proof)}.`;
   return `${commit}; ${loss}. Service again ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} after it (${strategy.name}; predicted, ${formatDuration(request.rtoMs)} asked). ${judged}`;
 }
-
-interface Box {
-  readonly title: string;
-  readonly value: string;
-  readonly tone: 'pass' | 'fail' | '';
-  readonly used: number | null;
-  readonly lines: readonly string[];
-}
-
-const box = ({ title, value, tone, used, lines }: Box): string =>
-  `<div class="figure ${tone}"><b>${text(title)}</b><strong>${text(value)}</strong>` +
-  (used === null
-    ? ''
-    : `<div class="meter"><i style="width:${Math.round(1000 * Math.min(1, used)) / 10}%"></i></div>`) +
-  `${lines.map((line) => `<span>${text(line)}</span>`).join('')}</div>`;
 
 /** What was asked, and what one pays for it. */
 export const figures = (plan: Plan): string =>

@@ -1,27 +1,12 @@
 import type { DrillReport } from '../report.ts';
-import { duration, text } from './markup.ts';
+import { box } from './box.ts';
+import { duration } from './markup.ts';
 
 /** The four figures that were promised, each with what it is measured against. */
 export function figures(report: DrillReport): string {
   const boxes = [rto(report), gap(report), rpo(report), back(report)];
   return `<section class="figures" aria-label="Figures">${boxes.join('')}</section>`;
 }
-
-interface Box {
-  readonly title: string;
-  readonly value: string;
-  readonly tone: 'pass' | 'fail' | '';
-  /** Share of the limit that was used; null without a meter. */
-  readonly used: number | null;
-  readonly lines: readonly string[];
-}
-
-const box = ({ title, value, tone, used, lines }: Box): string =>
-  `<div class="figure ${tone}"><b>${text(title)}</b><strong>${text(value)}</strong>` +
-  (used === null
-    ? ''
-    : `<div class="meter"><i style="width:${Math.round(Math.min(1, used) * 1000) / 10}%"></i></div>`) +
-  `${lines.map((line) => `<span>${text(line)}</span>`).join('')}</div>`;
 
 function rto({ rto: { measuredMs, objectiveMs, streams, windowMs } }: DrillReport): string {
   const judged = streams.filter((it) => it.judged).length;
