@@ -1,6 +1,6 @@
 /**
  * From addresses to places, fast enough for every request and every DNS query. Ranges are compiled once into sorted flat
- * arrays without gaps, with an index by the first 16 bits; a look-up is two reads of the index and a short binary search.
+ * arrays without gaps, with an index by the first bits; a look-up is two reads of the index and a short binary search.
  * IPv6 is kept by its first 64 bits: nobody hands out less than a /64.
  */
 import type { GeoOverride } from '../../ports/routing.ts';
@@ -27,8 +27,9 @@ interface Flat {
   /** Null for IPv4. */
   readonly low: Uint32Array | null;
   readonly codes: Uint16Array;
-  /** By the first 16 bits: the last boundary at or before them. One entry more than there are values. */
+  /** By the bits in front of the last `shift` of 32: the last boundary at or before them. One entry more than there are values. */
   readonly index: Uint32Array;
+  readonly shift: number;
 }
 
 export interface GeoTable {
@@ -171,9 +172,9 @@ function blockLength(at: Word64, low: Word64, end: Word64 | null, most: number):
   return most;
 }
 
-function find4({ high, index }: Flat, word: number): number {
-  let low = index[word >>> 16] ?? 0;
-  let top = index[(word >>> 16) + 1] ?? 0;
+function find4({ high, index, shift }: Flat, word: number): number {
+  let low = index[word >>> shift] ?? 0;
+  let top = index[(word >>> shift) + 1] ?? 0;
   while (low < top) {
     const middle = (low + top + 1) >>> 1;
     if ((high[middle] as number) <= word) low = middle;
@@ -182,9 +183,9 @@ function find4({ high, index }: Flat, word: number): number {
   return low;
 }
 
-function find6({ high, low: lows, index }: Flat, a: number, b: number): number {
-  let low = index[a >>> 16] ?? 0;
-  let top = index[(a >>> 16) + 1] ?? 0;
+function find6({ high, low: lows, index, shift }: Flat, a: number, b: number): number {
+  let low = index[a >>> shift] ?? 0;
+  let top = index[(a >>> shift) + 1] ?? 0;
   while (low < top) {
     const middle = (low + top + 1) >>> 1;
     const word = high[middle] as number;
@@ -225,19 +226,26 @@ function flatOf(bounds: readonly Bound[], wide: boolean): Flat {
   );
 }
 
+/** More boundaries than this are worth an index by 16 bits, a quarter of a megabyte; fewer are found as fast by 8. */
+const MANY = 1_024;
+
 /** Entry `i`: the last boundary at or before the first address that begins with `i`. The search of `i` ends at entry `i + 1`. */
 function indexed(high: Uint32Array, low: Uint32Array | null, codes: Uint16Array): Flat {
-  const index = new Uint32Array(65_537);
-  let at = 0;
-  for (let prefix = 0; prefix <= 65_536; prefix += 1) {
-    const first = prefix * 65_536;
-    const isBefore = (next: number): boolean =>
-      next < high.length && ((high[next] as number) < first || (high[next] === first && (low?.[next] ?? 0) === 0));
-    while (isBefore(at + 1)) at += 1;
-    index[prefix] = at;
+  const shift = high.length > MANY ? 16 : 24;
+  const index = new Uint32Array(2 ** (32 - shift) + 1);
+  let from = 0;
+  for (let i = 0; i < high.length; i += 1) {
+    const isLast = i + 1 === high.length;
+    const until = isLast ? index.length : firstPrefix(high[i + 1] as number, low?.[i + 1] ?? 0, shift);
+    if (until > from) index.fill(i, from, until);
+    from = Math.max(from, until);
   }
-  return { high, low, codes, index };
+  return { high, low, codes, index, shift };
 }
+
+/** The first prefix of which the first address is at or behind a boundary. */
+const firstPrefix = (high: number, low: number, shift: number): number =>
+  high % 2 ** shift === 0 && low === 0 ? high >>> shift : (high >>> shift) + 1;
 
 /** Lays rows over sorted ones, each on top of all before it. */
 function overlay(rows: readonly Row[], over: readonly Row[], next: (at: Word64) => Word64 | null): readonly Row[] {

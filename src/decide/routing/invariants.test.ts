@@ -81,7 +81,7 @@ describe('whatever the table, the health, the load and the client', () => {
         const { route } = routed(each);
         for (const fence of each.fences) {
           const holds = each.country === null ? each.unmapped === 'fenced' : fence.countries.includes(each.country);
-          if (holds) for (const id of route.candidates) expect(fence.regions).toContain(id);
+          if (holds) expect(route.candidates.filter((id) => !fence.regions.includes(id))).toEqual([]);
         }
       }),
       { numRuns: 1_000 },
@@ -93,7 +93,7 @@ describe('whatever the table, the health, the load and the client', () => {
       fc.property(anyCase, (each) => {
         const { route } = routed(each);
         expect(new Set(route.candidates).size).toBe(route.candidates.length);
-        for (const id of route.candidates) expect(each.drained).not.toContain(id);
+        expect(route.candidates.filter((id) => each.drained.includes(id))).toEqual([]);
         expect(route.refusal === null).toBe(route.candidates.length > 0);
         expect(route.why.length).toBeGreaterThan(0);
         if (each.method === 'write') {
@@ -117,7 +117,7 @@ describe('whatever the table, the health, the load and the client', () => {
         expect(explained).toEqual(route);
         for (const [index, step] of steps.entries()) {
           const before = steps[index - 1];
-          if (before !== undefined) for (const id of step.left) expect(before.left).toContain(id);
+          if (before !== undefined) expect(step.left.filter((id) => !before.left.includes(id))).toEqual([]);
         }
         expect(steps.at(-1)?.left).toEqual(route.candidates);
       }),

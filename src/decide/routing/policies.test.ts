@@ -21,11 +21,13 @@ import { type LatencyBook, UNMAPPED } from './world.ts';
 
 const codes = (why: readonly { code: string }[]) => why.map((reason) => reason.code);
 const keys = Array.from({ length: 20_000 }, (_, index) => mix(index * 0x01000193));
+const firstOf = (router: ReturnType<typeof routerOf>, key: number) =>
+  router.route(clientIn(UNMAPPED, key)).candidates[0];
 /** How often each region is the first candidate. */
 function shareOf(router: ReturnType<typeof routerOf>, list: readonly number[] = keys): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const key of list) {
-    const [first] = router.route(clientIn(UNMAPPED, key)).candidates;
+    const first = firstOf(router, key);
     if (first !== undefined) counts[first] = (counts[first] ?? 0) + 1 / list.length;
   }
   return counts;
@@ -116,9 +118,9 @@ describe('T3 weighted', () => {
     expect(share[FRANKFURT]).toBeCloseTo(0.6, 1.5);
     expect(share[DUBLIN]).toBeCloseTo(0.2, 1.5);
     expect(share[VIRGINIA]).toBeCloseTo(0.2, 1.5);
-    for (const key of keys.slice(0, 100)) {
-      expect(routerOf(table).route(clientIn(UNMAPPED, key)).candidates).not.toContain(TOKYO);
-    }
+    const router = routerOf(table);
+    const all = keys.flatMap((key) => router.route(clientIn(UNMAPPED, key)).candidates);
+    expect(new Set(all)).toEqual(new Set([FRANKFURT, DUBLIN, VIRGINIA]));
   });
 
   test('renormalised when a region is out, and nobody else moves', () => {
@@ -127,10 +129,8 @@ describe('T3 weighted', () => {
     const share = shareOf(after);
     expect(share[DUBLIN]).toBeCloseTo(0.5, 1.5);
     expect(share[VIRGINIA]).toBeCloseTo(0.5, 1.5);
-    for (const key of keys) {
-      const [was] = before.route(clientIn(UNMAPPED, key)).candidates;
-      if (was !== FRANKFURT) expect(after.route(clientIn(UNMAPPED, key)).candidates[0]).toBe(was);
-    }
+    const moved = keys.filter((key) => firstOf(after, key) !== firstOf(before, key));
+    expect(moved.filter((key) => firstOf(before, key) !== FRANKFURT)).toEqual([]);
   });
 
   test('property: stable, and a weight that grows only draws clients to its region', () => {
@@ -177,11 +177,8 @@ describe('T3 weighted', () => {
     const early = at(0);
     const later = at(30_000);
     expect(early.untilMs).toBe(Number.POSITIVE_INFINITY);
-    for (const key of keys.slice(0, 2_000)) {
-      const [was] = early.route(clientIn(UNMAPPED, key)).candidates;
-      const [is] = later.route(clientIn(UNMAPPED, key)).candidates;
-      if (is !== was) expect(is).toBe(FRANKFURT);
-    }
+    const moved = keys.slice(0, 2_000).filter((key) => firstOf(later, key) !== firstOf(early, key));
+    expect(moved.filter((key) => firstOf(later, key) !== FRANKFURT)).toEqual([]);
     expect(early.untilMs).toBe(1_000_250);
     // A region that was never lost does not begin slowly.
     const fresh = routerOf(slow, { health: healthBut({ [FRANKFURT]: verdictOf('healthy', 1_000_000) }) });
@@ -231,13 +228,9 @@ describe('the policies compose', () => {
     const router = routerOf(table, {
       latency: { latencyOf: (_, region) => ({ ms: ms[region] ?? 0, method: 'measured' }) },
     });
-    let frankfurt = 0;
-    for (const key of keys) {
-      const { candidates } = router.route(clientIn(placeIn('DE'), key));
-      expect(candidates.slice(2)).toEqual([TOKYO, VIRGINIA]);
-      if (candidates[0] === FRANKFURT) frankfurt += 1 / keys.length;
-    }
-    expect(frankfurt).toBeCloseTo(0.75, 1.5);
+    const routes = keys.map((key) => router.route(clientIn(placeIn('DE'), key)).candidates);
+    expect(new Set(routes.map((candidates) => candidates.slice(2).join()))).toEqual(new Set([`${TOKYO},${VIRGINIA}`]));
+    expect(routes.filter(([first]) => first === FRANKFURT).length / keys.length).toBeCloseTo(0.75, 1.5);
   });
 
   test('spillover is proportional, goes to the next one, and counts demand where it was wanted', () => {
