@@ -12,8 +12,15 @@ import { nearestRegion } from '../spec/nearest.ts';
 /** Where the packs of this program are. */
 export const packsFolder = (): URL => new URL('../../facts/', import.meta.url);
 
-/** The data packs that come with this program. A missing or broken one is a `FSH_FAILED`: the installation is incomplete. */
-export function readFacts(): Facts {
+let packs: Facts | null = null;
+
+/**
+ * The data packs that come with this program, read once: they do not change while it runs. A missing or broken one is a `FSH_FAILED`: the installation
+ * is incomplete.
+ */
+export const readFacts = (): Facts => (packs ??= readPacks());
+
+function readPacks(): Facts {
   const folder = packsFolder();
   try {
     const texts = PACKS.map((name) => [name, readFileSync(new URL(`${name}.json`, folder), 'utf8')]);

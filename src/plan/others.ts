@@ -3,10 +3,9 @@ import { sharedHazards } from '../facts/hazards.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 import type { Base } from './build/base.ts';
 import type { Built } from './build/build.ts';
-import { choose } from './choose/choose.ts';
+import { lookAt } from './look.ts';
 import type { Other } from './plan.ts';
 import { compareChoices, type Choice } from './problem.ts';
-import { onlyThese } from './restrict.ts';
 
 /** Why each region that is not in the plan is not: kept out by itself, or not better in any place of the plan. */
 export function othersOf(request: PlanRequest, base: Base, built: Built, best: Choice): readonly Other[] {
@@ -34,9 +33,9 @@ function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, bes
       continue;
     }
     const set = [...stay, r].toSorted((a, b) => a - b);
-    const [choice] = choose(onlyThese(problem, set), { top: 1, mostSets: 1e4 }).top;
-    if (choice === undefined) isFar = true;
-    else swaps.push({ out, choice });
+    const look = lookAt(problem, set);
+    if (look === null) isFar = true;
+    else swaps.push({ out, choice: look.choice });
   }
   const [swap] = swaps.toSorted(
     (a, b) =>

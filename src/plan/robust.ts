@@ -1,10 +1,9 @@
 import type { PlaceId } from '../base/ids.ts';
 import type { Base } from './build/base.ts';
 import type { Built } from './build/build.ts';
-import { choose } from './choose/choose.ts';
+import { lookAt } from './look.ts';
 import type { Robustness } from './plan.ts';
 import { compareChoices, type Choice, type PlanProblem } from './problem.ts';
-import { onlyThese } from './restrict.ts';
 
 const TRIALS = 60;
 /** Shares of countries are off by up to so much either way. */
@@ -31,18 +30,20 @@ export function robustnessOf(base: Base, built: Built, top: readonly Choice[], s
   let [holds, wins] = [0, 0];
   for (let trial = 0; trial < TRIALS; trial++) {
     const drawn = draw(base, built, top, next);
-    const outcomes = top.map((choice) => outcomeOf(drawn, choice.regions));
+    const outcomes = top.flatMap(({ regions }) => lookAt(drawn, regions) ?? []);
     const [mine] = outcomes;
-    if (mine === undefined || !mine.allowed) continue;
+    if (mine === undefined || !mine.isAllowed) continue;
     holds += 1;
     const beaten = outcomes.some(
-      ({ allowed, choice }) => allowed && choice !== mine.choice && compareChoices(problem, choice, mine.choice) < 0,
+      ({ isAllowed, choice }) =>
+        isAllowed && choice !== mine.choice && compareChoices(problem, choice, mine.choice) < 0,
     );
     if (!beaten) wins += 1;
   }
   return { trials: TRIALS, holds: holds / TRIALS, wins: wins / TRIALS, seed };
 }
 
+/** The problem with other figures in the columns of the list's regions; nobody looks at the rest. */
 function draw(base: Base, { problem, ids }: Built, top: readonly Choice[], next: () => number): PlanProblem {
   const n = ids.length;
   const used = [...new Set(top.flatMap(({ regions }) => regions))];
@@ -50,7 +51,7 @@ function draw(base: Base, { problem, ids }: Built, top: readonly Choice[], next:
   const factor = new Map(countries.map((country) => [country, 1 + SHARE_ERROR * (2 * next() - 1)]));
   const weights = base.weights.map((weight, p) => weight * (factor.get(base.people[p]?.country ?? '') ?? 1));
   const total = weights.reduce((a, b) => a + b, 0);
-  const latencyMs = problem.latencyMs.slice();
+  const latencyMs = new Float64Array(problem.latencyMs.length);
   for (const r of used) {
     const { low, high } = base.bands(ids[r] as PlaceId);
     const at = new Map(countries.map((country) => [country, next()]));
@@ -60,15 +61,4 @@ function draw(base: Base, { problem, ids }: Built, top: readonly Choice[], next:
     }
   }
   return { ...problem, weights: weights.map((weight) => weight / total), latencyMs };
-}
-
-function outcomeOf(
-  drawn: PlanProblem,
-  regions: readonly number[],
-): { readonly allowed: boolean; readonly choice: Choice } {
-  const small = onlyThese(drawn, regions);
-  const [choice] = choose(small, { top: 1, mostSets: 1e4 }).top;
-  const strict = { ...small, objectives: drawn.objectives, budgetUsd: drawn.budgetUsd, worstShare: drawn.worstShare };
-  const allowed = choose(strict, { top: 1, mostSets: 1e4 }).top.length > 0;
-  return { allowed, choice: { ...(choice as Choice), regions } };
 }

@@ -6,7 +6,8 @@ import type { PackOf } from '../packs.ts';
 export interface Backbone {
   /** What is needed of one end, computed once: reuse it for many pairs. */
   access(point: Point): Access;
-  km(a: Access, b: Access): number;
+  /** `straightKm`: their great circle, when it is known already. */
+  km(a: Access, b: Access, straightKm?: number): number;
 }
 
 /** One end of a way: kilometres to the hubs nearby, and from there to every hub. */
@@ -26,7 +27,18 @@ const DIRECT_KM = 700;
 const DIRECT_DETOUR = 1.2;
 const DIRECT_FADES_KM = 300;
 
-export function createBackbone(pack: Pick<PackOf<'backbone'>, 'hubs' | 'edges'>): Backbone {
+type Pack = Pick<PackOf<'backbone'>, 'hubs' | 'edges'>;
+
+const backbones = new WeakMap<Pack, Backbone>();
+
+/** The ways of a pack, worked out once. */
+export function createBackbone(pack: Pack): Backbone {
+  const found = backbones.get(pack) ?? newBackbone(pack);
+  backbones.set(pack, found);
+  return found;
+}
+
+function newBackbone(pack: Pack): Backbone {
   const hubs = pack.hubs.map(([, lat, lon]) => ({ lat, lon }));
   const between = shortestWays(pack, hubs);
   const access = (point: Point): Access => {
@@ -47,8 +59,7 @@ export function createBackbone(pack: Pick<PackOf<'backbone'>, 'hubs' | 'edges'>)
   return { access, km: wayKm };
 }
 
-function wayKm(a: Access, b: Access): number {
-  const straight = distanceKm(a.point, b.point);
+function wayKm(a: Access, b: Access, straight = distanceKm(a.point, b.point)): number {
   const detour = straight < DIRECT_KM ? DIRECT_DETOUR : DIRECT_DETOUR + (straight - DIRECT_KM) / DIRECT_FADES_KM;
   let best = straight * detour;
   for (const { hub, km } of b.near) best = Math.min(best, (a.toHub[hub] ?? Number.POSITIVE_INFINITY) + km);
@@ -56,7 +67,7 @@ function wayKm(a: Access, b: Access): number {
 }
 
 /** Floyd and Warshall: kilometres along the edges between every two hubs. */
-function shortestWays(pack: Pick<PackOf<'backbone'>, 'hubs' | 'edges'>, hubs: readonly Point[]): Float64Array[] {
+function shortestWays(pack: Pack, hubs: readonly Point[]): Float64Array[] {
   const index = new Map(pack.hubs.map(([name], i) => [name, i]));
   const ways = hubs.map((_, i) => new Float64Array(hubs.length).fill(Infinity).fill(0, i, i + 1));
   for (const [from, to, weight = 1] of pack.edges) {

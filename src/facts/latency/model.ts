@@ -23,10 +23,19 @@ export interface LatencyModel {
   estimate(a: PlaceId, b: PlaceId): Latency;
   /** From a place on the globe (a population cluster, a city) to a region. `lastMileMs` is the access network's share, added as it is. */
   pointToRegion(point: Point, region: PlaceId, lastMileMs: number): Latency;
+  /** The same from many places, without how each was found. */
+  pointsToRegion(points: readonly Point[], region: PlaceId, lastMileMs: number): LatencyColumn;
   /** What the fit found, to be given as `latencyFit` to the same facts again. */
   fit(): Fit;
   /** Between two places on the globe, both in a data centre. */
   pointToPoint(a: Point, b: Point): Latency;
+}
+
+/** Milliseconds and the ends of their bands, one for each place. */
+export interface LatencyColumn {
+  readonly ms: Float64Array;
+  readonly low: Float64Array;
+  readonly high: Float64Array;
 }
 
 /** Added for a user's access network where nobody says otherwise: between fixed lines (10) and a mix with mobile ones (20). */
@@ -67,7 +76,10 @@ interface Fitted {
   readonly fit: Fit;
   place(point: Point): Place;
   between(a: Place, b: Place, network: string | null): Latency;
+  estimate(a: Place, b: Place, network: string | null): Estimate;
 }
+
+type Estimate = Pick<Latency, 'ms' | 'method' | 'band'> & { readonly km: number };
 
 const models = new WeakMap<Facts, LatencyModel>();
 
@@ -82,11 +94,16 @@ function newModel(facts: Facts): LatencyModel {
   let fitted: Fitted | null = null;
   const fit = (): Fitted => (fitted ??= fitModel(facts));
   let newest: number | null = null;
+  // The same object is asked about by the thousand: its name is made once.
+  const known = new WeakMap<Point, Place>();
   const places = new Map<string, Place>();
   const placeAt = (point: Point): Place => {
+    const before = known.get(point);
+    if (before !== undefined) return before;
     const key = `${point.lat},${point.lon}`;
     const found = places.get(key) ?? fit().place(point);
     places.set(key, found);
+    known.set(point, found);
     return found;
   };
   const estimate = (a: PlaceId, b: PlaceId): Latency => {
@@ -115,6 +132,18 @@ function newModel(facts: Facts): LatencyModel {
         ms: found.ms + lastMileMs,
         band: { lowMs: found.band.lowMs + lastMileMs, highMs: found.band.highMs + lastMileMs },
       };
+    },
+    pointsToRegion(points, region, lastMileMs) {
+      const column = () => new Float64Array(points.length);
+      const [ms, low, high] = [column(), column(), column()];
+      const [to, network] = [placeAt(regionFact(facts, region)), providerOf(region)];
+      for (const [p, point] of points.entries()) {
+        const found = fit().estimate(placeAt(point), to, network);
+        ms[p] = found.ms + lastMileMs;
+        low[p] = found.band.lowMs + lastMileMs;
+        high[p] = found.band.highMs + lastMileMs;
+      }
+      return { ms, low, high };
     },
     fit: () => fit().fit,
     pointToPoint: (a, b) => fit().between(placeAt(a), placeAt(b), null),
@@ -177,33 +206,37 @@ function fitModel(facts: Facts): Fitted {
     });
   }
   const model = fitResiduals(residuals, facts.latencyFit);
-  const anchors = [...accesses].map(([id, { point }]) => ({ id, point }));
+  const anchors = [...accesses].map(([id, { point }]) => ({ id, point, provider: providerOf(id) }));
+  const ownKm = (end: Place, network: string | null): number => end.toProviderKm.get(network ?? '') ?? Infinity;
+  const estimate = (a: Place, b: Place, network: string | null): Estimate => {
+    const straightKm = distanceKm(a.access.point, b.access.point);
+    const floorMs = Math.max(SAME_PLACE_MS, ABOVE_LIGHT * lightRttMs(straightKm));
+    const km = backbone.km(a.access, b.access, straightKm);
+    const likely = wayMs(km) + scaleOf(km) * model.at(a.end, b.end, network);
+    const ms = Math.round(Math.max(floorMs, likely) * 10) / 10;
+    const farthestKm = Math.max(a.toAnchorKm, b.toAnchorKm);
+    return { ms, km, ...bandOf(ms, floorMs, farthestKm, Math.max(ownKm(a, network), ownKm(b, network))) };
+  };
   return {
     fit: model.fit,
+    estimate,
     place(point) {
       let toAnchorKm = Number.POSITIVE_INFINITY;
       let anchor: PlaceId | null = null;
       const toProviderKm = new Map<string, number>();
-      for (const { id, point: at } of anchors) {
+      for (const { id, point: at, provider } of anchors) {
         const km = distanceKm(point, at);
         if (km < toAnchorKm) [toAnchorKm, anchor] = [km, id];
-        toProviderKm.set(providerOf(id), Math.min(km, toProviderKm.get(providerOf(id)) ?? Number.POSITIVE_INFINITY));
+        if (km < (toProviderKm.get(provider) ?? Infinity)) toProviderKm.set(provider, km);
       }
       return { access: backbone.access(point), end: model.end(point), anchor, toAnchorKm, toProviderKm };
     },
     between(a, b, network) {
-      const straightKm = distanceKm(a.access.point, b.access.point);
-      const floorMs = Math.max(SAME_PLACE_MS, ABOVE_LIGHT * lightRttMs(straightKm));
-      const km = backbone.km(a.access, b.access);
-      const likely = wayMs(km) + scaleOf(km) * model.at(a.end, b.end, network);
-      const ms = Math.round(Math.max(floorMs, likely) * 10) / 10;
-      const farthestKm = Math.max(a.toAnchorKm, b.toAnchorKm);
-      const ownKm = (end: Place) => end.toProviderKm.get(network ?? '') ?? Number.POSITIVE_INFINITY;
-      const { method, band } = bandOf(ms, floorMs, farthestKm, Math.max(ownKm(a), ownKm(b)));
+      const { ms, km, method, band } = estimate(a, b, network);
       const source =
         method === 'triangulated'
           ? `from measured pairs near ${a.anchor} (${Math.round(a.toAnchorKm)} km) and ${b.anchor} (${Math.round(b.toAnchorKm)} km)`
-          : `${Math.round(km)} km along cables; nothing measured within ${Math.round(farthestKm)} km of an end`;
+          : `${Math.round(km)} km along cables; nothing measured within ${Math.round(Math.max(a.toAnchorKm, b.toAnchorKm))} km of an end`;
       return { ms, method, band, source };
     },
   };

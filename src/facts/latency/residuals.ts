@@ -1,4 +1,5 @@
 import { distanceKm, type Point } from '../geo.ts';
+import { Covariance, type Observed } from './kernel.ts';
 
 /** One measured pair, less what the way's length explains. */
 export interface Residual {
@@ -60,17 +61,7 @@ const SAME_PLACE_KM = 15;
 const likeness = (km: number, mixture: readonly (readonly [number, number])[]): number =>
   mixture.reduce((sum, [share, scaleKm]) => sum + share * Math.exp(-km / scaleKm), 0);
 
-/** Places whose residuals are known, with the likeness between each two. */
-interface Anchors {
-  readonly places: readonly Point[];
-  readonly pair: readonly Float64Array[];
-  readonly end: readonly Float64Array[];
-}
-
-interface Observation {
-  readonly i: number;
-  readonly j: number;
-  readonly network: number;
+interface Observation extends Observed {
   readonly ms: number;
   readonly varianceMs2: number;
 }
@@ -83,9 +74,14 @@ interface Observation {
 export function fitResiduals(residuals: readonly Residual[], known: Fit): ResidualModel {
   const networks = [...new Set(residuals.map(({ network }) => network))];
   const places: Point[] = [];
+  const indexes = new Map<Point, number>();
   const indexOf = (point: Point): number => {
-    const found = places.findIndex((place) => distanceKm(place, point) < SAME_PLACE_KM);
-    return found >= 0 ? found : places.push(point) - 1;
+    const known = indexes.get(point);
+    if (known !== undefined) return known;
+    const near = places.findIndex((place) => distanceKm(place, point) < SAME_PLACE_KM);
+    const found = near >= 0 ? near : places.push(point) - 1;
+    indexes.set(point, found);
+    return found;
   };
   const observations = residuals.map(({ a, b, ms, network, noiseMs }) => ({
     i: indexOf(a),
@@ -94,14 +90,17 @@ export function fitResiduals(residuals: readonly Residual[], known: Fit): Residu
     ms,
     varianceMs2: noiseMs ** 2,
   }));
-  const anchors: Anchors = {
-    places,
-    pair: places.map((a) => Float64Array.from(places, (b) => likeness(distanceKm(a, b), PAIR_KM))),
-    end: places.map((a) => Float64Array.from(places, (b) => likeness(distanceKm(a, b), END_KM))),
-  };
+  const square = (mixture: typeof PAIR_KM | typeof END_KM): Float64Array =>
+    Float64Array.from(places.flatMap((a) => places.map((b) => likeness(distanceKm(a, b), mixture))));
+  const covariance = new Covariance(
+    observations,
+    { count: places.length, pair: square(PAIR_KM), end: square(END_KM) },
+    networks.length,
+    { pair: PAIR_VARIANCE_MS2, end: END_VARIANCE_MS2, shared: SHARED },
+  );
   const before = residuals.map(({ key }) => known.get(key));
-  const { weights, trust } = solveRobustly(observations, anchors, networks.length, before);
-  const spread = spreadWeights(observations, weights, anchors.places.length, networks.length);
+  const { weights, trust } = solveRobustly(observations, covariance, before);
+  const spread = spreadWeights(observations, weights, places.length, networks.length);
   const layerOf = (network: string | null): Layer => mix(spread, network === null ? -1 : networks.indexOf(network));
   const layers = new Map<string | null, Layer>([null, ...networks].map((network) => [network, layerOf(network)]));
   const ofUnknown = layerOf(null);
@@ -177,8 +176,7 @@ const LEAST_TRUST = 0.02;
 
 function solveRobustly(
   observations: readonly Observation[],
-  anchors: Anchors,
-  networks: number,
+  covariance: Covariance,
   known: readonly (FittedPair | undefined)[],
 ): { readonly weights: Float64Array; readonly trust: Float64Array } {
   let weights: Float64Array = Float64Array.from(known, (pair) => pair?.weight ?? 0);
@@ -186,7 +184,7 @@ function solveRobustly(
   const isKnown = known.some((pair) => pair !== undefined);
   for (let round = isKnown ? ROUNDS - 1 : 0; round < ROUNDS; round++) {
     const noise = Float64Array.from(observations, ({ varianceMs2 }, i) => varianceMs2 / (trust[i] ?? 1));
-    weights = conjugateGradients(observations, anchors, networks, noise, weights);
+    weights = conjugateGradients(observations, covariance, noise, weights);
     if (round === ROUNDS - 1) break;
     for (const [i, { varianceMs2 }] of observations.entries()) {
       const off = Math.abs((noise[i] ?? 0) * (weights[i] ?? 0)) / Math.sqrt(varianceMs2);
@@ -199,16 +197,15 @@ function solveRobustly(
 const STEPS_MOST = 400;
 const TOLERANCE = 3e-4;
 
-/** Solves (covariance + noise) x = residuals. The covariance is applied through the places, never written out by pairs. */
+/** Solves (covariance + noise) x = residuals. */
 function conjugateGradients(
   observations: readonly Observation[],
-  anchors: Anchors,
-  networks: number,
+  covariance: Covariance,
   noise: Float64Array,
   start: Float64Array,
 ): Float64Array {
   const apply = (x: Float64Array): Float64Array => {
-    const y = covarianceTimes(observations, anchors, networks, x);
+    const y = covariance.times(x);
     for (let i = 0; i < y.length; i++) add(y, i, (noise[i] ?? 0) * (x[i] ?? 0));
     return y;
   };
@@ -237,34 +234,13 @@ function conjugateGradients(
   return x;
 }
 
-function covarianceTimes(
-  observations: readonly Observation[],
-  anchors: Anchors,
-  networks: number,
-  x: Float64Array,
-): Float64Array {
-  const layers = spreadWeights(observations, x, anchors.places.length, networks);
-  const y = new Float64Array(x.length);
-  for (let network = 0; network < networks; network++) {
-    const { pairs, ends } = mix(layers, network);
-    const half = anchors.pair.map((row) => times(pairs, row));
-    const share = times(anchors.end, ends);
-    for (const [index, { i, j, network: own }] of observations.entries()) {
-      if (own !== network) continue;
-      const pair = dot(half[i] ?? y, anchors.pair[j] ?? y);
-      y[index] = PAIR_VARIANCE_MS2 * pair + END_VARIANCE_MS2 * ((share[i] ?? 0) + (share[j] ?? 0));
-    }
-  }
-  return y;
-}
-
 function add(to: Float64Array | undefined, index: number, value: number): void {
   if (to !== undefined) to[index] = (to[index] ?? 0) + value;
 }
 
 function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
   return sum;
 }
 

@@ -1,7 +1,7 @@
 import type { PlaceId } from '../../base/ids.ts';
 import { regionFact, type Facts } from '../../facts/facts.ts';
 import { distanceKm } from '../../facts/geo.ts';
-import { createLatencyModel, type Latency } from '../../facts/latency/model.ts';
+import { createLatencyModel, type Latency, type LatencyColumn } from '../../facts/latency/model.ts';
 import type { PlanRequest } from '../../spec/planning.ts';
 import { peopleOf, type People } from '../people.ts';
 
@@ -21,29 +21,28 @@ export interface Base {
   meanMs(region: PlaceId): number;
 }
 
-interface Column {
-  readonly ms: Float64Array;
-  readonly low: Float64Array;
-  readonly high: Float64Array;
-}
+/** By facts, users and last mile: requests that differ in anything else share what was worked out. */
+const bases = new WeakMap<Facts, WeakMap<PlanRequest['users'], Map<number, Base>>>();
 
 export function baseOf(request: PlanRequest, facts: Facts): Base {
+  const ofFacts = bases.get(facts) ?? new WeakMap<PlanRequest['users'], Map<number, Base>>();
+  bases.set(facts, ofFacts);
+  const ofUsers = ofFacts.get(request.users) ?? new Map<number, Base>();
+  ofFacts.set(request.users, ofUsers);
+  const base = ofUsers.get(request.lastMileMs) ?? newBase(request, facts);
+  ofUsers.set(request.lastMileMs, base);
+  return base;
+}
+
+function newBase(request: PlanRequest, facts: Facts): Base {
   const model = createLatencyModel(facts);
   const people = peopleOf(request, facts);
   const weights = Float64Array.from(people, ({ share }) => share);
-  const columns = new Map<PlaceId, Column>();
-  const columnOf = (region: PlaceId): Column => {
-    const found = columns.get(region) ?? measure(region);
+  const columns = new Map<PlaceId, LatencyColumn>();
+  const columnOf = (region: PlaceId): LatencyColumn => {
+    const found = columns.get(region) ?? model.pointsToRegion(people, region, request.lastMileMs);
     columns.set(region, found);
     return found;
-  };
-  const measure = (region: PlaceId): Column => {
-    const all = people.map((point) => model.pointToRegion(point, region, request.lastMileMs));
-    return {
-      ms: Float64Array.from(all, ({ ms }) => ms),
-      low: Float64Array.from(all, ({ band }) => band.lowMs),
-      high: Float64Array.from(all, ({ band }) => band.highMs),
-    };
   };
   const rtts = new Map<string, Latency>();
   return {

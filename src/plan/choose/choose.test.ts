@@ -1,59 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cents, millionths, type Choice, type PlanProblem } from '../problem.ts';
+import { cents, millionths, type Choice } from '../problem.ts';
 import { choose } from './choose.ts';
-import { bruteForce, solveMilp } from './testing.ts';
-
-/** Random problems of every kind, with up to so many candidates; about a third of the small ones have no solution. */
-const problemsOf = (most: number): fc.Arbitrary<PlanProblem> =>
-  fc
-    .record({
-      n: fc.integer({ min: 2, max: most }),
-      people: fc.integer({ min: 1, max: 6 }),
-      seed: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
-      serving: fc.constantFrom('all' as const, 'primary' as const),
-      goal: fc.constantFrom('cost' as const, 'coverage' as const),
-      isStrict: fc.boolean(),
-      isPinned: fc.boolean(),
-      hasBudget: fc.boolean(),
-    })
-    .map(({ n, people, seed, serving, goal, isStrict, isPinned, hasBudget }) => {
-      let state = seed;
-      const next = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
-      const whole = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));
-      const list = (length: number, make: () => number): Float64Array => Float64Array.from({ length }, make);
-      const raw = list(people, () => whole(1, 9));
-      const total = raw.reduce((a, b) => a + b, 0);
-      const conflicts = new Uint8Array(n * n);
-      for (let a = 0; a < n; a++)
-        for (let b = 0; b < a; b++) conflicts[a * n + b] = conflicts[b * n + a] = next() < 0.15 ? 1 : 0;
-      const max = whole(2, Math.min(n, most > 6 ? 6 : 4));
-      return {
-        candidates: Array.from({ length: n }, (_, r) => `r${r}`),
-        weights: raw.map((weight) => weight / total),
-        latencyMs: list(n * people, () => whole(5, 20) * 10),
-        objectives: [
-          { withinMs: 100, share: isStrict ? 0.6003 : 0, populations: null },
-          ...(next() < 0.3 ? [{ withinMs: 80, share: 0.3002, populations: [0] }] : []),
-        ],
-        serving,
-        goal,
-        sizes: { min: whole(2, max), max },
-        pinned: isPinned ? [whole(0, n - 1)] : [],
-        conflicts,
-        writeMs: list(n * n, () => (next() < 0.25 ? Infinity : whole(10, 60))),
-        cost: {
-          units: whole(1, 12),
-          unitUsd: list(n, () => whole(80, 160)),
-          fixedUsd: list(n, () => whole(0, 90)),
-          egressUsd: list(n, () => whole(0, 200)),
-          transferUsd: list(n * n, () => whole(0, 40)),
-          standbyShare: [0, 0.1, 0.4, 1][whole(0, 3)] ?? 1,
-        },
-        budgetUsd: hasBudget ? whole(800, 2_600) + 0.5 : null,
-        worstShare: next() < 0.25 ? 0.3004 : null,
-      };
-    });
+import { bruteForce, problemsOf, solveMilp } from './testing.ts';
 
 const aProblem = problemsOf(6);
 

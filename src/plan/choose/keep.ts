@@ -2,6 +2,8 @@ import { cents, compareChoices, millionths, type Choice, type PlanProblem } from
 
 /** Cells of the grid in each direction: a fifth of a percentage point. */
 const CELLS = 500;
+/** A front of so many points is looked through as fast as the grid is made. */
+const SMALL_FRONT = 24;
 
 /** A choice of the front, as it is compared. */
 interface Point {
@@ -18,8 +20,8 @@ export class Keeper {
   private readonly hasFront: boolean;
   private best: Choice[] = [];
   private front: Point[] = [];
-  /** Per cell of coverage and worst: cents of the cheapest point that is in it or in a better one. */
-  private readonly cheapest = new Float64Array((CELLS + 2) * (CELLS + 2)).fill(Infinity);
+  /** Per cell of coverage and worst: cents of the cheapest point that is in it or in a better one. Null: the front is small. */
+  private cheapest: Float64Array | null = null;
 
   /** Without a front of its own the Pareto front is that of the list: far fewer sets matter then. */
   constructor(problem: PlanProblem, most: number, hasFront: boolean) {
@@ -53,11 +55,13 @@ export class Keeper {
 
   /** A point of the front is as good in all three, and better in one. */
   private isBeaten(leastCents: number, coverage: number, worst: number): boolean {
-    const here = cellOf(coverage) + worstCellOf(worst);
-    // No point of this cell or a better one is cheap enough; one of the next is, which is better in both. In between: look at the points.
-    if ((this.cheapest[here] as number) > leastCents) return false;
-    if ((this.cheapest[here + CELLS + 3] as number) <= leastCents) return true;
-    const { front } = this;
+    const { cheapest, front } = this;
+    if (cheapest !== null) {
+      const here = cellOf(coverage) + worstCellOf(worst);
+      // No point of this cell or a better one is cheap enough; one of the next is, which is better in both. In between: look at the points.
+      if ((cheapest[here] as number) > leastCents) return false;
+      if ((cheapest[here + CELLS + 3] as number) <= leastCents) return true;
+    }
     const [covered, left] = [millionths(coverage), millionths(worst)];
     for (let i = 0; i < front.length; i++) {
       const point = front[i] as Point;
@@ -84,15 +88,10 @@ export class Keeper {
     if (equal !== undefined && compareChoices(problem, equal.choice, choice) < 0) return;
     this.front = this.front.filter((other) => !dominates(point, other));
     this.front.push(point);
-    this.mark(point.cents, cellOf(choice.coverage), worstCellOf(choice.worst));
-  }
-
-  /** The grid stays ordered: a cell is never dearer than a better one, so a row ends at the first that is cheap enough. */
-  private mark(usd: number, from: number, worst: number): void {
-    for (let row = from; row >= 0; row -= CELLS + 2) {
-      if ((this.cheapest[row + worst] as number) <= usd) return;
-      for (let cell = worst; cell >= 0 && (this.cheapest[row + cell] as number) > usd; cell--)
-        this.cheapest[row + cell] = usd;
+    if (this.cheapest !== null) mark(this.cheapest, point);
+    else if (this.front.length > SMALL_FRONT) {
+      this.cheapest = new Float64Array((CELLS + 2) * (CELLS + 2)).fill(Infinity);
+      for (const known of this.front) mark(this.cheapest, known);
     }
   }
 
@@ -101,6 +100,15 @@ export class Keeper {
     this.front
       .map(({ choice }) => choice)
       .toSorted((a, b) => cents(a.costUsd) - cents(b.costUsd) || compareChoices(this.problem, a, b));
+}
+
+/** The grid stays ordered: a cell is never dearer than a better one, so a row ends at the first that is cheap enough. */
+function mark(cheapest: Float64Array, { choice, cents: usd }: Point): void {
+  const worst = worstCellOf(choice.worst);
+  for (let row = cellOf(choice.coverage); row >= 0; row -= CELLS + 2) {
+    if ((cheapest[row + worst] as number) <= usd) return;
+    for (let c = worst; c >= 0 && (cheapest[row + c] as number) > usd; c--) cheapest[row + c] = usd;
+  }
 }
 
 const cell = (share: number): number => Math.max(0, Math.min(CELLS, Math.floor((millionths(share) * CELLS) / 1e6)));

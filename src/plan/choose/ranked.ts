@@ -55,9 +55,7 @@ export function rank(problem: PlanProblem): Ranked {
     pinned: problem.pinned.length,
     weights: problem.weights,
     // Of equally near ones the one of the lower index serves.
-    rows: candidate.map((r) =>
-      Float64Array.from(problem.weights, (_, p) => (problem.latencyMs[p * n + r] as number) + r * TIE_MS),
-    ),
+    rows: candidate.map((r) => rowOf(problem, r)),
     fixedUsd,
     unitUsd,
     egressUsd: row(cost.egressUsd),
@@ -70,6 +68,12 @@ export function rank(problem: PlanProblem): Ranked {
     ),
     leastAdded,
   };
+}
+
+function rowOf({ candidates, weights, latencyMs }: PlanProblem, r: number): Float64Array {
+  const row = new Float64Array(weights.length);
+  for (let p = 0; p < row.length; p++) row[p] = (latencyMs[p * candidates.length + r] as number) + r * TIE_MS;
+  return row;
 }
 
 /** Pinned ones first: the search begins inside them. Then the cheap ones: a good choice early makes the bounds sharp. */

@@ -3,11 +3,10 @@ import type { Facts } from '../../facts/facts.ts';
 import type { PlanRequest } from '../../spec/planning.ts';
 import { baseOf, type Base } from '../build/base.ts';
 import { build, type Built } from '../build/build.ts';
-import { choose } from '../choose/choose.ts';
+import { lookAt } from '../look.ts';
 import type { Plan } from '../plan.ts';
 import { planRegions, type PlanOptions } from '../plan-regions.ts';
 import type { Choice } from '../problem.ts';
-import { onlyThese } from '../restrict.ts';
 import { robustnessOf } from '../robust.ts';
 import type { PlanFile } from './plan-file.ts';
 
@@ -212,8 +211,7 @@ function confidenceOf(
 function choiceOf({ problem, ids }: Built, set: readonly PlaceId[]): Choice | null {
   const indexes = set.map((id) => ids.indexOf(id)).toSorted((a, b) => a - b);
   if (indexes.includes(-1)) return null;
-  const [choice] = choose(onlyThese(problem, indexes), { top: 1, mostSets: 1e4 }).top;
-  return choice === undefined ? null : { ...choice, regions: indexes };
+  return lookAt(problem, indexes)?.choice ?? null;
 }
 
 /** The same regions with the primary where a write takes least. Null: it is there. */
