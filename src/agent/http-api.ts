@@ -89,6 +89,7 @@ async function route(door: Door, request: IncomingMessage, response: ServerRespo
 }
 
 const DEFAULT_SAMPLES = 9;
+const COMMITS_WITHIN_MS = 3_000;
 
 function rttsOf({ config, clock }: Door, url: URL): Promise<RttsView> {
   const asked = Math.trunc(Number(url.searchParams.get('samples') ?? DEFAULT_SAMPLES));
@@ -155,6 +156,13 @@ function healthStatus(agent: Agent, url: URL): { readonly ok: boolean; readonly 
           : null;
       const ok = local?.state === 'standby' && local.receiving && lag !== null && lag <= lagMax;
       return { ok, why: ok ? `standby, ${lag} bytes to replay` : 'no standby that streams within the lag asked for' };
+    }
+    case '/commits': {
+      const within = Number(url.searchParams.get('within') ?? COMMITS_WITHIN_MS);
+      const ageMs = agent.pulse().commitAgeMs;
+      const ok = open && ageMs <= within;
+      const why = open ? `committed ${Math.round(ageMs)} ms ago` : (agent.data?.roleWhy.text ?? 'no data here');
+      return { ok, why };
     }
     case '/readiness': {
       const ok =

@@ -7,6 +7,7 @@ const LOOK: TrafficLook = {
   asked: placeId('aws:eu-west-1'),
   whenAllUnhealthy: 'hold-last',
   unhealthy: [],
+  readOnly: [],
   observers: [
     { observer: 'edge aws:eu-west-1 7800', state: 'votes' },
     { observer: 'dns aws:eu-north-1 7803', state: 'votes' },
@@ -34,6 +35,7 @@ test('on a bad day: who abstains, who is missing, since when nothing is voted, a
       ],
       heldForMs: 3_600_000,
       unhealthy: [{ region: placeId('aws:eu-west-1'), why: '2 failures in a row' }],
+      readOnly: [{ region: placeId('aws:us-east-1'), why: 'status-503' }],
     },
     bad,
   );
@@ -43,5 +45,6 @@ test('on a bad day: who abstains, who is missing, since when nothing is voted, a
   expect(lines.slice(2)).toEqual([
     expect.stringMatching(/^!most observers are not heard for .+: regions stay what they were$/),
     '!aws:eu-west-1 looks unhealthy: 2 failures in a row',
+    "!aws:us-east-1 serves reads and can't write: status-503",
   ]);
 });

@@ -68,7 +68,7 @@ function dnsLines({ dns, state }: WorldStatus, bad: (text: string) => string): r
 /** What users would get if every region looked unhealthy, which ones do, and whether the planes still hear each other. */
 export function trafficLines(traffic: TrafficLook | null, bad: (text: string) => string): readonly string[] {
   if (traffic === null) return [];
-  const { observers, unhealthy, heldForMs, whenAllUnhealthy } = traffic;
+  const { observers, unhealthy, readOnly, heldForMs, whenAllUnhealthy } = traffic;
   const named = (state: string) => observers.filter((each) => each.state === state).map(({ observer }) => observer);
   const [votes, abstaining, missing] = [named('votes'), named('abstains'), named('missing')];
   const counted = [
@@ -82,6 +82,7 @@ export function trafficLines(traffic: TrafficLook | null, bad: (text: string) =>
     `traffic: ${counted.join('; ')}; when all regions look unhealthy: ${whenAllUnhealthy}`,
     ...(heldForMs === null ? [] : [bad(held)]),
     ...unhealthy.map(({ region, why }) => bad(`${region} looks unhealthy: ${why}`)),
+    ...readOnly.map(({ region, why }) => bad(`${region} serves reads and can't write: ${why}`)),
   ];
 }
 

@@ -8,7 +8,7 @@ import type { GeoRows } from '../decide/routing/geo-table.ts';
 import { DUBLIN, FOUR, FRANKFURT, GEO, policyTable, TOKYO } from '../decide/routing/testing.ts';
 import { PlaceCompass } from './dns/compass.ts';
 import { Clients } from './edge/clients.ts';
-import { Steering } from './edge/steering.ts';
+import { Steering } from './steering/steering.ts';
 import { explain } from './edge/why.ts';
 
 const row = (first: number, place: number) => ({ first: first * 2 ** 24, last: (first + 1) * 2 ** 24 - 1, place });

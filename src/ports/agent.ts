@@ -4,7 +4,7 @@ import type { FenceKind } from './records.ts';
 
 /**
  * The agent's HTTP API, on loopback or behind TLS. Every call but the health endpoints carries `authorization: Bearer TOKEN`.
- *   GET  /primary /replica?lag=BYTES /readiness /liveness /metrics
+ *   GET  /primary /replica?lag=BYTES /commits?within=MS /readiness /liveness /metrics
  *   GET  /pulse      newline-delimited JSON, one Pulse every `pulseEveryMs` and at every change, until the client leaves
  *   POST /orders     Order → OrderReply
  *   POST /attest     AttestAsked → AttestAnswer: async, while the store does not answer (P6)

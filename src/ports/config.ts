@@ -129,6 +129,8 @@ export interface EdgeConfig {
     readonly host: string;
     readonly port: number;
     readonly rttMs: number;
+    /** The agents of its nodes, as reached from here: a check of commits asks the primary's. Absent: such a check asks nobody. */
+    readonly agents?: readonly { readonly node: NodeId; readonly host: string; readonly port: number }[];
   }[];
 }
 

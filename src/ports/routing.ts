@@ -105,11 +105,23 @@ export interface HealthPolicy {
   readonly check?: 'http' | 'tcp';
   /** What DNS asks of a region's public address. A `tls` handshake is for the name `host`. Absent: `http`. */
   readonly address?: AddressCheck;
+  /** Whether a region can write, too. Absent: nobody asks, and each one can. */
+  readonly deep?: DeepCheck;
   /** `majority`: what most planes see; `own`: each plane believes its own eyes alone. Absent: `majority`. */
   readonly observers?: 'majority' | 'own';
 }
 
 export type AddressCheck = { readonly check: 'http' | 'tcp' } | { readonly check: 'tls'; readonly host: string };
+
+/**
+ * What decides about a region's role and not about whether it is used: one that can't write keeps its reads. `http`: the
+ * application answers 2xx at the path while it can write. `commit`: the primary has committed a row within `withinMs`, as its agent
+ * says, which commits one again and again.
+ */
+export type DeepCheck = { readonly everyMs: number; readonly timeoutMs: number } & (
+  | { readonly check: 'http'; readonly path: string }
+  | { readonly check: 'commit'; readonly withinMs: number }
+);
 
 /** A share of the clients that moves from one region to another over time: after a failback, and at a person's word. */
 export interface TrafficRamp {

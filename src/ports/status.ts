@@ -150,6 +150,8 @@ export interface TrafficLook {
   /** What holds when every region looks unhealthy: `hold-last`, `open`, `closed`, `static: aws:eu-west-1`. */
   readonly whenAllUnhealthy: string;
   readonly unhealthy: readonly { readonly region: PlaceId; readonly why: string }[];
+  /** They serve reads and say themselves that they can't write (deep checks). */
+  readonly readOnly: readonly { readonly region: PlaceId; readonly why: string }[];
   /** Planes that look at the regions: `abstains` sees most of them down, `missing` was not heard lately. */
   readonly observers: readonly { readonly observer: string; readonly state: 'votes' | 'abstains' | 'missing' }[];
   /** Since when most of them are not heard, so that regions stay what they were; null while they are. */

@@ -42,6 +42,8 @@ export const SPEC_CODES = {
   E2516: 'no network',
   E2517: '`static` without regions',
   E2518: 'a check by TLS without the name that the certificate must be for',
+  E2519: 'a deep check without its path',
+  E2520: 'a deep check that asks what the shallow one asks',
   E2601: 'unknown country',
   E2602: 'shares of users that do not add up',
   E2603: 'a ban that matches no region',

@@ -82,9 +82,14 @@ function voidLine(deployment: Deployment): string {
   return `${alone}; or a session lowers synchronous_commit, or writes an UNLOGGED table`;
 }
 
+const CANNOT_WRITE = {
+  http: 'a region whose application says that it cannot write keeps its reads, and writes wait for another primary',
+  commit: 'while the primary commits nothing its region keeps its reads, and writes wait for another primary',
+};
+
 /** How users are led to regions, and what they get when every region looks unhealthy. */
 function usersLine({ model, regions, traffic: { routing } }: Deployment): string {
-  const { policies, fences, whenAllUnhealthy, slowStartMs, failover } = routing;
+  const { policies, fences, whenAllUnhealthy, slowStartMs, failover, health } = routing;
   const words = {
     geolocation: 'by place',
     latency: 'to the nearest region',
@@ -109,6 +114,7 @@ function usersLine({ model, regions, traffic: { routing } }: Deployment): string
     ...fences.map((fence) => `"${fence.name}" keeps its users in ${fence.regions.join(', ')}`),
     ...(slowStartMs > 0 ? [`a region that is back gets them over ${formatDuration(slowStartMs)}`] : []),
     ...(failover.failback === 'manual' ? ['and only when a person says so'] : []),
+    ...(health.deep === undefined ? [] : [CANNOT_WRITE[health.deep.check]]),
     `when all look unhealthy: ${unhealthy}`,
   ].join('; ');
 }

@@ -254,6 +254,11 @@ const NOTES: readonly Case[] = [
     text: `${THREE}traffic:\n  health: { address: { check: tcp, host: shop.example } }\n`,
     expect: ['N3003 10:42'],
   },
+  {
+    title: 'a path for a check of commits',
+    text: `${THREE}traffic:\n  health: { deep: { check: commit, path: /healthz/deep } }\n`,
+    expect: ['N3003 10:42'],
+  },
 ];
 
 describe('diagnostics', () => {

@@ -57,6 +57,30 @@ const health = z.strictObject({
     })
     .optional()
     .describe('What the DNS server asks of the address of a region. Default: the health path by HTTP.'),
+  deep: z
+    .strictObject({
+      check: z
+        .enum(['http', 'commit'])
+        .describe(
+          '`http`: the application answers 2xx at `path` while it can write. `commit`: the primary has committed a row within `within`, as its agent says, which commits one again and again.',
+        ),
+      path: z
+        .string()
+        .regex(/^\/[!-~]*$/, { error: 'a path that starts with a slash, without blanks: /healthz/deep' })
+        .optional()
+        .describe('For `http`: another path than that of `health`.'),
+      within: duration(
+        500,
+        600_000,
+        'For `commit`: how old the newest commit of the primary may be. Default 3s.',
+      ).optional(),
+      every: duration(100, 60_000, 'Between two of them. Default 1s.').optional(),
+      timeout: duration(50, 60_000, 'To be answered, beyond the round trips. Default 1s.').optional(),
+    })
+    .optional()
+    .describe(
+      'What edges ask to learn whether a region can write. One that cannot keeps its reads; writes wait for a primary, then are refused. Default: nothing is asked.',
+    ),
   observers: z
     .enum(['majority', 'own'])
     .optional()

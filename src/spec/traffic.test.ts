@@ -57,6 +57,24 @@ describe('traffic', () => {
     expect(routingOf(THREE).health).toMatchObject({ check: 'http', address: { check: 'http' }, observers: 'majority' });
   });
 
+  test('deep checks: none unless the file asks for one, with its defaults', () => {
+    expect(routingOf(THREE).health).not.toHaveProperty('deep');
+    expect(routingOf(traffic('health: { deep: { check: commit, within: 5s } }')).health.deep).toEqual({
+      check: 'commit',
+      withinMs: 5_000,
+      everyMs: 1_000,
+      timeoutMs: 1_000,
+    });
+    expect(routingOf(traffic('health: { deep: { check: http, path: /healthz/deep, every: 2s } }')).health.deep).toEqual(
+      {
+        check: 'http',
+        path: '/healthz/deep',
+        everyMs: 2_000,
+        timeoutMs: 1_000,
+      },
+    );
+  });
+
   test('everything else as written', () => {
     const text = edit(
       traffic(

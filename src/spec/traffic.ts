@@ -1,5 +1,5 @@
 import { type PlaceId, placeId } from '../base/ids.ts';
-import type { CanaryPolicy, HealthPolicy, PolicyName, RoutingPolicy } from '../ports/routing.ts';
+import type { CanaryPolicy, DeepCheck, HealthPolicy, PolicyName, RoutingPolicy } from '../ports/routing.ts';
 import { CONTINENTS, countriesOf } from '../facts/continents.ts';
 import type { Facts } from '../facts/facts.ts';
 import { jurisdictionHolds } from '../facts/residency.ts';
@@ -14,6 +14,7 @@ export interface TrafficContext {
 }
 
 export const DEFAULT_HEALTH = { everyMs: 500, timeoutMs: 500, fall: 2, rise: 4, bucket: 6, leakAfter: 20 };
+const DEFAULT_DEEP = { everyMs: 1_000, timeoutMs: 1_000, withinMs: 3_000 };
 export const DEFAULT_HYSTERESIS_MS = 5;
 
 export const defaultPolicies = (model: TrafficContext['model']): readonly PolicyName[] =>
@@ -83,9 +84,18 @@ function resolveHealth(health: NonNullable<TrafficSection['health']>, firstHost:
     leakAfter: health.leakAfter ?? DEFAULT_HEALTH.leakAfter,
     check: health.check ?? 'http',
     observers: health.observers ?? 'majority',
+    ...(health.deep === undefined ? {} : { deep: resolveDeep(health.deep) }),
     // Without a name `validate` refuses the file.
     address: address?.check === 'tls' ? { check: 'tls', host: host ?? '' } : { check: address?.check ?? 'http' },
   };
+}
+
+function resolveDeep(deep: NonNullable<NonNullable<TrafficSection['health']>['deep']>): DeepCheck {
+  const { everyMs, timeoutMs, withinMs } = DEFAULT_DEEP;
+  const pace = { everyMs: msOf(deep.every, everyMs), timeoutMs: msOf(deep.timeout, timeoutMs) };
+  if (deep.check === 'commit') return { check: 'commit', withinMs: msOf(deep.within, withinMs), ...pace };
+  // Without a path `validate` refuses the file.
+  return { check: 'http', path: deep.path ?? '/', ...pace };
 }
 
 const isCountry = (word: string): boolean => /^[A-Z]{2}$/.test(word);

@@ -358,6 +358,10 @@ const edgeConfig = (plan: Plan, place: PlaceLayout): EdgeConfig => ({
     const address = addressOf(plan, place.id, to.id, 'app');
     if (address === null) return [];
     const rttMs = plan.links.find((link) => link.from === place.id && link.to === to.id)?.rttMs ?? 0;
-    return [{ region: to.id, ...address, rttMs }];
+    const agents = dataNodesOf(to).flatMap((node) => {
+      const way = nodeAddressOf(plan, place.id, node, 'api');
+      return way === null ? [] : [{ node: node.id, ...way }];
+    });
+    return [{ region: to.id, ...address, rttMs, agents }];
   }),
 });

@@ -18,6 +18,7 @@ const lookOf = ({ place, whenAllUnhealthy, observers, regions }: EdgeStatus): Tr
   whenAllUnhealthy:
     whenAllUnhealthy.kind === 'static' ? `static: ${whenAllUnhealthy.regions.join(', ')}` : whenAllUnhealthy.kind,
   unhealthy: regions.flatMap(({ id, health, why }) => (health === 'unhealthy' ? [{ region: id, why: why.text }] : [])),
+  readOnly: regions.flatMap(({ id, readOnly }) => (readOnly === null ? [] : [{ region: id, why: readOnly.text }])),
   observers: observers.all.map(({ observer, state }) => ({ observer, state })),
   heldForMs: observers.heldForMs,
 });

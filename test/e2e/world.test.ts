@@ -39,6 +39,8 @@ describe('a world of three regions', () => {
       const codeOf = async (path: string) => (await fetch(`${api}${path}`)).status;
       if ((await codeOf('/primary')) === 200) primaries.push(region.id);
       else expect(await codeOf('/replica?lag=100000000')).toBe(200);
+      const commits = primaries.includes(region.id) ? 200 : 503;
+      expect(await codeOf('/commits?within=60000')).toBe(commits);
       expect(await codeOf('/readiness')).toBe(200);
       expect(await codeOf('/liveness')).toBe(200);
       expect(await (await fetch(`${api}/metrics`)).text()).toMatch(/^farshore_epoch \d+$/m);

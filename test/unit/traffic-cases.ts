@@ -76,4 +76,16 @@ export const TRAFFIC: readonly Case[] = [
     expect: ['E2518 10:13'],
     says: 'host: shop.example',
   },
+  {
+    title: 'a deep check without its path',
+    text: withTraffic('health: { deep: { check: http } }'),
+    expect: ['E2519 10:13'],
+    says: 'path: /healthz/deep',
+  },
+  {
+    title: 'a deep check that asks what the shallow one asks',
+    text: `${withTraffic('health: { deep: { check: http, path: /healthz } }')}\napplication: { command: [node, app.mjs] }\n`,
+    expect: ['E2520 10:40'],
+    says: 'would take every region away',
+  },
 ];

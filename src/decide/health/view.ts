@@ -8,6 +8,8 @@ export interface View {
   /** Where it stands. */
   readonly place: PlaceId;
   readonly regions: Readonly<Record<string, Sight>>;
+  /** Regions that told it that they can't write. Absent: it does not ask. */
+  readonly readOnly?: readonly PlaceId[];
 }
 type Sight = 'up' | 'down' | 'unknown';
 
@@ -48,5 +50,8 @@ export function parseView(text: string): View | null {
     if (sight !== 'up' && sight !== 'down' && sight !== 'unknown') return null;
     sights[region] = sight;
   }
-  return { observer, place: placeId(place), regions: sights };
+  const readOnly = 'readOnly' in raw ? raw.readOnly : undefined;
+  if (readOnly === undefined) return { observer, place: placeId(place), regions: sights };
+  if (!Array.isArray(readOnly) || !readOnly.every((id) => typeof id === 'string')) return null;
+  return { observer, place: placeId(place), regions: sights, readOnly: readOnly.map(placeId) };
 }

@@ -29,7 +29,7 @@ export async function answers(base) {
     const table = { generation: 1, epoch: 1, primary: { node: ids[0] + '/n1', region: ids[0] }, regions, routing, ramp: null, released: 0, reason: why };
     const health = new Map(ids.map((id, at) => [id, { state: (i * 7 + at) % 5 === 0 ? 'unhealthy' : 'healthy', sinceMs: 0, recovered: false, why }]));
     const latency = { latencyOf: (_, id) => ({ ms: (ids.indexOf(id) * 37 + i * 11) % 90, method: 'measured' }) };
-    const world = { table, from: null, health, latency, load: new Map(), leaders: new Map(), acceptedAtMs: 0, nowMs: 1e6 };
+    const world = { table, from: null, health, readOnly: new Map(), latency, load: new Map(), leaders: new Map(), acceptedAtMs: 0, nowMs: 1e6 };
     const country = ['DE', 'US', 'BR', null][i % 4];
     const place = { place: country, country, source: 'asked' };
     const client = { method: i % 6 === 0 ? 'write' : 'read', place, key: Math.imul(i, 2654435761) >>> 0, pinned: null, canary: false };

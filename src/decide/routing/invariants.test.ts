@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { PlaceId } from '../../base/ids.ts';
+import { because } from '../../base/reason.ts';
 import { clientIn, FOUR, GEO, placeIn, policyTable, routerOf, verdictOf } from './testing.ts';
 import { UNMAPPED } from './world.ts';
 
@@ -34,11 +36,12 @@ const anyCase = fc.record({
   canaryRegions: subset,
   staticRegions: subset,
   method: fc.constantFrom('read' as const, 'write' as const),
+  readOnly: subset,
 });
 type Case = typeof anyCase extends fc.Arbitrary<infer T> ? T : never;
 const of = <T>(values: readonly T[]) => FOUR.map((id, index) => [id, values[index] as T] as const);
 
-function routed(each: Case, health = new Map(of(each.health))) {
+function routed(each: Case, health = new Map(of(each.health)), readOnly: readonly PlaceId[] = each.readOnly) {
   const table = policyTable(
     {
       policies: each.policies,
@@ -63,6 +66,7 @@ function routed(each: Case, health = new Map(of(each.health))) {
   const rtt = new Map(of(each.rtt));
   const router = routerOf(table, {
     health,
+    readOnly: new Map(readOnly.map((id) => [id, because('read-only', 'test')])),
     load: new Map(of(each.load)),
     latency: { latencyOf: (_, region) => ({ ms: rtt.get(region) ?? 0, method: 'measured' }) },
   });
@@ -103,6 +107,21 @@ describe('whatever the table, the health, the load and the client', () => {
         const healthy = routed(each, new Map(FOUR.map((id) => [id, verdictOf('healthy')]))).route;
         if (each.kind === 'hold-last' || each.kind === 'open') {
           expect(route.candidates.length > 0).toBe(healthy.candidates.length > 0);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('property: what a region says of writing changes no read; a write goes where it went, or nowhere', () => {
+    fc.assert(
+      fc.property(anyCase, (each) => {
+        const { route } = routed(each);
+        const able = routed(each, undefined, []).route;
+        if (each.method === 'read') expect(route.candidates).toEqual(able.candidates);
+        else {
+          expect(route.candidates).toEqual(able.candidates.filter((id) => !each.readOnly.includes(id)));
+          expect(route.refusal).toBe(able.refusal ?? (route.candidates.length > 0 ? null : 'read-only'));
         }
       }),
       { numRuns: 1_000 },

@@ -20,8 +20,11 @@ test('the health of an older table, and everything a newer one says', () => {
     check: 'tcp',
     address: { check: 'tls', host: 'shop.example' },
     observers: 'own',
+    deep: { check: 'http', path: '/healthz/deep', everyMs: 1_000, timeoutMs: 500 },
   };
   expect(healthOf(all)).toEqual(all);
+  const commits = { ...OLD, deep: { check: 'commit', withinMs: 3_000, everyMs: 1_000, timeoutMs: 500 } };
+  expect(healthOf(commits)).toEqual(commits);
 });
 
 test.each([
@@ -30,6 +33,8 @@ test.each([
   [{ ...OLD, check: 'icmp' }],
   [{ ...OLD, observers: 'two' }],
   [{ ...OLD, address: { check: 'tls' } }],
+  [{ ...OLD, deep: { check: 'http', everyMs: 1_000, timeoutMs: 500 } }],
+  [{ ...OLD, deep: { check: 'sql', everyMs: 1_000, timeoutMs: 500 } }],
 ])('a plane that would understand half of it refuses it: %j', (health) => {
   expect(healthOf(health)).toContain('health is malformed');
 });

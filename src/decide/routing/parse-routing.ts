@@ -3,6 +3,7 @@ import type {
   AddressCheck,
   AllUnhealthy,
   CanaryPolicy,
+  DeepCheck,
   GeolocationPolicy,
   GeoOverride,
   HealthPolicy,
@@ -127,7 +128,8 @@ function parseHealth(raw: unknown): HealthPolicy | null {
   if (check !== undefined && check !== 'http' && check !== 'tcp') return null;
   if (observers !== undefined && observers !== 'majority' && observers !== 'own') return null;
   const address = raw['address'] === undefined ? undefined : parseAddressCheck(raw['address']);
-  if (address === null) return null;
+  const deep = raw['deep'] === undefined ? undefined : parseDeep(raw['deep']);
+  if (address === null || deep === null) return null;
   return {
     everyMs,
     timeoutMs,
@@ -137,6 +139,7 @@ function parseHealth(raw: unknown): HealthPolicy | null {
     ...(leakAfter === undefined ? {} : { leakAfter }),
     ...(check === undefined ? {} : { check }),
     ...(address === undefined ? {} : { address }),
+    ...(deep === undefined ? {} : { deep }),
     ...(observers === undefined ? {} : { observers }),
   };
 }
@@ -146,6 +149,14 @@ function parseAddressCheck(raw: unknown): AddressCheck | null {
   const { check, host } = raw;
   if (check === 'http' || check === 'tcp') return { check };
   return check === 'tls' && typeof host === 'string' ? { check, host } : null;
+}
+
+function parseDeep(raw: unknown): DeepCheck | null {
+  if (!isRecord(raw)) return null;
+  const { check, path, everyMs, timeoutMs, withinMs } = raw;
+  if (!isPositive(everyMs) || !isPositive(timeoutMs)) return null;
+  if (check === 'http') return typeof path === 'string' ? { check, path, everyMs, timeoutMs } : null;
+  return check === 'commit' && isPositive(withinMs) ? { check, withinMs, everyMs, timeoutMs } : null;
 }
 
 const isPositive = (raw: unknown): raw is number => isCount(raw) && raw > 0;

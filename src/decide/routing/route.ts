@@ -14,6 +14,7 @@ export function route(
     table,
     from: request.from,
     health,
+    readOnly: new Map(),
     latency: bookOf(rtt),
     load: new Map(),
     leaders: new Map(),

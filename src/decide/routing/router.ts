@@ -79,7 +79,11 @@ export class Router {
   explain(client: Client): Explanation {
     if (client.method === 'write') {
       const route = this.#write(client);
-      return { ...route, steps: [{ step: 'eligibility', why: route.why, left: route.candidates }] };
+      const { why, candidates, refusal, wanted } = route;
+      if (refusal !== 'read-only' || wanted === null)
+        return { ...route, steps: [{ step: 'eligibility', why, left: candidates }] };
+      const eligibility: Step = { step: 'eligibility', why: why.slice(1), left: [wanted] };
+      return { ...route, steps: [eligibility, { step: 'health', why: why.slice(0, 1), left: [] }] };
     }
     const plan = this.#planFor(client.place);
     const steps = [...plan.steps];
@@ -90,6 +94,12 @@ export class Router {
   #write({ place }: Client): Route {
     const { region, why, refusal } = eligibleForWrites(this.#world.table, this.#policy, place);
     if (region === null) return { candidates: [], why, codes: codesOf(why), wanted: null, refusal };
+    const cannot = this.#world.readOnly.get(region);
+    if (cannot !== undefined) {
+      const text = `${region} holds the primary and can't write now (${cannot.text}); nobody else may`;
+      const all = [because('read-only', text), ...why];
+      return { candidates: [], why: all, codes: codesOf(all), wanted: region, refusal: 'read-only' };
+    }
     const all = [...why];
     const verdict = this.#world.health.get(region);
     if (verdict?.state === 'unhealthy') {

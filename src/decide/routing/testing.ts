@@ -71,6 +71,7 @@ export const worldOf = (table: RouteTable, extra: Partial<RoutingWorld> = {}): R
   table,
   from: null,
   health: healthBut(),
+  readOnly: new Map(),
   latency: { latencyOf: () => null },
   load: new Map(),
   leaders: new Map(),

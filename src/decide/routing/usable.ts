@@ -32,6 +32,9 @@ export function usable(world: RoutingWorld, policy: RoutingPolicy, eligible: rea
   let untilMs = Number.POSITIVE_INFINITY;
   for (const region of eligible) {
     const verdict = health.get(region.id);
+    const cannot = world.readOnly.get(region.id);
+    if (cannot !== undefined)
+      why.push(because('read-only', `${region.id} serves reads and can't write: ${cannot.text}`));
     const told = verdict?.state === 'healthy' ? verdict.why : null;
     if (told !== null && TOLD.includes(told.code)) why.push(because(told.code, `${region.id}: ${told.text}`));
     if (verdict === undefined || verdict.state === 'unknown') unknown.push(region);

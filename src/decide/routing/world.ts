@@ -47,6 +47,8 @@ export interface RoutingWorld {
   readonly from: PlaceId | null;
   /** A region that is missing is `unknown`: eligible, after the healthy ones. */
   readonly health: Health;
+  /** Regions that say themselves that they can't write now, and why. They serve reads all the same. */
+  readonly readOnly: ReadonlyMap<PlaceId, Reason>;
   readonly latency: LatencyBook;
   /** What is asked of a region now, over its capacity. Missing: not known, no bound. */
   readonly load: ReadonlyMap<PlaceId, number>;
@@ -70,8 +72,8 @@ export interface Route {
   readonly refusal: Refusal | null;
 }
 
-/** `fenced`: residency. `closed`: all look unhealthy, and the file says that users hear an error then. */
-export type Refusal = 'fenced' | 'drained' | 'no-primary' | 'closed' | 'no-table';
+/** `read-only`: the primary's region can't write, and nobody else may. `fenced`: residency. `closed`: all look unhealthy, and the file says that users hear an error then. */
+export type Refusal = 'fenced' | 'drained' | 'no-primary' | 'read-only' | 'closed' | 'no-table';
 
 export type StepName = 'eligibility' | 'health' | 'capacity' | 'preference' | 'affinity';
 

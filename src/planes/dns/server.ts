@@ -5,13 +5,11 @@ import type { PlaceId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
 import type { Coordination } from '../../ports/coordination.ts';
 import type { DnsConfig, DnsZone } from '../../ports/dns.ts';
-import { keysOf } from '../../ports/records.ts';
 import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { startChecks } from '../looks/checks.ts';
 import { observersStatus } from '../looks/observers.ts';
-import { SharedViews } from '../looks/shared-views.ts';
-import { Steering } from '../edge/steering.ts';
-import { TableWatch } from '../edge/table-watch.ts';
+import { Steering } from '../steering/steering.ts';
+import { StoreFeed } from '../steering/store-feed.ts';
 import { PlaceCompass } from './compass.ts';
 import { type Doors, openDoors } from './doors.ts';
 import { DNS_LIMITS, type DnsLimits } from './limits.ts';
@@ -74,8 +72,7 @@ class RunningDns implements DnsServer {
   readonly #responder: Responder;
   readonly #limiter: RateLimiter;
   readonly #steering: Steering;
-  readonly #table: TableWatch;
-  readonly #views: SharedViews;
+  readonly #feed: StoreFeed;
   readonly #stopChecks: readonly (() => void)[];
   #doors: Doors | null = null;
   #page: Awaited<ReturnType<typeof serveStatus>> | null = null;
@@ -108,29 +105,14 @@ class RunningDns implements DnsServer {
     this.#steering = new Steering(clock, config.place, rtt, () => this.#onChange(), {
       observer,
       ownLoss: 'vote',
-      onSight: () => this.#views.changed(),
+      onSight: () => this.#feed.sightChanged(),
     });
-    this.#table = new TableWatch({
-      coordination,
-      clock,
-      key: keysOf(config.deployment, config.group).routes,
-      rereadEveryMs: limits.rereadEveryMs,
-      retryStoreMs: limits.retryStoreMs,
-      onTable: (text) => this.#steering.offerTable(text),
-    });
-    this.#views = new SharedViews({
-      coordination,
-      clock,
-      prefix: keysOf(config.deployment, config.group).views,
-      observer,
-      view: () => this.#steering.view,
-      onHeard: () => this.#steering.hear(this.#views.peers, this.#views.connected),
-    });
+    const { deployment, group } = config;
+    this.#feed = new StoreFeed({ coordination, clock, deployment, group, limits, steering: this.#steering });
     const ca = config.caPath === undefined || config.caPath === null ? null : readFileSync(config.caPath, 'utf8');
     this.#stopChecks = config.regions.map(({ region, check }, index) =>
       startChecks({
-        target: check,
-        look: () => this.#steering.addressLook(config.healthPath, ca),
+        question: () => ({ target: check, look: this.#steering.addressLook(config.healthPath, ca) }),
         pace: () => this.#steering.paceOf(check.rttMs, limits),
         offsetMs: (index * limits.checkEveryMs) / config.regions.length,
         clock,
@@ -158,8 +140,7 @@ class RunningDns implements DnsServer {
   }
 
   async close(): Promise<void> {
-    this.#table.stop();
-    const left = this.#views.stop();
+    const left = this.#feed.stop();
     this.#turned.abort();
     for (const stop of this.#stopChecks) stop();
     await this.#doors?.close();
@@ -202,7 +183,7 @@ class RunningDns implements DnsServer {
     const nowMs = this.#clock.nowMs();
     const { read } = this.#steering.routes;
     const { table, tableHistory } = this.#steering;
-    const { trouble, confirmedAtMs } = this.#table.store;
+    const { trouble, confirmedAtMs } = this.#feed.store;
     return {
       schema: 'farshore.dns/v1',
       place: this.#config.place,
@@ -233,6 +214,7 @@ class RunningDns implements DnsServer {
           health: verdict?.state ?? 'unknown',
           why: verdict?.why ?? because('unseen', 'nothing was seen of it yet'),
           forMs: Math.round(nowMs - (verdict?.sinceMs ?? nowMs)),
+          readOnly: this.#steering.readOnly(region),
           certificateDaysLeft: daysLeft(this.#certificateEndsMs.get(region) ?? null, this.#clock.wallMs()),
         };
       }),

@@ -30,6 +30,8 @@ export interface DnsStatus {
     readonly health: 'unknown' | 'healthy' | 'unhealthy';
     readonly why: Reason;
     readonly forMs: number;
+    /** Most edges heard from it that it can't write. Its address is answered all the same: its edge leads writes elsewhere. */
+    readonly readOnly: Reason | null;
     /** Of the certificate that the last check saw; null unless checks are TLS handshakes. Negative: it has ended. */
     readonly certificateDaysLeft: number | null;
   }[];

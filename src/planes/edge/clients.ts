@@ -7,7 +7,7 @@ import { type Client, type ClientPlace, UNMAPPED } from '../../decide/routing/wo
 import type { EdgeConfig } from '../../ports/config.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
 import { peerOf } from './peer.ts';
-import type { Steering } from './steering.ts';
+import type { Steering } from '../steering/steering.ts';
 
 const AFFINITY_COOKIE = 'farshore-region';
 

@@ -9,7 +9,7 @@ import type { Exchange } from './exchange.ts';
 import type { EdgeLimits } from './limits.ts';
 import { answerItself } from './own-answers.ts';
 import { nextReplay, parseReplay, replayHeaders } from './replay.ts';
-import type { Steering } from './steering.ts';
+import type { Steering } from '../steering/steering.ts';
 import type { Upstream } from './upstream.ts';
 
 const FIRST_PAUSE_MS = 20;
@@ -276,7 +276,7 @@ export class Forwarder {
     if (exchange.unknownAt !== null) return this.#outcomeUnknown(exchange, route);
     this.counters.refusedWrites += 1;
     const fenced = route.refusal === 'fenced';
-    const why = (fenced ? route.why[0] : route.why.at(-1))?.text ?? 'no region may accept writes now';
+    const why = (route.refusal === null ? route.why.at(-1) : route.why[0])?.text ?? 'no region may accept writes now';
     const text = `the write was not sent to any region: ${why}`;
     const code = fenced ? 'residency' : 'refused';
     answerItself(exchange, route, { status: fenced ? 451 : 503, code, text, outcome: 'refused' });

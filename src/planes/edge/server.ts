@@ -6,22 +6,21 @@ import type { PlaceId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
 import type { EdgeConfig } from '../../ports/config.ts';
 import type { Coordination } from '../../ports/coordination.ts';
-import { keysOf } from '../../ports/records.ts';
 import { type GeoRows, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { CertificateStore } from './certificate-store.ts';
 import { Changes } from './changes.ts';
 import { startChecks } from '../looks/checks.ts';
 import { observersStatus } from '../looks/observers.ts';
-import { SharedViews } from '../looks/shared-views.ts';
 import { Clients } from './clients.ts';
+import { startDeepChecks } from './deep-checks.ts';
 import { Doors } from './doors.ts';
 import { Exchange } from './exchange.ts';
 import { explain, WHY_PATH } from './why.ts';
 import { Forwarder } from './forward.ts';
 import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
 import { type EdgeStatus, isLocal, STATUS_PATH } from './status.ts';
-import { Steering } from './steering.ts';
-import { TableWatch } from './table-watch.ts';
+import { Steering } from '../steering/steering.ts';
+import { StoreFeed } from '../steering/store-feed.ts';
 import { Tunnels } from './tunnels.ts';
 import { Upstream } from './upstream.ts';
 
@@ -71,8 +70,7 @@ class RunningEdge implements Edge {
   readonly #forwarder: Forwarder;
   readonly #clients: Clients;
   readonly #tunnels: Tunnels;
-  readonly #table: TableWatch;
-  readonly #views: SharedViews;
+  readonly #feed: StoreFeed;
   readonly #server: Server;
   readonly #doors: Doors;
   readonly #certificates: CertificateStore | null;
@@ -97,27 +95,16 @@ class RunningEdge implements Edge {
       rows,
       edges: config.edges ?? 1,
       observer,
-      onSight: () => this.#views.changed(),
+      onSight: () => this.#feed.sightChanged(),
     });
     this.#clients = new Clients(this.#steering, config.trust);
     this.#forwarder = new Forwarder(clock, limits, this.#steering, this.#upstreams, this.#changes);
-    this.#table = new TableWatch({
-      coordination,
-      clock,
-      key: keysOf(config.deployment, config.group).routes,
-      rereadEveryMs: limits.rereadEveryMs,
-      retryStoreMs: limits.retryStoreMs,
-      onTable: (text) => this.#steering.offerTable(text),
-    });
-    this.#views = new SharedViews({
-      coordination,
-      clock,
-      prefix: keysOf(config.deployment, config.group).views,
-      observer,
-      view: () => this.#steering.view,
-      onHeard: () => this.#steering.hear(this.#views.peers, this.#views.connected),
-    });
-    this.#stopChecks = config.upstreams.map((address, index) => this.#startChecks(address, index));
+    const { deployment, group } = config;
+    this.#feed = new StoreFeed({ coordination, clock, deployment, group, limits, steering: this.#steering });
+    this.#stopChecks = [
+      ...config.upstreams.map((address, index) => this.#startChecks(address, index)),
+      ...startDeepChecks(config.upstreams, this.#steering, clock),
+    ];
     this.#tunnels = new Tunnels(clock, limits, this.#steering, this.#clients, config.upstreams);
     const bounds = {
       headersTimeout: limits.headMs,
@@ -164,7 +151,7 @@ class RunningEdge implements Edge {
     const nowMs = this.#clock.nowMs();
     const { read, write } = this.#steering.routes;
     const { refused, lastRefusal } = this.#steering.tableHistory;
-    const { trouble } = this.#table.store;
+    const { trouble } = this.#feed.store;
     return {
       schema: 'farshore.edge/v1',
       place: this.#config.place,
@@ -189,8 +176,7 @@ class RunningEdge implements Edge {
 
   async close(): Promise<void> {
     this.#draining = true;
-    this.#table.stop();
-    const left = this.#views.stop();
+    const left = this.#feed.stop();
     for (const stop of this.#stopChecks) stop();
     this.#certificates?.stop();
     const closed = this.#doors.close();
@@ -209,8 +195,7 @@ class RunningEdge implements Edge {
   #startChecks({ region, host, port, rttMs }: EdgeConfig['upstreams'][number], index: number): () => void {
     const { checkEveryMs } = this.#limits;
     return startChecks({
-      target: { host, port },
-      look: () => this.#steering.applicationLook(this.#config.healthPath),
+      question: () => ({ target: { host, port }, look: this.#steering.applicationLook(this.#config.healthPath) }),
       pace: () => this.#steering.paceOf(rttMs, this.#limits),
       offsetMs: (index * checkEveryMs) / this.#config.upstreams.length,
       clock: this.#clock,
@@ -271,7 +256,7 @@ class RunningEdge implements Edge {
   #tableStatus(nowMs: number): EdgeStatus['table'] {
     const { table, tableHistory } = this.#steering;
     if (table === null) return null;
-    const { confirmedAtMs } = this.#table.store;
+    const { confirmedAtMs } = this.#feed.store;
     return {
       generation: table.generation,
       epoch: table.epoch,
@@ -290,6 +275,7 @@ class RunningEdge implements Edge {
       health: verdict?.state ?? 'unknown',
       why: verdict?.why ?? because('unseen', 'nothing was seen of it yet'),
       forMs: Math.round(nowMs - (verdict?.sinceMs ?? nowMs)),
+      readOnly: this.#steering.readOnly(region),
       rttMs,
       inFlight: upstream.inFlight,
       tries: upstream.tries,

@@ -33,6 +33,8 @@ export interface EdgeStatus {
     readonly health: 'unknown' | 'healthy' | 'unhealthy';
     readonly why: Reason;
     readonly forMs: number;
+    /** Why it can't write, by its own word (deep checks); null: nothing says so, or nothing is asked. */
+    readonly readOnly: Reason | null;
     readonly rttMs: number;
     readonly inFlight: number;
     readonly tries: number;

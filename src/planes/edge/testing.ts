@@ -15,10 +15,16 @@ const REGION_SOURCE = `
 import { createServer } from 'node:http';
 const [region, port] = process.argv.slice(1);
 const writes = [];
+let deep = 200;
 createServer((request, response) => {
   const url = new URL(request.url, 'http://x');
   const answer = (body) => { response.setHeader('content-type', 'application/json'); response.end(JSON.stringify(body)); };
   if (url.pathname === '/writes') return answer(writes);
+  if (url.pathname === '/deep' || url.pathname === '/commits') {
+    deep = Number(url.searchParams.get('be') ?? deep);
+    response.statusCode = deep;
+    return deep === 0 ? undefined : answer({});
+  }
   if (request.method === 'GET' || request.method === 'HEAD') {
     return setTimeout(() => answer({ region, path: request.url }), Number(url.searchParams.get('ms') ?? 0));
   }
@@ -31,6 +37,8 @@ export interface RegionProcess {
   readonly region: PlaceId;
   readonly port: number;
   readonly child: ChildProcess;
+  /** From now on it answers deep checks so; 0: not at all. */
+  deep(status: number): Promise<unknown>;
   /** Ids of the writes it got. */
   writes(): Promise<readonly string[]>;
   /** SIGKILL; resolves when it is gone. */
@@ -48,6 +56,7 @@ export async function startRegion(region: PlaceId, port = 0): Promise<RegionProc
     region,
     port: listening,
     child,
+    deep: (status) => Promise.race([ask(listening, `/deep?be=${status}`), ask(listening, '/writes')]),
     writes: async () => JSON.parse((await ask(listening, '/writes')).body) as string[],
     kill: () =>
       new Promise((resolve) => {

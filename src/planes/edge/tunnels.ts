@@ -6,7 +6,7 @@ import type { Clients } from './clients.ts';
 import { CLOSE_1012, FrameBoundary } from './frames.ts';
 import { headersForRegion, originForm, requestIdOf } from './headers.ts';
 import type { EdgeLimits } from './limits.ts';
-import type { Steering } from './steering.ts';
+import type { Steering } from '../steering/steering.ts';
 import type { UpstreamAddress } from './upstream.ts';
 
 interface Tunnel {

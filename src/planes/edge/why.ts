@@ -3,7 +3,7 @@ import { type PlaceId, placeId } from '../../base/ids.ts';
 import { clientKey } from '../../decide/routing/hash.ts';
 import type { Client, Explanation } from '../../decide/routing/world.ts';
 import type { Clients } from './clients.ts';
-import type { Steering } from './steering.ts';
+import type { Steering } from '../steering/steering.ts';
 
 export const WHY_PATH = '/.farshore/why';
 

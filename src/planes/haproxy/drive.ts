@@ -6,7 +6,7 @@ import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
 import type { HaproxyConfig } from '../../ports/config.ts';
 import type { Coordination } from '../../ports/coordination.ts';
 import { keysOf, type RouteTable } from '../../ports/records.ts';
-import { TableWatch } from '../edge/table-watch.ts';
+import { TableWatch } from '../steering/table-watch.ts';
 import { serveAgentChecks } from './agent-check.ts';
 import { NOBODY } from './config-file.ts';
 import { type Desired, desiredOf } from './desired.ts';

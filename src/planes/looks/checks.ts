@@ -1,6 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
 import { type Found, type Look, lookOnce, type Target } from './look.ts';
 
+export interface Question {
+  readonly target: Target;
+  readonly look: Look;
+}
+
 export interface Pace {
   readonly everyMs: number;
   /** Of one check, with the round trips to the region. */
@@ -8,9 +13,8 @@ export interface Pace {
 }
 
 export interface CheckOptions {
-  readonly target: Target;
-  /** Asked before each check, like `pace`: the route table may bring another one. */
-  readonly look: () => Look;
+  /** Asked before each check, like `pace`: the route table may bring another one. Null: nothing is to be asked now. */
+  readonly question: () => Question | null;
   readonly pace: () => Pace;
   /** Delays the first check, so that not all regions are asked at the same moment. */
   readonly offsetMs: number;
@@ -19,7 +23,7 @@ export interface CheckOptions {
 }
 
 /** Looks at one place at a steady pace. Returns a function that stops it. */
-export function startChecks({ target, look, pace, offsetMs, clock, onFound }: CheckOptions): () => void {
+export function startChecks({ question, pace, offsetMs, clock, onFound }: CheckOptions): () => void {
   const stopping = new AbortController();
   let giveUp = (): void => undefined;
   const nowMs = () => clock.nowMs();
@@ -30,7 +34,9 @@ export function startChecks({ target, look, pace, offsetMs, clock, onFound }: Ch
       onFound(found);
       after(everyMs - (nowMs() - startedMs));
     };
-    giveUp = lookOnce({ target, what: look(), timeoutMs, nowMs, onFound: done });
+    const asked = question();
+    if (asked === null) after(everyMs);
+    else giveUp = lookOnce({ target: asked.target, what: asked.look, timeoutMs, nowMs, onFound: done });
   };
   const after = (delayMs: number): void => {
     if (stopping.signal.aborted) return;

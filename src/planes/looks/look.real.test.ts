@@ -134,8 +134,7 @@ test('checks go on at their pace, tell each thing once, and stop', async () => {
   const port = await opened(server);
   const found: string[] = [];
   const stop = startChecks({
-    target: { host: '127.0.0.1', port },
-    look: () => HTTP,
+    question: () => ({ target: { host: '127.0.0.1', port }, look: HTTP }),
     pace: () => ({ everyMs: 10, timeoutMs: 1_000 }),
     offsetMs: 0,
     clock: nodeClock,

@@ -23,6 +23,7 @@ export function traffic(draft: Draft, facts: Facts): readonly Finding[] {
     ...zeroRegions(draft, section, facts),
     ...staticList(section),
     ...tlsName(section),
+    ...deepCheck(draft, section),
     ...sameHosts(draft, section),
     ...withoutEffect(draft, section),
   ];
@@ -184,6 +185,25 @@ function tlsName({ hosts, health }: TrafficSection): readonly Finding[] {
   if (host !== undefined) return [];
   const message = '`check: tls` needs the name that the certificate must be for';
   return [{ code: 'E2518', message, at: [atValue(AT('health', 'address'))], help: ['host: shop.example'] }];
+}
+
+/** A deep check that asks what the shallow one asks would say nothing new, and let a fault of the database take every region away. */
+function deepCheck({ application }: Draft, { health }: TrafficSection): readonly Finding[] {
+  const deep = health?.deep;
+  if (deep === undefined) return [];
+  const [unused, why] = deep.check === 'http' ? (['within', 'commit'] as const) : (['path', 'http'] as const);
+  if (deep[unused] !== undefined) {
+    const message = `\`${unused}\` has an effect only with \`check: ${why}\``;
+    return [{ code: 'N3003', message, at: [atValue(AT('health', 'deep', unused))] }];
+  }
+  if (deep.check === 'commit') return [];
+  if (deep.path === undefined) {
+    const message = '`check: http` needs the path at which the application says whether it can write';
+    return [{ code: 'E2519', message, at: [atValue(AT('health', 'deep'))], help: ['path: /healthz/deep'] }];
+  }
+  if (deep.path !== application?.healthPath) return [];
+  const message = `${deep.path} is what the shallow checks ask too: a fault of the database would take every region away, also for reads`;
+  return [{ code: 'E2520', message, at: [atValue(AT('health', 'deep', 'path'))], help: ['path: /healthz/deep'] }];
 }
 
 /** What DNS leads and what `why --host` and the edges' certificates are asked for should be the same names. */

@@ -41,10 +41,10 @@ async function measure(what: string, look: Look, port: number): Promise<Row> {
   const detectors: Detector[] = HOSTS.map(() => newDetector(nodeClock.nowMs()));
   let done = 0;
   let good = 0;
+  const questions = HOSTS.map((host) => ({ target: { host, port }, look }));
   const stops = Array.from({ length: PLACES }, (_, i) =>
     startChecks({
-      target: { host: HOSTS[i % HOSTS.length] ?? '127.0.77.1', port },
-      look: () => look,
+      question: () => questions[i % HOSTS.length] ?? null,
       pace: () => ({ everyMs: EVERY_MS, timeoutMs: EVERY_MS }),
       offsetMs: (i * EVERY_MS) / PLACES,
       clock: nodeClock,

@@ -61,6 +61,7 @@ const world = {
   table,
   from: null,
   health: new Map(),
+  readOnly: new Map(),
   latency: bookOf(new Map(ids.map((id, i) => [id, 20 * i]))),
   load: new Map(),
   leaders: new Map(),

@@ -1,29 +1,22 @@
 import type { Clock } from '../../base/clock.ts';
 import type { PlaceId } from '../../base/ids.ts';
-import { because } from '../../base/reason.ts';
-import {
-  DETECTOR_POLICY,
-  type Detector,
-  type DetectorPolicy,
-  forgive,
-  newDetector,
-  type Sample,
-  signal,
-  type Verdict,
-} from '../../decide/health/detector.ts';
-import { agree, type Agreement, forgiveAgreed, type Peer } from '../../decide/health/agreement.ts';
-import { type View, viewOf } from '../../decide/health/view.ts';
+import { because, type Reason } from '../../base/reason.ts';
+import { Abilities, type DeepKind, heardReadOnly, saysOfWriting } from '../../decide/health/ability.ts';
+import type { Peer } from '../../decide/health/agreement.ts';
+import { DETECTOR_POLICY, type Sample, type Verdict } from '../../decide/health/detector.ts';
+import type { View } from '../../decide/health/view.ts';
 import { compileGeo, type GeoRows, type GeoTable, NO_ROWS } from '../../decide/routing/geo-table.ts';
 import { ANYBODY } from '../../decide/routing/route.ts';
 import { Router } from '../../decide/routing/router.ts';
 import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
 import type { Client, Explanation, Route, RoutingWorld } from '../../decide/routing/world.ts';
 import type { RouteTable } from '../../ports/records.ts';
-import type { RoutingPolicy } from '../../ports/routing.ts';
+import type { DeepCheck, RoutingPolicy } from '../../ports/routing.ts';
 import type { Pace } from '../looks/checks.ts';
 import type { Look } from '../looks/look.ts';
 import { Demand } from './demand.ts';
 import { RoundTrips } from './round-trips.ts';
+import { Sights } from './sights.ts';
 
 const NO_TABLE: Route = {
   candidates: [],
@@ -41,7 +34,11 @@ export class Steering {
   readonly #clock: Clock;
   readonly #place: PlaceId;
   readonly #latency: RoundTrips;
-  readonly #detectors: Map<PlaceId, Detector>;
+  readonly #sights: Sights;
+  readonly #abilities = new Abilities();
+  #deepAsked = '';
+  #readOnly: ReadonlyMap<PlaceId, Reason> = new Map();
+  readonly #asksItself: boolean;
   readonly #onChange: () => void;
   /** What this plane sees itself is another thing: the others want to know. */
   readonly #onSight: () => void;
@@ -54,12 +51,7 @@ export class Steering {
   #geo: GeoTable;
   #overrides = '[]';
   #router: Router | null = null;
-  #policy: DetectorPolicy = DETECTOR_POLICY;
   #routes = { read: NO_TABLE, write: NO_TABLE };
-  readonly #observer: string;
-  readonly #ownLoss: 'eject' | 'vote';
-  #heard: { readonly peers: readonly Peer[]; readonly connected: boolean } = { peers: [], connected: false };
-  #agreement: Agreement;
 
   /**
    * @param edges how many planes share what the regions can take
@@ -93,11 +85,8 @@ export class Steering {
     this.#demand = new Demand(clock.nowMs(), edges);
     this.#onChange = onChange;
     this.#onSight = onSight;
-    const nowMs = clock.nowMs();
-    this.#detectors = new Map([...rtt.keys()].map((region) => [region, newDetector(nowMs)]));
-    this.#observer = observer;
-    this.#ownLoss = ownLoss;
-    this.#agreement = this.#agree(new Map());
+    this.#asksItself = ownLoss === 'eject';
+    this.#sights = new Sights({ clock, place, regions: [...rtt.keys()], observer, ownLoss });
   }
 
   get table(): RouteTable | null {
@@ -114,6 +103,16 @@ export class Steering {
     const timeoutMs = told?.timeoutMs ?? own.checkTimeoutMs;
     // A connection, then the question: two round trips that say nothing about the region.
     return { everyMs: told?.everyMs ?? own.checkEveryMs, timeoutMs: timeoutMs + 2 * rttMs };
+  }
+
+  /** How a region's ability to write is asked for; null: it is not. */
+  get deepCheck(): DeepCheck | null {
+    return this.#table?.routing?.health.deep ?? null;
+  }
+
+  /** Why a region can't write, by its own word; null: nothing says so. */
+  readOnly(region: PlaceId): Reason | null {
+    return this.#readOnly.get(region) ?? null;
   }
 
   /** What an edge asks of an application. */
@@ -158,7 +157,8 @@ export class Steering {
     return {
       table: this.#table,
       from: this.#place,
-      health: new Map([...this.#agreement].map(([region, { verdict }]) => [region, verdict])),
+      health: this.#sights.verdicts,
+      readOnly: this.#readOnly,
       latency: this.#latency,
       load: this.#demand.load,
       leaders: this.#router?.leaders ?? new Map(),
@@ -174,28 +174,28 @@ export class Steering {
 
   /** What holds for a region: what most observers see, or this plane alone when there are no others. */
   verdict(region: PlaceId): Verdict | undefined {
-    return this.#agreement.get(region)?.verdict;
+    return this.#sights.verdict(region);
   }
 
   /** What this plane sees itself, for the others. */
   get view(): View {
-    return viewOf(this.#observer, this.#place, this.#own());
+    const { view } = this.#sights;
+    return this.#asksItself && this.deepCheck !== null ? { ...view, readOnly: [...this.#readOnly.keys()] } : view;
   }
 
   /** Since when the others can't be heard, so that regions stay what they were; null while they can. */
   get heldSinceMs(): number | null {
-    const since = [...this.#agreement.values()].flatMap(({ heldSinceMs }) => heldSinceMs ?? []);
-    return since.length === 0 ? null : Math.min(...since);
+    return this.#sights.heldSinceMs;
   }
 
   get peers(): readonly Peer[] {
-    return this.#heard.peers;
+    return this.#sights.peers;
   }
 
   /** What other planes see, as heard so far. */
   hear(peers: readonly Peer[], connected: boolean): void {
-    this.#heard = { peers, connected };
-    if (this.#recount()) this.#recompute();
+    const changed = this.#sights.hear(peers, connected);
+    if (this.#recountReadOnly() || changed) this.#recompute();
   }
 
   /** Takes over what the store holds if it is whole and newer; else keeps the last good table. */
@@ -218,14 +218,19 @@ export class Steering {
 
   /** What a check or a request met. Cheap when it changes nothing, which is nearly always. */
   signal(region: PlaceId, ok: boolean, source: Sample['source'], code: string): void {
-    const before = this.#detectors.get(region);
-    if (before === undefined) return;
-    const after = signal(before, { ok, source, code, atMs: this.#clock.nowMs() }, this.#policy);
-    if (after === before) return;
-    this.#detectors.set(region, after);
-    if (after.verdict === before.verdict) return;
+    const changed = this.#sights.signal(region, { ok, source, code, atMs: this.#clock.nowMs() });
+    if (changed.sight) this.#onSight();
+    if (changed.verdict) this.#recompute();
+  }
+
+  /** What a deep check met. */
+  deepSignal(region: PlaceId, kind: DeepKind, code: string): void {
+    const canWrite = saysOfWriting(code, kind, this.verdict(region)?.state ?? 'unknown');
+    if (canWrite === null) return;
+    if (!this.#abilities.take(region, canWrite, code, this.#clock.nowMs())) return;
+    this.#recountReadOnly();
     this.#onSight();
-    if (this.#recount()) this.#recompute();
+    this.#recompute();
   }
 
   /** How long a connection to a region took to open. */
@@ -242,13 +247,8 @@ export class Steering {
     const released = (table.released ?? 0) > (this.#table?.released ?? 0) && this.#table !== null;
     this.#table = table;
     this.#acceptedAtMs = this.#clock.nowMs();
-    if (released) {
-      for (const [region, detector] of this.#detectors) this.#detectors.set(region, forgive(detector));
-      this.#agreement = forgiveAgreed(this.#agreement);
-    }
-    this.#recount();
-    const { fall, rise, bucket, leakAfter } = { ...DETECTOR_POLICY, ...table.routing?.health };
-    this.#policy = { fall, rise, bucket, leakAfter };
+    this.#sights.adopt(table.routing?.health, released);
+    this.#ask(table);
     const overrides = table.routing?.geolocation.overrides ?? [];
     const text = JSON.stringify(overrides);
     if (text === this.#overrides) return;
@@ -256,28 +256,21 @@ export class Steering {
     this.#geo = compileGeo(this.#rows, overrides);
   }
 
-  #own(): ReadonlyMap<PlaceId, Verdict> {
-    return new Map([...this.#detectors].map(([region, detector]) => [region, detector.verdict]));
+  /** Deep checks are about one reign and one question: with another one they begin anew. */
+  #ask(table: RouteTable): void {
+    const { fall, rise, bucket, leakAfter } = { ...DETECTOR_POLICY, ...table.routing?.health };
+    this.#abilities.policy = { fall, rise, bucket, leakAfter };
+    const asked = JSON.stringify([table.epoch, table.primary, table.routing?.health.deep ?? null]);
+    if (asked !== this.#deepAsked) this.#abilities.forget();
+    this.#deepAsked = asked;
+    this.#recountReadOnly();
   }
 
-  #agree(before: Agreement): Agreement {
-    const isAlone = this.#table?.routing?.health.observers === 'own';
-    return agree(before, {
-      observer: this.#observer,
-      place: this.#place,
-      ownLoss: this.#ownLoss,
-      own: this.#own(),
-      peers: isAlone ? [] : this.#heard.peers,
-      connected: this.#heard.connected,
-      nowMs: this.#clock.nowMs(),
-    });
-  }
-
-  /** Counts the votes. True when the verdict about a region is another one. */
-  #recount(): boolean {
-    const before = this.#agreement;
-    this.#agreement = this.#agree(before);
-    return [...this.#agreement].some(([region, { verdict }]) => before.get(region)?.verdict !== verdict);
+  /** A plane that sends no requests asks nobody: it goes by what the others heard. True when it is about other regions now. */
+  #recountReadOnly(): boolean {
+    const before = [...this.#readOnly.keys()].join();
+    this.#readOnly = this.#asksItself ? this.#abilities.readOnly : heardReadOnly(this.#sights.freshViews);
+    return before !== [...this.#readOnly.keys()].join();
   }
 
   /** Made anew when time alone has changed it: a share that grows, a hold-down that is over, a region that is full. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { defaultRouting } from '../../decide/routing/defaults.ts';
-import { EDGE_LIMITS } from './limits.ts';
+import { EDGE_LIMITS } from '../edge/limits.ts';
 import { Steering } from './steering.ts';
-import { A, B, tableOf } from './testing.ts';
+import { A, B, tableOf } from '../edge/testing.ts';
 
 test('regions are looked at at the pace of the newest route table; without one at the plane’s own', () => {
   const clock = { nowMs: () => 0, wallMs: () => 0, sleep: () => Promise.resolve() };

@@ -1,0 +1,169 @@
+import { afterEach, expect, test } from 'vitest';
+import { placeId } from '../../base/ids.ts';
+import { memoryStore } from '../../coordination/memory.ts';
+import { defaultRouting } from '../../decide/routing/defaults.ts';
+import type { DeepCheck } from '../../ports/routing.ts';
+import { nodeClock } from '../../telemetry/node-clock.ts';
+import { startDns } from '../dns/server.ts';
+import { ZONE } from '../dns/testing.ts';
+import { EDGE_LIMITS } from './limits.ts';
+import { type Edge, startEdge } from './server.ts';
+import {
+  A,
+  ask,
+  B,
+  C,
+  closedPort,
+  configOf,
+  publish,
+  type RegionProcess,
+  startRegion,
+  tableOf,
+  until,
+} from './testing.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const PACE = { everyMs: 50, timeoutMs: 2_000 };
+const HTTP: DeepCheck = { check: 'http', path: '/deep', ...PACE };
+const COMMIT: DeepCheck = { check: 'commit', withinMs: 1_000, ...PACE };
+
+const tableWith = (deep: DeepCheck, primary = B, epoch = 1) => {
+  const table = tableOf({ primary, epoch });
+  const routing = defaultRouting(table.regions);
+  return { ...table, routing: { ...routing, health: { ...routing.health, rise: 2, deep } } };
+};
+
+/** Edge in A, primary in B. */
+async function world(deep: DeepCheck) {
+  const regions = (await Promise.all([A, B, C].map((id) => startRegion(id)))) as [
+    RegionProcess,
+    RegionProcess,
+    RegionProcess,
+  ];
+  for (const region of regions) cleanups.push(() => region.kill());
+  const store = memoryStore(nodeClock);
+  cleanups.push(() => store.close());
+  const client = store.connect();
+  const table = tableWith(deep);
+  await publish(client, table);
+  const config = configOf(regions);
+  const upstreams = config.upstreams.map((it, i) => {
+    const id = [A, B, C][i] ?? A;
+    const node = tableOf({ primary: id }).primary?.node;
+    return { ...it, ...(node === undefined ? {} : { agents: [{ node, host: it.host, port: it.port }] }) };
+  });
+  const listen = { host: '127.0.0.1', port: await closedPort() };
+  const edge = await startEdge({ ...config, upstreams, listen }, client, nodeClock, {
+    ...EDGE_LIMITS,
+    drainMs: 200,
+    writeHoldMs: 300,
+  });
+  cleanups.push(() => edge.close());
+  await until('all regions are healthy', () => edge.status().regions.every((each) => each.health === 'healthy'));
+  return { edge, regions, client, store };
+}
+
+const readOnly = (edge: Edge) => edge.status().regions.flatMap(({ id, readOnly: why }) => (why === null ? [] : [id]));
+const write = (edge: Edge, id: string) => ask(edge.port, `/orders?id=${id}`, { method: 'POST' });
+const why = async (edge: Edge, query: string) =>
+  JSON.parse((await ask(edge.port, `/.farshore/why?${query}`)).body) as {
+    decision: { refusal: string | null; steps: { step: string; why: { code: string }[]; left: string[] }[] };
+  };
+
+test.each([
+  ['http', HTTP, 503],
+  ['http, which waits for its database and does not answer', { ...HTTP, timeoutMs: 100 }, 0],
+  ['commit', COMMIT, 503],
+] as const)(
+  'a primary’s region that answers and can’t write keeps its reads, refuses writes honestly, and takes them again: %s',
+  async (_, deep, status) => {
+    const { edge, regions } = await world(deep);
+    const [, primary] = regions;
+    expect((await write(edge, 'before')).headers['x-farshore-region']).toBe(B);
+
+    await primary.deep(status);
+    await until('its role is known', () => readOnly(edge).includes(B));
+    const refused = await write(edge, 'refused');
+    expect(refused.status).toBe(503);
+    expect(refused.headers['x-farshore-outcome']).toBe('refused');
+    expect(refused.body).toContain("can't write now");
+    expect(await primary.writes()).toEqual(['before']);
+
+    // Reads stay, also when it is the only region that is left.
+    await Promise.all([regions[0].kill(), regions[2].kill()]);
+    await until('the others are down', () => edge.status().routes.read.candidates[0] === B);
+    const read = await ask(edge.port, '/orders');
+    expect([read.status, read.headers['x-farshore-region']]).toEqual([200, B]);
+    expect(read.headers['x-farshore-why']).toContain('read-only');
+
+    const asked = await why(edge, 'method=write');
+    expect(asked.decision).toMatchObject({
+      refusal: 'read-only',
+      steps: [
+        { step: 'eligibility', left: [B] },
+        { step: 'health', left: [], why: [{ code: 'read-only' }] },
+      ],
+    });
+
+    await primary.deep(200);
+    await until('it can write again', () => readOnly(edge).length === 0);
+    expect((await write(edge, 'after')).headers['x-farshore-region']).toBe(B);
+    expect(await primary.writes()).toEqual(['before', 'after']);
+  },
+);
+
+test('a region that is no primary and can’t write keeps its reads; its writes go to the primary’s region as ever', async () => {
+  const { edge, regions } = await world(HTTP);
+  await regions[0].deep(503);
+  await until('its role is known', () => readOnly(edge).includes(A));
+  const read = await ask(edge.port, '/orders');
+  expect([read.status, read.headers['x-farshore-region']]).toEqual([200, A]);
+  expect((await write(edge, 'one')).headers['x-farshore-region']).toBe(B);
+});
+
+test('a write that waits for a primary that can’t write goes to the next one, and deep checks begin anew with its reign', async () => {
+  const { edge, regions, client } = await world(COMMIT);
+  await regions[1].deep(503);
+  await until('its role is known', () => readOnly(edge).includes(B));
+  await publish(client, tableWith(COMMIT, C, 2));
+  await until('the table is there', () => edge.status().table?.epoch === 2);
+  expect(readOnly(edge)).toEqual([]);
+  expect((await write(edge, 'next')).headers['x-farshore-region']).toBe(C);
+});
+
+test('the DNS server hears of it from the edges, says so, and answers the same addresses: a role is no matter of eligibility', async () => {
+  const { edge, regions, store } = await world(HTTP);
+  const dnsRegions = regions.map(({ region, port }, i) => ({
+    region,
+    addresses: [`127.0.99.${i + 1}`],
+    check: { host: '127.0.0.1', port, rttMs: i },
+  }));
+  const dns = await startDns(
+    {
+      place: placeId('aws:eu-north-1'),
+      deployment: 'shop',
+      group: 'main',
+      listen: [{ host: '127.0.0.1', port: 0 }],
+      status: { host: '127.0.0.1', port: 0 },
+      nsid: 'test',
+      rateLimit: { perSecond: 1_000, slip: 2, exempt: [] },
+      zones: [ZONE],
+      healthPath: '/healthz',
+      regions: dnsRegions,
+    },
+    { coordination: store.connect(), clock: nodeClock, seed: 1 },
+  );
+  cleanups.push(() => dns.close());
+  await until('it sees all regions', () => dns.status().regions.every(({ health }) => health === 'healthy'));
+  const before = dns.status().route.candidates;
+  await regions[1].deep(503);
+  await until('the edge knows', () => readOnly(edge).includes(B));
+  await until('DNS has heard it', () => dns.status().regions.some(({ id, readOnly: by }) => id === B && by !== null));
+  expect(dns.status().route.candidates).toEqual(before);
+  expect(dns.status().route.why.map(({ code }) => code)).toContain('read-only');
+  expect(dns.status().regions.every(({ health }) => health === 'healthy')).toBe(true);
+});
