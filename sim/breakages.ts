@@ -150,7 +150,7 @@ export const BREAKAGES: readonly Breakage[] = [
   {
     ...decides(
       'no-position-check',
-      1,
+      2,
       'one member that was read is enough, whoever it is (P3.2)',
       (decide) => (state, o) => {
         if (state.kind !== 'fencing') return decide(state, o);
@@ -166,7 +166,7 @@ export const BREAKAGES: readonly Breakage[] = [
   },
   {
     name: 'no-epoch-compare',
-    fromSeed: 1,
+    fromSeed: 5,
     what: 'control writes do not compare the epoch: a create revision would not change by overwriting (P1.1)',
     change: (parts) => ({ ...parts, store: withoutCompare('/epoch') }),
   },
@@ -206,7 +206,7 @@ export const BREAKAGES: readonly Breakage[] = [
   },
   {
     name: 'promise-not-kept',
-    fromSeed: 54,
+    fromSeed: 61,
     what: 'async: an attestation is taken for granted when nobody answers (P6)',
     asMode: asAsync,
     change: (parts) => ({
@@ -233,7 +233,7 @@ export const BREAKAGES: readonly Breakage[] = [
   },
   {
     name: 'cancelled-wait-is-acknowledged',
-    fromSeed: 35,
+    fromSeed: 39,
     what: 'the WARNING of a cancelled wait is overlooked (P7.3)',
     change: (parts) => ({ ...parts, gatewayRules: { ...parts.gatewayRules, cancelledIsAcked: true } }),
   },
@@ -259,7 +259,7 @@ export const BREAKAGES: readonly Breakage[] = [
   },
   {
     name: 'late-store-request',
-    fromSeed: 50,
+    fromSeed: 55,
     what: 'no write raises the version before a change: a request that its author gave up on still lands (P4.2)',
     asMode: inThreeRegions('semi-sync'),
     change: (parts) => ({ ...parts, store: withoutRaise }),

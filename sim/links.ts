@@ -18,25 +18,27 @@ const RETRANSMIT_MS_MAX = 250;
 export class Links {
   readonly scheduler: Scheduler;
   readonly rng: Rng;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<PlaceId, Map<PlaceId, Link>>();
 
   constructor(scheduler: Scheduler, rng: Rng, places: readonly PlaceId[], delayMs: (a: number, b: number) => number) {
     this.scheduler = scheduler;
     this.rng = rng;
-    places.forEach((from, a) =>
+    places.forEach((from, a) => {
+      const links = new Map<PlaceId, Link>();
+      this.#links.set(from, links);
       places.forEach((to, b) => {
         const link: Link = {
           delayMs: a === b ? 0.2 : delayMs(Math.min(a, b), Math.max(a, b)),
           cut: new Set(),
           waiting: new Set(),
         };
-        this.#links.set(`${from}>${to}`, link);
-      }),
-    );
+        links.set(to, link);
+      });
+    });
   }
 
   #of(from: PlaceId, to: PlaceId): Link {
-    const link = this.#links.get(`${from}>${to}`);
+    const link = this.#links.get(from)?.get(to);
     if (link === undefined) throw new Error(`no link from ${from} to ${to}`);
     return link;
   }

@@ -12,7 +12,7 @@ describe('the agent loop in virtual time', () => {
   it('keeps every invariant through a small slice of schedules', async () => {
     let takeovers = 0;
     let acked = 0;
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= 16; seed++) {
       const ran = await runSeed(seed);
       expect(ran.violations, `npm run sim -- --seed ${seed}`).toEqual([]);
       takeovers += ran.epochs - 1;
@@ -20,7 +20,7 @@ describe('the agent loop in virtual time', () => {
     }
     // A slice in which nothing happens would prove nothing.
     expect(takeovers).toBeGreaterThan(10);
-    expect(acked).toBeGreaterThan(2_000);
+    expect(acked).toBeGreaterThan(1_000);
   }, 60_000);
 
   it.each([
@@ -31,13 +31,13 @@ describe('the agent loop in virtual time', () => {
     async (_, change) => {
       let takeovers = 0;
       let lost = 0;
-      for (let seed = 1; seed <= 30; seed++) {
+      for (let seed = 1; seed <= 12; seed++) {
         const ran = await runSeed(seed, { change });
         expect(ran.violations, `npm run sim -- --seed ${seed}`).toEqual([]);
         takeovers += ran.epochs - 1;
         lost += ran.lost;
       }
-      expect(takeovers).toBeGreaterThan(10);
+      expect(takeovers).toBeGreaterThan(5);
       // A slice in which nothing is lost would prove nothing.
       expect(lost).toBeGreaterThan(5);
     },

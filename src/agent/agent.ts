@@ -267,7 +267,7 @@ export class Agent {
   }
 
   pulse(): Pulse {
-    return pulseOf(this.#me, this.group.view().epoch?.value.n ?? 0, this.#local, this.data, this.#deps.clock.nowMs());
+    return pulseOf(this.#me, this.group.epoch?.value.n ?? 0, this.#local, this.data, this.#deps.clock.nowMs());
   }
 
   /** Calls `listener` with a pulse at every look, until the returned function is called. */

@@ -20,7 +20,7 @@ export class GatewayFeed {
   readonly #config: AgentConfig;
   readonly #gateway: GatewayControl;
   readonly #clock: Clock;
-  #sent = '';
+  #sent: GatewayTable | null = null;
   #sentAtMs = 0;
   #sending = false;
   status: GatewayStatus | null = null;
@@ -33,19 +33,18 @@ export class GatewayFeed {
   }
 
   feed(o: Observation, local: DatabaseStatus, data: DataNode, routes: RouteTable | null): void {
-    if (isAdopting(o, local, data)) return;
+    if (this.#sending || isAdopting(o, local, data)) return;
     const table = this.tableOf(o, local, data, routes);
-    const text = lastingText(table);
     const nowMs = this.#clock.nowMs();
     // A deadline moves all the time; it is sent with every heartbeat's worth of it. Freshness is told by the repeats.
     const dueMs = table.deadlineMs === null ? REPEAT_MS : 200;
-    if (this.#sending || (text === this.#sent && nowMs - this.#sentAtMs < dueMs)) return;
+    if (nowMs - this.#sentAtMs < dueMs && saysTheSame(table, this.#sent)) return;
     this.#sending = true;
     void this.#gateway.table(table).then((answer) => {
       this.#sending = false;
       this.#sentAtMs = this.#clock.nowMs();
       if (answer.kind === 'done') {
-        this.#sent = text;
+        this.#sent = table;
         this.status = answer.value;
         this.why = because('sent', `the gateway has the table of epoch ${table.epoch}`);
       } else this.why = because(answer.kind, `the gateway did not take the table: ${answer.why}`);
@@ -76,18 +75,23 @@ export class GatewayFeed {
         : (data.otherBranch?.text ?? `not fresh enough (${age === null ? 'unknown age' : `${Math.round(age)} ms`})`);
     // From when the age was read. The primary itself is bounded by its deadline.
     const freshUntilMs = fresh ? local.atMs + (READ_ONLY_AGE_MS_MAX - age) : null;
-    const elsewhere = this.#config.peers.flatMap((peer) =>
-      peer.gateway !== null && isHeard(o, peer.node) ? [{ node: peer.node, ...peer.gateway }] : [],
-    );
+    const elsewhere: { node: NodeId; host: string; port: number }[] = [];
+    for (const { node, gateway } of this.#config.peers)
+      if (gateway !== null && isHeard(o, node)) elsewhere.push({ node, host: gateway.host, port: gateway.port });
     return { local: open || fresh, freshUntilMs, why, elsewhere };
   }
 }
 
-/** What a table says beyond the times that move with each one. */
-function lastingText(table: GatewayTable): string {
-  const { deadlineMs: _, ...lasting } = table;
-  const { freshUntilMs: __, ...readOnly } = table.readOnly;
-  return JSON.stringify({ ...lasting, readOnly });
+const MOVING = new Set(['deadlineMs', 'freshUntilMs']);
+
+/** In everything beyond the times that move with each table: whatever a table comes to say, a change of it is sent. */
+function saysTheSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const [mine, other] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const names = Object.keys(mine);
+  if (names.length !== Object.keys(other).length) return false;
+  return names.every((name) => MOVING.has(name) || saysTheSame(mine[name], other[name]));
 }
 
 /**

@@ -28,6 +28,20 @@ export interface OperationNow {
   readonly record: Versioned<OperationRecord> | null;
 }
 
+interface Heard {
+  readonly kv: KeyValue;
+  /** What its text says, once somebody asked. */
+  value: unknown;
+}
+
+interface Lasting {
+  readonly view: Omit<StoreView, 'paused' | 'seen'>;
+  readonly routes: Versioned<RouteTable> | null;
+  /** Of every observer, fresh or not. */
+  readonly verdicts: StoreView['seen'];
+  readonly pause: PausedRecord | null;
+}
+
 /**
  * The group's records as this node last heard them, kept by a watch. Decisions look at this copy; every write compares
  * mod revisions, so an old copy can lose time, never a write.
@@ -39,13 +53,13 @@ export class GroupStore {
   readonly #clock: Clock;
   readonly #knobs: Knobs;
   readonly #onChange: () => void;
-  readonly #records = new Map<string, KeyValue>();
-  /** Each record is read out of its text once, not at every look. */
-  readonly #values = new WeakMap<KeyValue, unknown>();
+  readonly #records = new Map<string, Heard>();
   /** When each observer's present verdict arrived here. One that was there before this process is stale from the start. */
   readonly #seenAtMs = new Map<NodeId, { readonly modRevision: number; readonly atMs: number }>();
   /** Read out of the fences when one of them changed. */
   #forced: StoreView['forced'] | null = null;
+  /** What a look sees and time alone does not change: read out of the records when one of them changed. */
+  #lasting: Lasting | null = null;
   #requestSeen: { readonly modRevision: number; readonly atMs: number } | null = null;
   #state: StoreView['state'] = 'unread';
   #epochSeenAtMs = 0;
@@ -92,6 +106,7 @@ export class GroupStore {
         if (over || this.#closed) return;
         over = true;
         this.#state = 'stale';
+        this.#lasting = null;
         this.#onChange();
         void this.#readAndWatch();
       },
@@ -119,7 +134,7 @@ export class GroupStore {
   }
 
   #put(kv: KeyValue): void {
-    this.#records.set(kv.key, kv);
+    this.#records.set(kv.key, { kv, value: undefined });
     if (kv.key.startsWith(this.#keys.fences)) this.#forced = null;
     if (!kv.key.startsWith(this.#keys.seen('' as NodeId))) return;
     const { observer } = JSON.parse(kv.value) as SeenRecord;
@@ -130,20 +145,21 @@ export class GroupStore {
   }
 
   #noteEpoch(): void {
+    this.#lasting = null;
     if (this.#records.has(this.#keys.lease)) this.#leaseGoneAtMs = null;
     else this.#leaseGoneAtMs ??= this.#clock.nowMs();
-    const revision = this.#records.get(this.#keys.epoch)?.modRevision ?? 0;
+    const revision = this.#records.get(this.#keys.epoch)?.kv.modRevision ?? 0;
     if (revision === this.#epochRevision) return;
     this.#epochRevision = revision;
     this.#epochSeenAtMs = this.#clock.nowMs();
   }
 
+  /** Each record is read out of its text once, not at every look. */
   #read<T>(key: string): Versioned<T> | null {
-    const kv = this.#records.get(key);
-    if (kv === undefined) return null;
-    let value = this.#values.get(kv);
-    if (value === undefined) this.#values.set(kv, (value = JSON.parse(kv.value)));
-    return { value: value as T, modRevision: kv.modRevision };
+    const heard = this.#records.get(key);
+    if (heard === undefined) return null;
+    heard.value ??= JSON.parse(heard.kv.value);
+    return { value: heard.value as T, modRevision: heard.kv.modRevision };
   }
 
   get routes(): RouteTable | null {
@@ -151,10 +167,47 @@ export class GroupStore {
   }
 
   get seenRoutes(): Versioned<RouteTable> | null {
-    return this.#read<RouteTable>(this.#keys.routes);
+    return this.#look().routes;
+  }
+
+  get epoch(): Versioned<EpochRecord> | null {
+    return this.#look().view.epoch;
   }
 
   view(): StoreView {
+    const { view, pause, verdicts } = this.#look();
+    // Property by property: of a copy by spread V8 makes a shape of its own, and each look of a decision a search in it.
+    return {
+      state: view.state,
+      epoch: view.epoch,
+      sync: view.sync,
+      position: view.position,
+      recordFence: view.recordFence,
+      forced: view.forced,
+      fence: view.fence,
+      operation: view.operation,
+      request: view.request,
+      paused: pause === null ? null : this.#paused(pause),
+      routesEpoch: view.routesEpoch,
+      seen: this.#fresh(verdicts),
+      mine: view.mine,
+      epochSeenAtMs: view.epochSeenAtMs,
+      leaseGoneAtMs: view.leaseGoneAtMs,
+    };
+  }
+
+  #look(): Lasting {
+    return (this.#lasting ??= this.#readAll());
+  }
+
+  #readAll(): Lasting {
+    const routes = this.#read<RouteTable>(this.#keys.routes);
+    const verdicts = [...this.#seenAtMs.keys()].flatMap((observer) => this.#verdictOf(observer) ?? []);
+    const pause = this.#read<PausedRecord>(this.#keys.paused)?.value ?? null;
+    return { view: this.#lastingView(routes), routes, verdicts, pause };
+  }
+
+  #lastingView(routes: Versioned<RouteTable> | null): Lasting['view'] {
     const epoch = this.#read<EpochRecord>(this.#keys.epoch);
     const sync = this.#read<SyncRecord>(this.#keys.sync);
     const operation = epoch === null ? null : this.#read<OperationRecord>(this.#keys.journal(epoch.value.operation));
@@ -168,9 +221,7 @@ export class GroupStore {
       fence: epoch === null ? null : (this.#read<FenceRecord>(this.#keys.fence(epoch.value.n))?.value ?? null),
       operation: operation?.value ?? null,
       request: this.#request(),
-      paused: this.#paused(),
-      routesEpoch: this.routes?.epoch ?? 0,
-      seen: this.#freshVerdicts(),
+      routesEpoch: routes?.value.epoch ?? 0,
       mine: this.#verdictOf(this.#me),
       epochSeenAtMs: this.#epochSeenAtMs,
       leaseGoneAtMs: this.#leaseGoneAtMs,
@@ -194,9 +245,7 @@ export class GroupStore {
   }
 
   /** By the wall clock: a person named a time. A clock that is wrong makes the pause longer or shorter, nothing else. */
-  #paused(): StoreView['paused'] {
-    const record = this.#read<PausedRecord>(this.#keys.paused)?.value;
-    if (record === undefined) return null;
+  #paused(record: PausedRecord): StoreView['paused'] {
     const leftMs = record.untilWallMs - this.#clock.wallMs();
     return leftMs <= 0 ? null : { leftMs, actor: record.actor, reason: record.reason };
   }
@@ -209,12 +258,10 @@ export class GroupStore {
     });
   }
 
-  #freshVerdicts(): StoreView['seen'] {
+  #fresh(verdicts: StoreView['seen']): StoreView['seen'] {
+    if (verdicts.length === 0) return verdicts;
     const oldestMs = this.#clock.nowMs() - 3 * this.#knobs.verdictEveryMs;
-    return [...this.#seenAtMs.keys()].flatMap((observer) => {
-      const seen = this.#verdictOf(observer);
-      return seen !== null && seen.heardAtMs >= oldestMs ? [seen] : [];
-    });
+    return verdicts.filter(({ heardAtMs }) => heardAtMs >= oldestMs);
   }
 
   #verdictOf(observer: NodeId): StoreView['mine'] {
@@ -229,7 +276,7 @@ export class GroupStore {
    * what was true before it (etcd #20418, also in Debian's 3.4.23). A write is answered at its place in the agreement.
    */
   async readReign(): Promise<Outcome<ReignNow>> {
-    const read = await this.#store.txn([], [this.#look(), { get: this.#keys.epoch }, { get: this.#keys.sync }]);
+    const read = await this.#store.txn([], [this.#lookOp(), { get: this.#keys.epoch }, { get: this.#keys.sync }]);
     if (read.kind !== 'done') return read;
     return done({
       epoch: parsed<EpochRecord>(read.value.responses[1]),
@@ -239,17 +286,17 @@ export class GroupStore {
 
   /** The route table as it is now, for a writer whose copy turned out to be old. */
   async readRoutes(): Promise<Outcome<Versioned<RouteTable> | null>> {
-    const read = await this.#store.txn([], [this.#look(), { get: this.#keys.routes }]);
+    const read = await this.#store.txn([], [this.#lookOp(), { get: this.#keys.routes }]);
     return read.kind === 'done' ? done(parsed<RouteTable>(read.value.responses[1])) : read;
   }
 
   /** Does the epoch still stand as it was written? Asked of the agreement, like `readReign`. */
   async epochStands(modRevision: number): Promise<boolean> {
-    const compared = await this.#store.txn([{ key: this.#keys.epoch, modRevision }], [this.#look()]);
+    const compared = await this.#store.txn([{ key: this.#keys.epoch, modRevision }], [this.#lookOp()]);
     return compared.kind === 'done' && compared.value.succeeded;
   }
 
-  #look(): Op {
+  #lookOp(): Op {
     return { put: this.#keys.looked(this.#me), value: '' };
   }
 
@@ -257,7 +304,7 @@ export class GroupStore {
   async readOperation(id: string | null): Promise<Outcome<OperationNow>> {
     const read = await this.#store.txn(
       [],
-      [this.#look(), { get: this.#keys.slot }, { getPrefix: this.#keys.journals }],
+      [this.#lookOp(), { get: this.#keys.slot }, { getPrefix: this.#keys.journals }],
     );
     if (read.kind !== 'done') return read;
     const slot = parsed<SlotRecord>(read.value.responses[1]);

@@ -80,7 +80,9 @@ export class Peers {
   }
 
   view(): ReadonlyMap<NodeId, PeerView> {
-    return new Map([...this.#heard].map(([node, heard]) => [node, { node, ...heard }]));
+    const seen = new Map<NodeId, PeerView>();
+    for (const [node, heard] of this.#heard) seen.set(node, viewOf(node, heard));
+    return seen;
   }
 
   pulse(node: NodeId): Pulse | null {
@@ -91,6 +93,17 @@ export class Peers {
     for (const stop of this.#stops) stop();
   }
 }
+
+const viewOf = (node: NodeId, heard: Heard): PeerView => ({
+  node,
+  pulse: heard.pulse,
+  heardAtMs: heard.heardAtMs,
+  brokenSinceMs: heard.brokenSinceMs,
+  roleSinceMs: heard.roleSinceMs,
+  reign: heard.reign,
+  doorAnsweredAtMs: heard.doorAnsweredAtMs,
+  doorRefusedAtMs: heard.doorRefusedAtMs,
+});
 
 /** Where its WAL ended, while it was an open primary: what a standby at a position surely has, by when (async, F24). */
 function noteTrail(heard: Heard, pulse: Pulse, nowMs: number): void {

@@ -11,7 +11,14 @@ export const placeId = (text: string): PlaceId => text as PlaceId;
 export const nodeId = (place: PlaceId, name: string): NodeId => `${place}/${name}` as NodeId;
 /** For ids that come back from a record that this program wrote. */
 export const parseNodeId = (text: string): NodeId => text as NodeId;
-export const placeOf = (node: NodeId): PlaceId => node.slice(0, node.lastIndexOf('/')) as PlaceId;
+const places = new Map<NodeId, PlaceId>();
+
+/** The same string for the same node: asked at every look, and compared. */
+export function placeOf(node: NodeId): PlaceId {
+  let place = places.get(node);
+  if (place === undefined) places.set(node, (place = node.slice(0, node.lastIndexOf('/')) as PlaceId));
+  return place;
+}
 
 /** For file names, slot names and PostgreSQL's application_name: `aws:eu-west-1/n1` becomes `aws-eu-west-1-n1`. */
 export const slug = (id: string): string => id.replace(/[^A-Za-z0-9]+/g, '-');

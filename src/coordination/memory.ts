@@ -33,6 +33,8 @@ export interface MemoryStore {
   close(): void;
 }
 
+/** Given as the reason, so that no error with a stack is made for it. */
+const SET_AGAIN = 'the alarm is set again';
 const CLOSED = { kind: 'refused', code: 'store-closed', why: 'this client was closed' } as const;
 
 /**
@@ -63,7 +65,7 @@ export function memoryStore(clock: Clock): MemoryStore {
   };
   /** Sleeps until the earliest deadline; keepalives only move it later, so it is set again when it rings. */
   const setAlarm = (): void => {
-    alarm.abort();
+    alarm.abort(SET_AGAIN);
     alarm = new AbortController();
     const nextMs = deadlines.nextMs();
     if (nextMs === null) return;
