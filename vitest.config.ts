@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 // unit: pure and fast. real: starts real PostgreSQL, etcd or processes. e2e: a whole world through the built command line.
 export default defineConfig({
   test: {
+    // One less than the cores by default, which is one of two.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
@@ -20,7 +22,6 @@ export default defineConfig({
           name: 'real',
           include: ['src/**/*.real.test.ts'],
           pool: 'forks',
-          fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -30,7 +31,6 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           pool: 'forks',
-          fileParallelism: false,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

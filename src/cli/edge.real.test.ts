@@ -6,21 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { connectStore } from '../coordination/etcd/client.ts';
 import type { EdgeStatus } from '../planes/edge/status.ts';
-import {
-  A,
-  ask,
-  B,
-  C,
-  closedPort,
-  configOf,
-  publish,
-  startLoad,
-  startRegion,
-  tableOf,
-  until,
-} from '../planes/edge/testing.ts';
+import { A, ask, B, C, configOf, publish, startLoad, startRegion, tableOf, until } from '../planes/edge/testing.ts';
 import { makeCertificate, newFolder, shownFor } from '../planes/edge/tls.testing.ts';
 import { nodeClock } from '../telemetry/node-clock.ts';
+import { freePort } from '../world/free-ports.ts';
 
 /** The edge as it is shipped: its own process, with the embedded store in another. Needs `npm run build`. */
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -50,7 +39,7 @@ async function aPlace() {
     return join(dir, name);
   };
   const secretsPath = await write('secrets.json', { storeToken: TOKEN });
-  const [storePort, edgePort] = [await closedPort(), await closedPort()];
+  const [storePort, edgePort] = [await freePort(), await freePort()];
   const listen = { host: '127.0.0.1', port: storePort };
   const storeFile = await write('store.json', { listen, dataDir: join(dir, 'store'), secretsPath });
   const storeUrls = [`http://127.0.0.1:${storePort}`];

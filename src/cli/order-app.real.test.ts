@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
-  freePort,
   NPM_18,
   poll,
   run,
@@ -12,6 +11,7 @@ import {
   type TestGateway,
   type TestPostgres,
 } from '../database/gateway/bench/world.ts';
+import { freePort } from '../world/free-ports.ts';
 import { ask } from '../planes/edge/testing.ts';
 
 /** The example application as it is shipped, on a real PostgreSQL behind a real gateway. Needs `npm run build`. */

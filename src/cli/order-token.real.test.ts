@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort, poll } from '../database/gateway/bench/world.ts';
+import { poll } from '../database/gateway/bench/world.ts';
+import { freePort } from '../world/free-ports.ts';
 import { must, startTestGroup, type TestGroup, type TestNode, until } from '../database/postgres/testing.ts';
 import { ask } from '../planes/edge/testing.ts';
 

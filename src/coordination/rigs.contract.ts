@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Coordination } from '../ports/coordination.ts';
+import { freePort } from '../world/free-ports.ts';
 import type { Rig } from './rig.contract.ts';
 import { connectStore } from './etcd/client.ts';
 
@@ -93,15 +93,6 @@ export async function startStoreProcess(
       child.kill(signal);
     });
   return { ...ready, child, output, end };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Debian's etcd, one member, stock settings. */

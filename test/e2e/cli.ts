@@ -15,10 +15,17 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/**
+ * Ports of the worlds of this worker. Test files run beside each other, and a world that comes back wants the ports that it
+ * had: nobody else's may be there by then.
+ */
+const BASE_PORT = 7_800 + 1_000 * Number(process.env['VITEST_POOL_ID'] ?? 0);
+
 /** Runs one command of the built program to its end. */
 export function farshore(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const ports = args[0] === 'up' && !args.includes('--base-port') ? ['--base-port', String(BASE_PORT)] : [];
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(process.execPath, [MAIN, ...args, ...ports], {
       cwd: ROOT,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

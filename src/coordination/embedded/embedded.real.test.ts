@@ -7,7 +7,8 @@ import type { Coordination } from '../../ports/coordination.ts';
 import { must } from '../must.contract.ts';
 import { type Call, type Input, isLinearizable } from '../linearizable.contract.ts';
 import { carryOut } from '../register.contract.ts';
-import { TOKEN, type StoreProcess, connectTo, freePort, raw, startStoreProcess, tempDir } from '../rigs.contract.ts';
+import { TOKEN, type StoreProcess, connectTo, raw, startStoreProcess, tempDir } from '../rigs.contract.ts';
+import { freePort } from '../../world/free-ports.ts';
 
 let dir = '';
 let started: StoreProcess[] = [];

@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Coordination } from '../../ports/coordination.ts';
 import { must } from '../must.contract.ts';
-import { TOKEN, type StoreProcess, clock, freePort, startStoreProcess, tempDir } from '../rigs.contract.ts';
+import { TOKEN, type StoreProcess, clock, startStoreProcess, tempDir } from '../rigs.contract.ts';
+import { freePort } from '../../world/free-ports.ts';
 import { connectStore } from './client.ts';
 
 /** A network between client and store: passes, swallows without closing, or hands bytes on one at a time. */

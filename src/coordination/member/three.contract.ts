@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MemberConfig } from '../../ports/config.ts';
 import type { Coordination } from '../../ports/coordination.ts';
 import { authOf, connectStore } from '../etcd/client.ts';
-import { clock, compactAt, ETCD, freePort, raw, tempDir } from '../rigs.contract.ts';
+import { clock, compactAt, ETCD, raw, tempDir } from '../rigs.contract.ts';
+import { freePort } from '../../world/free-ports.ts';
 
 /** Three members as a world starts them: relays, peers by names that only those know, users. */
 export interface ThreeMembers {

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +12,7 @@ import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { DatabaseStatus, RegionDatabase, Upstream } from '../../ports/database.ts';
 import type { KeeperConfig } from '../../ports/keeper.ts';
 import { type KeeperClient, connectKeeper } from '../keeper/client.ts';
+import { freePort } from '../../world/free-ports.ts';
 import { connectTo } from './connections.ts';
 import { type LocatedBinaries, locateBinaries } from './locate-binaries.ts';
 import { openPostgres } from './region-database.ts';
@@ -198,15 +198,4 @@ async function launchKeeper(file: string, socketPath: string, children: Set<Chil
     await realClock.sleep(10);
   }
   throw new Error(`no keeper on ${socketPath}`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)));
-    });
-  });
 }

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must, startTestGroup, type TestGroup, type TestNode, until } from '../../database/postgres/testing.ts';
@@ -110,7 +110,17 @@ async function idsInDatabase(drill: string): Promise<ReadonlyMap<string, number>
 
 const ofOp = (ledger: Ledger, op: LedgerRow['op']) => ledger.rows.filter((row) => row.op === op);
 
+const autogroup = '/proc/self/autogroup';
+
 describe('the load process', () => {
+  it.runIf(process.getuid?.() === 0 && existsSync(autogroup))('goes first, alone in its session', async () => {
+    const before = readFileSync(autogroup, 'utf8');
+    const { load } = await startLoad('first');
+    expect(readFileSync(`/proc/${load.pid}/autogroup`, 'utf8')).toMatch(/nice -10$/m);
+    expect(readFileSync(autogroup, 'utf8')).toBe(before);
+    await load.stop(10_000);
+  });
+
   it('writes one row per intention, tells who served it, and agrees with the database', async () => {
     const { load, seen, ledger } = await startLoad('calm');
     await seen((row) => row.outcome === 'ok', 150);

@@ -22,7 +22,8 @@ export class LoadProcess {
   constructor(config: LoadConfig, configPath: string) {
     writeFileSync(configPath, JSON.stringify(config, null, 1), { mode: 0o600 });
     this.#ledgerPath = config.ledgerPath;
-    this.#child = spawn(process.execPath, [MAIN, configPath], { stdio: ['pipe', 'ignore', 'pipe'] });
+    // A session of its own: the kernel shares processor time among sessions first, and this one asks to go first.
+    this.#child = spawn(process.execPath, [MAIN, configPath], { stdio: ['pipe', 'ignore', 'pipe'], detached: true });
     this.#child.stderr?.on('data', (chunk: Buffer) => void (this.#said += chunk.toString('utf8')));
     this.#child.stdin?.on('error', () => undefined);
     this.#exit = new Promise((resolve) => {

@@ -27,6 +27,13 @@ export interface Doors {
   readonly close: () => Promise<void>;
 }
 
+interface Pair {
+  readonly udp: UdpDoor;
+  readonly tcp: TcpDoor;
+}
+
+const OTHER_PORTS_TRIED = 20;
+
 /**
  * Opens UDP and TCP at every address; either all of them or none.
  * @throws FarshoreError FSH_PORT_IN_USE
@@ -37,14 +44,25 @@ export async function openDoors({ listen, responder, limiter, limits, clock }: D
   const close = async (): Promise<void> => {
     await Promise.all([...udps, ...tcps].map((door) => door.close()));
   };
+  /** Of port 0 the kernel chooses UDP's; where TCP's of the same number is somebody's, it chooses again. */
+  const openPair = async (host: string, port: number, triesLeft = OTHER_PORTS_TRIED): Promise<Pair> => {
+    const udp = new UdpDoor(host, responder, limiter, limits, () => clock.nowMs());
+    const tcp = new TcpDoor(responder, limits, clock);
+    try {
+      await udp.listen(host, port);
+      await tcp.listen(host, udp.port);
+      return { udp, tcp };
+    } catch (error) {
+      await Promise.all([udp.close(), tcp.close()]);
+      if (port !== 0 || triesLeft === 0) throw error;
+      return openPair(host, port, triesLeft - 1);
+    }
+  };
   try {
     for (const { host, port } of listen) {
-      const udp = new UdpDoor(host, responder, limiter, limits, () => clock.nowMs());
+      const { udp, tcp } = await openPair(host, port);
       udps.push(udp);
-      await udp.listen(host, port);
-      const tcp = new TcpDoor(responder, limits, clock);
       tcps.push(tcp);
-      await tcp.listen(host, udp.port);
     }
   } catch (error) {
     await close();

@@ -8,7 +8,6 @@ import {
   ask,
   B,
   C,
-  closedPort,
   configOf,
   publish,
   type RegionProcess,
@@ -17,6 +16,7 @@ import {
   tableOf,
   until,
 } from './testing.ts';
+import { freePort } from '../../world/free-ports.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -155,7 +155,7 @@ test('a dead primary: writes to it are refused in bounded time and never go to a
   const [, b, c] = await regions();
   const { client } = aStore();
   await publish(client, tableOf({ primary: A }));
-  const edge = await anEdge([{ region: A, port: await closedPort() }, b, c], client, { writeHoldMs: 300 });
+  const edge = await anEdge([{ region: A, port: await freePort() }, b, c], client, { writeHoldMs: 300 });
   await until('the others are healthy', () => healthOf(edge, B) === 'healthy' && healthOf(edge, C) === 'healthy');
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, i) => ask(edge.port, `/orders?id=${i}`, { method: 'POST', body: '{}' })),

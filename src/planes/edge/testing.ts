@@ -1,7 +1,7 @@
 /** For the tests of the edge: regions as real processes that can be killed, a client, and tables in a real store. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { nodeId, type PlaceId, placeId } from '../../base/ids.ts';
 import type { EdgeConfig } from '../../ports/config.ts';
 import type { Coordination } from '../../ports/coordination.ts';
@@ -186,14 +186,6 @@ export async function until(what: string, fact: () => boolean | Promise<boolean>
     if (performance.now() > deadlineMs) throw new Error(`not within ${withinMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-/** A port where nobody listens. */
-export async function closedPort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export const listen = (server: Server): Promise<number> =>

@@ -8,7 +8,8 @@ import type { PlaceId } from '../../base/ids.ts';
 import { nodeClock } from '../../telemetry/node-clock.ts';
 import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
 import { startEdge } from './server.ts';
-import { A, ask, B, closedPort, configOf, publish, tableOf, until } from './testing.ts';
+import { A, ask, B, configOf, publish, tableOf, until } from './testing.ts';
+import { freePort } from '../../world/free-ports.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -90,7 +91,7 @@ describe('WebSockets', () => {
     one.socket.close();
     await until('it is over', () => edge.status().tunnels === 0);
 
-    const other = await anEdge([{ region: A, port: await closedPort() }, b]);
+    const other = await anEdge([{ region: A, port: await freePort() }, b]);
     const two = webSocket(other.port);
     await until('the next region speaks', () => two.heard.includes(B));
     two.socket.close();

@@ -13,7 +13,6 @@ import {
   ask,
   B,
   C,
-  closedPort,
   listen,
   publish,
   type RegionProcess,
@@ -25,6 +24,7 @@ import {
 import { haproxyConfig, LAST_RESORT, READS } from './config-file.ts';
 import { driveHaproxy, type HaproxyDriver } from './drive.ts';
 import { ask as askHaproxy, parseServersState } from './runtime.ts';
+import { freePort } from '../../world/free-ports.ts';
 
 const PROGRAM = '/usr/sbin/haproxy';
 const installed = existsSync(PROGRAM);
@@ -57,7 +57,7 @@ async function aRig(addressOfFirst = (port: number): Promise<number> | number =>
   cleanups.push(() => rmSync(parent, { recursive: true, force: true }));
   const dir = join(parent, `it's here`);
   mkdirSync(dir);
-  const [port, agentPort] = [await closedPort(), await closedPort()];
+  const [port, agentPort] = [await freePort(), await freePort()];
   const agent = { host: '127.0.0.1', port: agentPort };
   const mapPath = join(dir, 'primary.map');
   const runtimeSocketPath = join(dir, 'run.sock');

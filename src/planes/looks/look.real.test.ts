@@ -5,10 +5,11 @@ import { createServer as createTls } from 'node:tls';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { nodeClock } from '../../telemetry/node-clock.ts';
-import { closedPort, listen, until } from '../edge/testing.ts';
+import { listen, until } from '../edge/testing.ts';
 import { endedCertificate, makeCertificate, newFolder } from '../edge/tls.testing.ts';
 import { startChecks } from './checks.ts';
 import { type Found, type Look, lookOnce } from './look.ts';
+import { freePort } from '../../world/free-ports.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -84,7 +85,7 @@ test.each<[string, Look]>([
   ['tcp', { kind: 'tcp' }],
   ['tls', { kind: 'tls', name: 'shop.example', ca: null }],
 ])('%s: nobody listens', async (_, what) => {
-  expect(await look(await closedPort(), what)).toMatchObject({ code: 'connect', connectMs: null });
+  expect(await look(await freePort(), what)).toMatchObject({ code: 'connect', connectMs: null });
 });
 
 test.each<[string, Look, string]>([

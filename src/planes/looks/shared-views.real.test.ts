@@ -8,7 +8,8 @@ import { startDns } from '../dns/server.ts';
 import { REGIONS, ZONE } from '../dns/testing.ts';
 import { type Edge, startEdge } from '../edge/server.ts';
 import { EDGE_LIMITS } from '../edge/limits.ts';
-import { ask, closedPort, configOf, listen, publish, startRegion, tableOf, until } from '../edge/testing.ts';
+import { ask, configOf, listen, publish, startRegion, tableOf, until } from '../edge/testing.ts';
+import { freePort } from '../../world/free-ports.ts';
 
 const [A, B, C] = REGIONS.map((it) => it.region) as [PlaceId, PlaceId, PlaceId];
 const SITE = placeId('aws:eu-north-1');
@@ -54,7 +55,7 @@ async function threeAndDns() {
   await publish(writer, tableOf({ primary: A, regions: [A, B, C].map((id) => [id, 'active']) }));
   const edgeAt = async (place: PlaceId, ports: readonly number[]): Promise<Edge> => {
     const upstreams = [A, B, C].map((region, i) => ({ region, port: ports[i] ?? 0 }));
-    const config = { ...configOf(upstreams), place, listen: { host: '127.0.0.1', port: await closedPort() } };
+    const config = { ...configOf(upstreams), place, listen: { host: '127.0.0.1', port: await freePort() } };
     const edge = await startEdge(config, store.connect(), nodeClock, { ...EDGE_LIMITS, drainMs: 200 });
     cleanups.push(() => edge.close());
     return edge;

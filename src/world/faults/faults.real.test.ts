@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -14,6 +13,7 @@ import { openWorld, type World } from '../open.ts';
 import { startSupervisor } from '../start.ts';
 import { takeRunDir, worldId } from '../state-dir.ts';
 import { stopWorld } from '../stop.ts';
+import { freePorts } from '../free-ports.ts';
 
 const here = placeId('a:1');
 const there = placeId('a:2');
@@ -111,21 +111,6 @@ async function startWorld(): Promise<World> {
     return asked.every((it) => it.kind === 'done' && it.value.measuredRttMs !== null);
   }, 'the links measure themselves');
   return world;
-}
-
-/** Free a moment ago. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const found = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) =>
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
-        ),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return found;
 }
 
 async function until(check: () => Promise<boolean>, what: string, withinMs = 20_000): Promise<void> {
