@@ -3,8 +3,6 @@ import { defineConfig } from 'vitest/config';
 // unit: pure and fast. real: starts real PostgreSQL, etcd or processes. e2e: a whole world through the built command line.
 export default defineConfig({
   test: {
-    // One less than the cores by default, which is one of two.
-    maxWorkers: '100%',
     projects: [
       {
         test: {
@@ -13,6 +11,8 @@ export default defineConfig({
           exclude: ['src/**/*.real.test.ts'],
           isolate: false,
           pool: 'threads',
+          // By default one less than the cores, which is one of two.
+          maxWorkers: '100%',
           // Nothing here is timed; a busy machine must not make a property red.
           testTimeout: 60_000,
         },
@@ -22,6 +22,8 @@ export default defineConfig({
           name: 'real',
           include: ['src/**/*.real.test.ts'],
           pool: 'forks',
+          // They wait more than they compute.
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -31,6 +33,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           pool: 'forks',
+          // A world is about sixty processes.
+          maxWorkers: 2,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },
