@@ -11,7 +11,8 @@ import type { DatabaseStatus, Position, RegionDatabase, Salvage, Settings } from
 import type { AgentDeps } from './context.ts';
 import type { GroupStore } from './group-store.ts';
 import { closeBootstrap, makeFirstDatabase } from './bootstrap.ts';
-import { type Stopped, handOver, replyOf } from './hand-over.ts';
+import { Arrival, expectedHere } from './arrival.ts';
+import { HandedOver, type Stopped, handOver, replyOf } from './hand-over.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { arm, leaseDuty, StandBackPromise } from './attest.ts';
 import { ReignLease } from './lease.ts';
@@ -44,13 +45,8 @@ export class DataNode {
   #reign: Reign | null = null;
   #open = false;
   #closing = false;
-  /** What was handed over, for which operation: the node stays stopped for a moment, and a driver that asks again hears the same. */
-  #handed: {
-    readonly operation: string;
-    readonly epoch: number;
-    readonly atMs: number;
-    readonly stopped: Stopped;
-  } | null = null;
+  readonly #handed = new HandedOver();
+  readonly #arrival: Arrival;
   /** The epoch of the last reign that this very process ended; null before. */
   #endedEpoch: number | null = null;
   #opening = false;
@@ -74,6 +70,7 @@ export class DataNode {
     this.#onChange = onChange;
     const { clock, config, log } = deps;
     this.#duty = new StandbyDuty(config, database, group, clock, log);
+    this.#arrival = new Arrival(this.#duty, this.desk, (step, ended) => this.#ended(step, ended));
     this.#syncSet = new SyncSet(database, group, config.knobs, config.policy.mode);
     this.#slot = new SalvageSlot(database, log);
     this.heartbeat = new Heartbeat(database, clock, config.knobs.heartbeatEveryMs);
@@ -137,8 +134,9 @@ export class DataNode {
     this.#readSettings(local, o.nowMs);
     const role = decideRole(o, local, this.#open, this.#notReceivingSinceMs);
     if (this.desk.busy === null) this.roleWhy = this.#retry.explain(role.action?.do, role.why);
-    const free = this.desk.busy === null && !this.#opening && !this.#staysStopped(o);
+    const free = this.desk.busy === null && !this.#opening && !this.#handed.staysStopped(o);
     if (role.action !== null && free && this.#retry.isDue(o.nowMs)) this.#perform(role.action, o, local);
+    this.#arrival.tick(o, local);
     this.#proveWaits(role.why.code, o);
     this.#tendReign(o, local);
   }
@@ -150,7 +148,8 @@ export class DataNode {
       role !== 'following' ||
       this.#duty.waitsProven ||
       this.desk.busy !== null ||
-      !this.#retry.isDue(o.nowMs)
+      !this.#retry.isDue(o.nowMs) ||
+      expectedHere(o) !== null
     )
       return;
     const epoch = o.store.epoch?.value.n ?? 0;
@@ -181,17 +180,6 @@ export class DataNode {
     const { epoch } = o.store;
     const gone = local.state === 'standby' || local.state === 'stopped' || local.state === 'empty';
     if (gone || (epoch !== null && epoch.value.n > this.#reign.epoch)) this.#endReign();
-  }
-
-  /** Until the epoch moves, or the operation is over: a start now would only compete with the promotion. */
-  #staysStopped(o: Observation): boolean {
-    const handed = this.#handed;
-    return (
-      handed !== null &&
-      o.store.epoch?.value.n === handed.epoch &&
-      o.store.request?.value.id === handed.operation &&
-      o.nowMs - handed.atMs < o.knobs.takeoverPatienceMs
-    );
   }
 
   #endReign(): void {
@@ -271,13 +259,13 @@ export class DataNode {
   }
 
   async #handOver(order: Order, permit: Permit): Promise<Outcome<Stopped>> {
-    const { operation, epoch } = order;
     const { clock, gateway } = this.#deps;
-    if (this.#handed?.operation === operation && this.#handed.epoch === epoch) return done(this.#handed.stopped);
+    const before = this.#handed.stoppedFor(order);
+    if (before !== null) return done(before);
     const node = { me: this.#me, database: this.#database, gateway, group: this.#group, clock };
     const isOpen = () => this.#open;
     const ended = await handOver({ ...node, isOpen, door: (state) => this.#door(state) }, order, permit);
-    if (ended.kind === 'done') this.#handed = { operation, epoch, atMs: clock.nowMs(), stopped: ended.value };
+    if (ended.kind === 'done') this.#handed.note(order, clock.nowMs(), ended.value);
     return ended;
   }
 
@@ -303,6 +291,7 @@ export class DataNode {
       this.lease.stop();
       return promoted;
     }
+    if (this.#isAsync) await this.#slot.begin(this.#deps.clock);
     const { epoch, epochModRevision } = order;
     const reign: Reign = { epoch, epochModRevision, beganAtLsn: promoted.value.lsn };
     this.#syncSet.beganHere(waitsProven);

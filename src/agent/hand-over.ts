@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeId } from '../base/ids.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
+import type { Observation } from '../decide/failover/observation.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
 import type { Position, RegionDatabase } from '../ports/database.ts';
 import type { GatewayControl } from '../ports/gateway.ts';
@@ -16,6 +17,31 @@ export interface Stopped {
   readonly evidence: string;
   /** Of a hand-over: when its door began to close. */
   readonly closedAtMs?: number;
+}
+
+/** What was handed over, for which operation: the node stays stopped for a moment, and a driver that asks again hears the same. */
+export class HandedOver {
+  #last: { readonly order: Order; readonly atMs: number; readonly stopped: Stopped } | null = null;
+
+  note(order: Order, atMs: number, stopped: Stopped): void {
+    this.#last = { order, atMs, stopped };
+  }
+
+  stoppedFor({ operation, epoch }: Order): Stopped | null {
+    const last = this.#last;
+    return last?.order.operation === operation && last.order.epoch === epoch ? last.stopped : null;
+  }
+
+  /** Until the epoch moves, or the operation is over: a start now would only compete with the promotion. */
+  staysStopped({ store, nowMs, knobs }: Observation): boolean {
+    const last = this.#last;
+    return (
+      last !== null &&
+      store.epoch?.value.n === last.order.epoch &&
+      store.request?.value.id === last.order.operation &&
+      nowMs - last.atMs < knobs.takeoverPatienceMs
+    );
+  }
 }
 
 /** What the driver hears: times as lengths, since its clock is another one. */

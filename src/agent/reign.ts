@@ -3,7 +3,7 @@ import { compareLsn, type Lsn } from '../base/lsn.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
 import type { Order } from '../ports/agent.ts';
 import type { GroupPolicy } from '../ports/config.ts';
-import type { DatabaseStatus, Position, RegionDatabase } from '../ports/database.ts';
+import type { DatabaseStatus, Position, RegionDatabase, SyncList } from '../ports/database.ts';
 import type { Observation } from '../decide/failover/observation.ts';
 import { tableOfReign } from '../decide/routing/next-table.ts';
 import { type GroupStore, put } from './group-store.ts';
@@ -43,11 +43,7 @@ export async function promoteSelf(
   const list = { epoch: order.epoch, w: order.w, names: order.names };
   const listed = await database.setSyncList(list);
   if (listed.kind !== 'done') return listed;
-  // Every process that starts from here on has the list; nobody streams from a standby, so no older walsender is left.
-  const shown =
-    barrierTimeoutMs === null
-      ? await database.settleSyncList(list, [], SHOWN_TIMEOUT_MS)
-      : await database.settleSyncList(list, ['in-force'], barrierTimeoutMs);
+  const shown = await shownBefore(database, list, barrierTimeoutMs);
   if (shown.kind !== 'done') return shown;
   const again = await whyNotMine(me, group, order);
   if (again !== null) return again;
@@ -55,6 +51,19 @@ export async function promoteSelf(
   const promoted = await database.promote(order.epoch);
   if (promoted.kind !== 'done') return promoted;
   return (await whyNotMine(me, group, order)) ?? promoted;
+}
+
+/**
+ * Every process that starts from here on has the list; nobody streams from a standby, so no older walsender is left. An empty
+ * list need not be waited for: until it is read an older one asks for more, and the record says solo.
+ */
+function shownBefore(
+  database: RegionDatabase,
+  list: SyncList,
+  barrierTimeoutMs: number | null,
+): Promise<Outcome<void>> {
+  if (barrierTimeoutMs !== null) return database.settleSyncList(list, ['in-force'], barrierTimeoutMs);
+  return list.w === 0 ? Promise.resolve(done(undefined)) : database.settleSyncList(list, [], SHOWN_TIMEOUT_MS);
 }
 
 /** Reads the store: does the epoch still stand as the driver wrote it, and does the record name this node alone? */

@@ -7,7 +7,7 @@ import { reignList } from '../decide/failover/positioning.ts';
 import type { RoleAction } from '../decide/failover/role.ts';
 import type { Order } from '../ports/agent.ts';
 import type { AgentConfig } from '../ports/config.ts';
-import type { Position, RegionDatabase, Salvage, Upstream } from '../ports/database.ts';
+import type { Position, RegionDatabase, Salvage, SyncList, Upstream } from '../ports/database.ts';
 import type { FenceRecord } from '../ports/records.ts';
 import type { Log } from '../telemetry/log.ts';
 import { upstreamOf } from './context.ts';
@@ -61,14 +61,19 @@ export class StandbyDuty {
     return detached;
   }
 
+  /** A receiver that asks a stopped primary again and again is ended. The order to detach, which comes next, finds it so. */
+  cutOff(): Promise<Outcome<Position>> {
+    return this.#database.detach();
+  }
+
   /** P8.2: follows the primary when the local WAL is on its branch; what a diverged node holds alone is saved, then it is cloned. */
   async join({ do: what, primary, epoch }: Join, permit: Permit, otherBranch: Reason | null): Promise<Outcome<void>> {
     if (otherBranch?.code === 'given-up') return this.#keepWhole(otherBranch, epoch, permit);
     const again = what === 'join-again';
     const upstream = upstreamOf(this.#config, primary, epoch);
     if (upstream === null) return refused('no-address', `${primary} has no address here`);
-    if (again || !this.#readBeforeTheFork(primary, epoch)) {
-      const compared = await this.#compare(upstream, permit);
+    if (again || this.#detached?.epoch !== epoch || !this.#isBeforeTheFork(upstream, this.#detached.position)) {
+      const compared = await this.#compare(upstream, permit, again);
       if (compared.kind !== 'done') return compared;
       if (compared.value === 'diverged') return this.#remake(upstream, permit);
     }
@@ -79,8 +84,29 @@ export class StandbyDuty {
     this.#detached = null;
     // A standby keeps a list of its own possible reign, so that PostgreSQL's shared "somebody must confirm" is already set
     // when it is promoted: a backend that starts right after would otherwise not wait. `proveWaits` shows that it is.
+    return this.#database.setSyncList(this.#ownList(epoch));
+  }
+
+  #ownList(epoch: number): SyncList {
     const own = reignList(this.#config.policy, this.#config.node, () => true);
-    return this.#database.setSyncList({ epoch, w: own.w, names: own.names });
+    return { epoch, w: own.w, names: own.names };
+  }
+
+  /**
+   * Before a planned move to this node, while the old primary still serves: the list of the reign that is to come is set and proven, and
+   * what was replayed is written to disk, so that the checkpoint after the promotion is short. Without it the promotion does the same, later.
+   */
+  async prepare(epoch: number, isReachable: (node: NodeId) => boolean, permit: Permit): Promise<Outcome<void>> {
+    const { w, names } = reignList(this.#config.policy, this.#config.node, isReachable);
+    const list = { epoch, w, names };
+    this.#waitsProven = false;
+    const set = await this.#database.setSyncList(list);
+    if (set.kind !== 'done') return set;
+    if (w === 0) return unlessOvertaken(permit, this.#database.checkpoint());
+    const proof = this.#database.settleSyncList(list, ['in-force'], this.#config.knobs.barrierTimeoutMs);
+    const proven = await unlessOvertaken(permit, proof);
+    this.#waitsProven = proven.kind === 'done';
+    return proven;
   }
 
   /** A standby that needs WAL which is gone would ask for it for ever: its data was removed, and it is cloned. */
@@ -92,20 +118,25 @@ export class StandbyDuty {
     return true;
   }
 
-  /** The takeover itself read this member and the target: both followed the same primary, so not being ahead is enough. */
-  #readBeforeTheFork(primary: NodeId, epoch: number): boolean {
+  /**
+   * The takeover itself read the target, detached: nothing came to it between that and its promotion. On the same timeline, which
+   * one primary wrote, not being beyond that position is not being beyond the fork.
+   */
+  #isBeforeTheFork({ node, epoch }: Upstream, mine: Position): boolean {
     const fence: FenceRecord | null = this.#group.view().fence;
-    const target = fence?.evidence.find((e) => e.node === primary);
-    const mine = this.#detached;
-    if (mine === null || mine.epoch !== epoch || target === undefined) return false;
-    return mine.position.timeline === target.timeline && compareLsn(mine.position.lsn, target.lsn) <= 0;
+    const target = fence?.epoch === epoch ? fence.evidence.find((e) => e.node === node) : undefined;
+    if (target === undefined) return false;
+    return mine.timeline === target.timeline && compareLsn(mine.lsn, target.lsn) <= 0;
   }
 
-  async #compare(upstream: Upstream, permit: Permit): Promise<Outcome<'same-branch' | 'diverged'>> {
+  async #compare(upstream: Upstream, permit: Permit, again: boolean): Promise<Outcome<'same-branch' | 'diverged'>> {
     const isolated = await this.#database.detach();
     if (isolated.kind !== 'done') return isolated;
     if (!(await this.#replayedItsOwn(permit)))
       return unknown('the local WAL is still being replayed: its end is not known yet');
+    // Read again, now that it is the end: one that was stopped by order has what the target has, and asks nobody.
+    const end = again ? null : await this.#database.detach();
+    if (end?.kind === 'done' && this.#isBeforeTheFork(upstream, end.value)) return done('same-branch');
     const compared = await unlessOvertaken(permit, this.#database.compareWith(upstream));
     if (compared.kind !== 'done') return compared;
     if (compared.value.verdict === 'foreign') return refused('data-foreign', compared.value.why);
@@ -176,8 +207,10 @@ export class StandbyDuty {
 
   /** The proof, off the way of everything urgent: an order of a newer epoch does not wait for its end. */
   async proveWaits(epoch: number, permit: Permit): Promise<Outcome<void>> {
-    const own = reignList(this.#config.policy, this.#config.node, () => true);
-    const list = { epoch, w: own.w, names: own.names };
+    const list = this.#ownList(epoch);
+    // It is set already, unless this node was prepared for a reign that did not come.
+    const set = await this.#database.setSyncList(list);
+    if (set.kind !== 'done') return set;
     const proof = this.#database.settleSyncList(list, ['in-force'], this.#config.knobs.barrierTimeoutMs);
     const proven = await unlessOvertaken(permit, proof);
     this.#waitsProven = proven.kind === 'done';

@@ -67,8 +67,8 @@ export class Supervisor {
       const running = this.#postgres;
       this.#stopAsked = true;
       if (running !== null) {
-        const seen = processesOf(this.#config.dataDir, [running.pid]).map((member) => member.pid);
         signal(running.pid, 'SIGINT');
+        const seen = processesOf(this.#config.dataDir, [running.pid]).map((member) => member.pid);
         const inTime = await exitWithin(running.child, graceMs);
         if (inTime && processesOf(this.#config.dataDir).length === 0) return done(`fast stop; gone: ${seen.join(' ')}`);
       }

@@ -4,6 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import { FarshoreError } from '../../base/errors.ts';
 import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { KeeperClient } from '../keeper/client.ts';
+import type { InForce } from './in-force.ts';
 
 /** What every file of this folder works on. */
 export interface Local {
@@ -17,6 +18,7 @@ export interface Local {
   readonly work: Session;
   /** A replication connection, for IDENTIFY_SYSTEM: a new one for each question costs more than all the rest of a takeover's reading. */
   readonly identity: Session;
+  readonly inForce: InForce;
 }
 
 export type Row = Readonly<Record<string, unknown>>;

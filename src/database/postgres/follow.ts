@@ -2,12 +2,12 @@ import { compareLsn } from '../../base/lsn.ts';
 import { type Outcome, done, refused, unknown } from '../../base/result.ts';
 import type { Position, Upstream } from '../../ports/database.ts';
 import { signal } from '../keeper/processes.ts';
-import { type Local, poll, textOrNull, withFresh } from './connections.ts';
+import { type Local, poll, textOrNull } from './connections.ts';
 import { renderConninfo } from './conninfo.ts';
 import { identifyLocal } from './identify.ts';
+import { changeSetting, settingInForce } from './in-force.ts';
 import { renewMemberSlots } from './member-slots.ts';
 import { dropSalvageSlot } from './salvage/slot.ts';
-import { literal } from './settings.ts';
 
 const TIMEOUT_MS = 5_000;
 const POLL_MS = 5;
@@ -93,27 +93,6 @@ export async function inRecovery(local: Local): Promise<boolean> {
 }
 
 async function setConninfo(local: Local, conninfo: string, deadlineMs: number): Promise<Outcome<void>> {
-  await local.work.query(`ALTER SYSTEM SET primary_conninfo = ${literal(conninfo)}`, TIMEOUT_MS);
-  await local.work.query('SELECT pg_reload_conf()', TIMEOUT_MS);
+  await changeSetting(local, 'primary_conninfo', conninfo);
   return settingInForce(local, 'primary_conninfo', conninfo, deadlineMs);
-}
-
-/**
- * Waits until a fresh connection shows a setting: the postmaster has read it, and, since it forks and signals one
- * after the other, has signalled every other process before it started that connection.
- */
-export async function settingInForce(
-  local: Local,
-  name: 'primary_conninfo' | 'synchronous_standby_names',
-  value: string,
-  deadlineMs: number,
-): Promise<Outcome<void>> {
-  const shown = await poll(local.clock, deadlineMs, POLL_MS, async () => {
-    const leftMs = Math.max(100, deadlineMs - local.clock.nowMs());
-    const result = await withFresh(local, leftMs, (client) =>
-      client.query<{ value: string }>(`SELECT current_setting('${name}') AS value`),
-    );
-    return result.rows[0]?.value === value ? true : null;
-  });
-  return shown === null ? unknown(`${name} was not in force in time`) : done(undefined);
 }

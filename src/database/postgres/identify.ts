@@ -35,7 +35,15 @@ const identityOf = (row: Row | undefined): Identity => ({
 /** The ancestors of `timeline` and where each was left, oldest first. Timeline 1 has none. */
 export async function timelineHistory(client: pg.Client, timeline: number): Promise<Fork[]> {
   if (timeline === 1) return [];
-  const row = (await client.query<Row>(`TIMELINE_HISTORY ${timeline}`)).rows[0];
+  return historyIn((await client.query<Row>(`TIMELINE_HISTORY ${timeline}`)).rows[0], timeline);
+}
+
+export async function localHistory(local: Local, timeline: number, timeoutMs: number): Promise<Fork[]> {
+  if (timeline === 1) return [];
+  return historyIn((await local.identity.query(`TIMELINE_HISTORY ${timeline}`, timeoutMs))[0], timeline);
+}
+
+function historyIn(row: Row | undefined, timeline: number): Fork[] {
   const content = row?.['content'];
   if (!Buffer.isBuffer(content) && typeof content !== 'string')
     throw new FarshoreError('FSH_FAILED', `no history of timeline ${timeline}`);

@@ -83,8 +83,20 @@ function initdbArguments(data: string, passwordFile: string, version: string): s
     majorOf(version) >= 17
       ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C.UTF-8']
       : ['--locale=C.UTF-8'];
+  // A promotion copies the segment that it ends in, and waits until the copy is on disk (XLogInitNewTimeline).
+  const wal = ['--wal-segsize=4'];
   const user = ['--username=farshore_admin', `--pwfile=${passwordFile}`, '--auth=scram-sha-256'];
-  return ['-D', data, ...user, '--encoding=UTF8', ...locale, '--data-checksums', '--no-instructions', '--no-sync'];
+  return [
+    '-D',
+    data,
+    ...user,
+    '--encoding=UTF8',
+    ...locale,
+    ...wal,
+    '--data-checksums',
+    '--no-instructions',
+    '--no-sync',
+  ];
 }
 
 async function initdb(config: PostgresConfig, args: readonly string[]): Promise<void> {

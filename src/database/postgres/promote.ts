@@ -4,26 +4,22 @@ import { type Local, poll } from './connections.ts';
 import { inRecovery } from './follow.ts';
 import { identifyLocal } from './identify.ts';
 import { storeEpoch } from './roles.ts';
-import { keepSalvageSlot } from './salvage/slot.ts';
 
 const TIMEOUT_MS = 5_000;
 /** How long the promotion itself may take: PostgreSQL replays what it has received first. */
 const PROMOTE_TIMEOUT_MS = 60_000;
 const POLL_MS = 5;
-/** 4 ms, when no transaction is open. */
-const SLOT_TIMEOUT_MS = 500;
 
 /**
  * Promotes this standby and stores the epoch in it. Repeating it after an interruption finishes it: a primary whose
  * timeline is newer than that of its newest stored epoch was promoted and not yet stored.
  */
 export async function promote(local: Local, epoch: number): Promise<Outcome<Position>> {
-  const [row] = await local.work.query(BEFORE, TIMEOUT_MS);
+  const [[row], before] = await Promise.all([local.work.query(BEFORE, TIMEOUT_MS), identifyLocal(local, TIMEOUT_MS)]);
   const stored = typeof row?.['stored_epoch'] === 'number' ? row['stored_epoch'] : null;
   const storedTimeline = typeof row?.['stored_timeline'] === 'number' ? row['stored_timeline'] : 0;
   if (stored !== null && stored > epoch)
     return refused('older-epoch', `the database holds epoch ${stored}, not ${epoch}`);
-  const before = await identifyLocal(local, TIMEOUT_MS);
   if (row?.['recovery'] !== true) {
     if (stored === epoch) return done({ ...before, storedEpoch: epoch });
     if (before.timeline <= storedTimeline)
@@ -45,13 +41,7 @@ export async function promote(local: Local, epoch: number): Promise<Outcome<Posi
 
 async function finish(local: Local, epoch: number): Promise<Outcome<Position>> {
   await storeEpoch(local, epoch);
-  await beginSalvageSlot(local);
   return done({ ...(await identifyLocal(local, TIMEOUT_MS)), storedEpoch: epoch });
-}
-
-/** P8.3: before anybody can write. Without it a promotion is as good; the agent makes it good as soon as it can. */
-async function beginSalvageSlot(local: Local): Promise<void> {
-  await keepSalvageSlot(local, null, SLOT_TIMEOUT_MS).catch(() => undefined);
 }
 
 const BEFORE = `

@@ -14,6 +14,7 @@ import { APP_DATABASE, type Local, Session, connectLocally } from './connections
 import { asFarshoreError, isEmpty, makePrivate, moveAside } from './files.ts';
 import { detach, follow } from './follow.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { InForce } from './in-force.ts';
 import { cleanEndOf, initCluster, isFresh, systemIdOf } from './init.ts';
 import { applicationName } from './names.ts';
 import { promote } from './promote.ts';
@@ -122,6 +123,7 @@ function openLocal(config: PostgresConfig, clock: Clock): Local {
     watch: new Session(() => open(false), clock),
     work: new Session(() => open(false), clock),
     identity: new Session(() => open(true), clock),
+    inForce: new InForce(),
   };
 }
 

@@ -36,6 +36,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   wal_keep_size: '256MB',
   max_slot_wal_keep_size: '512MB',
   max_wal_size: '512MB',
+  // initdb's own is five segments: too few are used again then.
+  min_wal_size: '80MB',
   wal_sender_timeout: '2s',
   wal_receiver_timeout: '2s',
   wal_retrieve_retry_interval: '200ms',

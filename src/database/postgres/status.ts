@@ -1,13 +1,12 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type pg from 'pg';
 import { type NodeId, parseNodeId } from '../../base/ids.ts';
 import type { PostgresConfig } from '../../ports/config.ts';
 import { type DatabaseStatus, type Fork, type StandbySeen, NOTHING } from '../../ports/database.ts';
-import { type Local, type Row, type Statement, textOrNull, withFresh } from './connections.ts';
+import { type Local, type Row, type Statement, textOrNull } from './connections.ts';
 import { parseConninfo } from './conninfo.ts';
-import { type Identity, identifyLocal, timelineHistory } from './identify.ts';
+import { type Identity, identifyLocal, localHistory } from './identify.ts';
 import { parseApplicationName, parseSyncList } from './names.ts';
 
 const TIMEOUT_MS = 500;
@@ -86,8 +85,7 @@ export class StatusReader {
   async #historyOf(timeline: number | null): Promise<readonly Fork[] | null> {
     if (timeline === null) return null;
     if (this.#history?.timeline !== timeline) {
-      const read = (client: pg.Client) => timelineHistory(client, timeline);
-      const forks = await withFresh(this.#local, TIMEOUT_MS, read, { replication: true }).catch(() => null);
+      const forks = await localHistory(this.#local, timeline, TIMEOUT_MS).catch(() => null);
       if (forks === null) return null;
       this.#history = { timeline, forks };
     }

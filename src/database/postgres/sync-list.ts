@@ -2,18 +2,14 @@ import type pg from 'pg';
 import { type Outcome, done, unknown } from '../../base/result.ts';
 import type { SyncList } from '../../ports/database.ts';
 import { type Local, poll, text, withFresh } from './connections.ts';
-import { settingInForce } from './follow.ts';
+import { changeSetting, settingInForce } from './in-force.ts';
 import { applicationName, renderSyncList } from './names.ts';
-import { literal } from './settings.ts';
 
-const TIMEOUT_MS = 5_000;
 const POLL_MS = 10;
 
 /** Writes the list and asks for a reload. Works on a standby too. Not a barrier. */
 export async function setSyncList(local: Local, list: SyncList): Promise<Outcome<void>> {
-  const value = renderSyncList(local.config.group, list);
-  await local.work.query(`ALTER SYSTEM SET synchronous_standby_names = ${literal(value)}`, TIMEOUT_MS);
-  await local.work.query('SELECT pg_reload_conf()', TIMEOUT_MS);
+  await changeSetting(local, 'synchronous_standby_names', renderSyncList(local.config.group, list));
   return done(undefined);
 }
 

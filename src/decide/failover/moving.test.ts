@@ -114,6 +114,12 @@ describe('a planned move', () => {
     });
     const step = decideFailover(fencing, looking({ results: [read(C), read(B)] }, driven(epochOf(ID))));
     expect(step.actions).toMatchObject([{ do: 'record-takeover', target: B, fence: { kind: 'killed' } }]);
+    // The old primary may run again by now: no commit of the new reign waits until it has joined (F17).
+    const recorded: ActionResult = { of: 'record-takeover', epoch: 5, kind: 'done', why: 'done' };
+    const up = looking({ results: [recorded] }, driven(epochOf(ID)));
+    const back = peer(A, { pulse: pulse(A, { role: 'standby', open: false, detachable: true }) });
+    const last = decideFailover(step.state, { ...up, peers: new Map([...up.peers, [A, back]]) });
+    expect(last.actions).toMatchObject([{ do: 'promote', target: B, w: 1, names: [C] }]);
   });
 });
 

@@ -52,7 +52,9 @@ type Target = Pick<
 >;
 
 export function promoteAction(state: Target, o: Observation): Action {
-  const list = reignList(o.policy, state.target, (node) => isDetachable(o, node));
+  // One that was stopped by order may be up again by now, and would hold up every commit until it has joined.
+  const stopped = state.move?.handedOver?.node;
+  const list = reignList(o.policy, state.target, (node) => node !== stopped && isDetachable(o, node));
   return {
     do: 'promote',
     takeover: state,

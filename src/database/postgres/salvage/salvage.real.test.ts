@@ -139,10 +139,7 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
   });
 
   test('without a slot the rows are saved as images, said to be no more, and the data is kept', async () => {
-    // The reign of b began with a slot; it is lost here.
-    const admin = await b.connect('farshore_admin');
-    await admin.query(`SELECT pg_drop_replication_slot('farshore_salvage')`);
-    await admin.end();
+    // Nobody has made one since b was promoted.
     must(await a.db.detach());
     const app = await b.connect('app');
     await app.query(
@@ -151,6 +148,7 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
     await app.query('DELETE FROM orders WHERE id = 10; CREATE TABLE later (id int PRIMARY KEY)');
     await app.end();
     must(await a.db.promote(3));
+    must(await a.db.keepSalvageSlot(null));
     must(await b.db.stop('kill'));
     must(await b.db.startIsolated());
     await until(b.db, (status) => status.localWalReplayed);

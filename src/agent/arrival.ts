@@ -1,0 +1,64 @@
+import type { NodeId } from '../base/ids.ts';
+import type { Outcome } from '../base/result.ts';
+import type { Observation } from '../decide/failover/observation.ts';
+import { isDetachable, isHeard } from '../decide/failover/suspicion.ts';
+import type { DatabaseStatus } from '../ports/database.ts';
+import type { OrderDesk } from './order-desk.ts';
+import type { StandbyDuty } from './standby.ts';
+
+/** The planned move that is carried out now and is to make this node primary; null when none is. */
+export function expectedHere({ store, me }: Observation): {
+  readonly operation: string;
+  readonly primary: NodeId;
+  readonly epoch: number;
+} | null {
+  const { request, epoch, sync } = store;
+  const primary = sync?.value.primary;
+  if (request?.value.state !== 'running' || request.value.kind === 'failover') return null;
+  if (request.value.request?.target !== me || primary === undefined || primary === me) return null;
+  if (epoch === null || epoch.value.n !== request.value.request.epoch || sync?.value.epoch !== epoch.value.n)
+    return null;
+  return { operation: request.value.id, primary, epoch: epoch.value.n };
+}
+
+/**
+ * On the target of a planned move: what its promotion would wait for is done before it is ordered. Nothing here is a step of the
+ * takeover (P5): each is asked for again by its order, checked against the store then, and found done.
+ */
+export class Arrival {
+  readonly #duty: StandbyDuty;
+  readonly #desk: OrderDesk;
+  readonly #ended: (step: string, ended: Outcome<unknown>) => void;
+  #preparedFor = '';
+  #cutOffFor = '';
+
+  constructor(duty: StandbyDuty, desk: OrderDesk, ended: (step: string, ended: Outcome<unknown>) => void) {
+    this.#duty = duty;
+    this.#desk = desk;
+    this.#ended = ended;
+  }
+
+  tick(o: Observation, local: DatabaseStatus): void {
+    const expected = expectedHere(o);
+    if (expected === null || local.state !== 'standby' || this.#desk.busy !== null) return;
+    const { operation, primary, epoch } = expected;
+    if (local.upstream?.node !== primary) return;
+    if (local.receiving && this.#preparedFor !== operation) {
+      this.#preparedFor = operation;
+      const isReachable = (node: NodeId): boolean => node !== primary && isDetachable(o, node);
+      this.#run(epoch, 'prepare', (permit) => this.#duty.prepare(epoch + 1, isReachable, permit));
+    }
+    if (!local.receiving && isStopped(o, primary) && this.#cutOffFor !== operation) {
+      this.#cutOffFor = operation;
+      this.#run(epoch, 'cut-off', () => this.#duty.cutOff());
+    }
+  }
+
+  #run(epoch: number, step: string, work: Parameters<OrderDesk['run']>[2]): void {
+    void this.#desk.run(epoch, step, work).then((ended) => this.#ended(step, ended));
+  }
+}
+
+/** It says so itself, and it sent nothing more: what this node holds is all that it will get. */
+const isStopped = (o: Observation, primary: NodeId): boolean =>
+  isHeard(o, primary) && o.peers.get(primary)?.pulse?.role === 'none';
