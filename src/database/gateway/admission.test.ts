@@ -25,15 +25,15 @@ test('two places: the third comes in when the first leaves, in order of arrival'
   expect(inside).toEqual(['a', 'b', 'c']);
 });
 
-test('whoever holds a place without an end delays the next one for 100 ms, not for ever', async () => {
+test('whoever holds a place without an end delays the next one for 25 ms, not for ever', async () => {
   const admission = new Admission(1);
   const inside: string[] = [];
   for (const name of ['a', 'b', 'c']) void enter(admission, name, inside);
-  await vi.advanceTimersByTimeAsync(99);
+  await vi.advanceTimersByTimeAsync(24);
   expect(inside).toEqual(['a']);
   await vi.advanceTimersByTimeAsync(1);
   expect(inside).toEqual(['a', 'b']);
-  await vi.advanceTimersByTimeAsync(100);
+  await vi.advanceTimersByTimeAsync(25);
   expect(inside).toEqual(['a', 'b', 'c']);
 });
 
@@ -41,13 +41,13 @@ test('one that gave up takes no place', async () => {
   const admission = new Admission(1);
   const inside: string[] = [];
   void enter(admission, 'a', inside);
-  void enter(admission, 'b', inside, 50);
+  void enter(admission, 'b', inside, 20);
   void enter(admission, 'c', inside);
-  await vi.advanceTimersByTimeAsync(50);
+  await vi.advanceTimersByTimeAsync(20);
   expect(inside).toEqual(['a', 'b gave up']);
-  await vi.advanceTimersByTimeAsync(50);
+  await vi.advanceTimersByTimeAsync(5);
   expect(inside).toEqual(['a', 'b gave up', 'c']);
-  await vi.advanceTimersByTimeAsync(100);
+  await vi.advanceTimersByTimeAsync(25);
   void enter(admission, 'd', inside);
   await vi.advanceTimersByTimeAsync(0);
   expect(inside.at(-1)).toBe('d');

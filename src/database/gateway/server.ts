@@ -113,7 +113,7 @@ async function makeContext(config: GatewayConfig): Promise<GatewayContext> {
       config.tls === null
         ? null
         : createSecureContext({ cert: await readFile(config.tls.certPath), key: await readFile(config.tls.keyPath) }),
-    admission: new Admission(4 * availableParallelism()),
+    admission: new Admission(availableParallelism()),
     waiting: 0,
     dialling: 0,
     sweep: () => sweepSessions(sessions, authority),
