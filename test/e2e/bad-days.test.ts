@@ -1,9 +1,18 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { connect, eventually, farshore, processesOf, removeState, ROOT, stateDir, status } from './cli.ts';
+import {
+  connect,
+  connectAdmin,
+  eventually,
+  farshore,
+  processesOf,
+  removeState,
+  ROOT,
+  stateDir,
+  status,
+} from './cli.ts';
 
 const example = join(ROOT, 'examples/active-passive.yaml');
 
@@ -13,28 +22,6 @@ function dataDirOf(dir: string, region: string): string {
     readonly places: readonly { readonly id: string; readonly nodes: readonly { readonly dataDir: string | null }[] }[];
   };
   return layout.places.find((place) => place.id === region)?.nodes[0]?.dataDir ?? '';
-}
-
-/** Past the gateway, over the node's own socket, as a superuser on its machine could. */
-async function connectAdmin(dir: string, region: string): Promise<pg.Client> {
-  const layout = JSON.parse(readFileSync(join(dir, 'world.json'), 'utf8')) as {
-    readonly places: readonly {
-      readonly id: string;
-      readonly nodes: readonly { readonly postgresRunDir: string; readonly ports: { readonly postgres: number } }[];
-    }[];
-  };
-  const node = layout.places.find((place) => place.id === region)?.nodes[0];
-  const secrets = JSON.parse(readFileSync(join(dir, 'secrets.json'), 'utf8')) as { readonly adminPassword: string };
-  const client = new pg.Client({
-    host: node?.postgresRunDir,
-    port: node?.ports.postgres,
-    user: 'farshore_admin',
-    password: secrets.adminPassword,
-    database: 'app',
-  });
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
 }
 
 describe('bad days of a world', () => {

@@ -82,6 +82,28 @@ export async function connect(
   return client;
 }
 
+/** Past the gateway, over the node's own socket, as a superuser on its machine could. */
+export async function connectAdmin(dir: string, region: string): Promise<pg.Client> {
+  const layout = JSON.parse(readFileSync(join(dir, 'world.json'), 'utf8')) as {
+    readonly places: readonly {
+      readonly id: string;
+      readonly nodes: readonly { readonly postgresRunDir: string; readonly ports: { readonly postgres: number } }[];
+    }[];
+  };
+  const node = layout.places.find((place) => place.id === region)?.nodes[0];
+  const secrets = JSON.parse(readFileSync(join(dir, 'secrets.json'), 'utf8')) as { readonly adminPassword: string };
+  const client = new pg.Client({
+    host: node?.postgresRunDir,
+    port: node?.ports.postgres,
+    user: 'farshore_admin',
+    password: secrets.adminPassword,
+    database: 'app',
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
 /** Every process on this machine that belongs to the world in `dir`, by a path of it in its command line. */
 export function processesOf(dir: string): readonly string[] {
   const found: string[] = [];
