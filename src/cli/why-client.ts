@@ -1,5 +1,6 @@
 import { parseAddress } from '../base/address.ts';
 import { FarshoreError } from '../base/errors.ts';
+import { parseToldRoundTrips } from '../decide/routing/told-round-trips.ts';
 import type { Facts } from '../facts/facts.ts';
 import { type EdgeWhy, WHY_PATH } from '../planes/edge/why.ts';
 import { nearest } from '../spec/nearest.ts';
@@ -18,6 +19,8 @@ export interface ClientQuestion {
   readonly from: string | null;
   /** Whose edge is asked; null: the first that answers. */
   readonly at: string | null;
+  /** Round trips that the client measured: `aws:eu-west-1=12,…`; null: it told none. */
+  readonly rtts: string | null;
   readonly write: boolean;
 }
 
@@ -25,11 +28,17 @@ const EDGE_TIMEOUT_MS = 2_000;
 
 /** Where a client goes and why, as an edge of the world decides it now. Resolves to lines for a person, or the edge's own JSON. */
 export async function whyClient(world: World, question: ClientQuestion, json: boolean): Promise<readonly string[]> {
-  const { client, host, from, write } = question;
+  const { client, host, from, rtts, write } = question;
   if (client !== null && parseAddress(client) === null)
     throw new FarshoreError('FSH_USAGE', `--client "${client}" is no IP address`);
+  if (rtts !== null && parseToldRoundTrips(rtts) === null)
+    throw new FarshoreError(
+      'FSH_USAGE',
+      `--rtts "${rtts}" is no list of regions and milliseconds: aws:eu-west-1=12,aws:us-east-1=95`,
+    );
   const query = new URLSearchParams({ method: write ? 'write' : 'read' });
   if (client !== null) query.set('client', client);
+  if (rtts !== null) query.set('rtts', rtts);
   const facts = readFacts();
   const place = from === null ? null : placeNamed(facts, from);
   if (place !== null) query.set('place', place);

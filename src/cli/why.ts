@@ -11,13 +11,14 @@ import { selectWorld } from './which-world.ts';
 import { whyClient } from './why-client.ts';
 
 const USAGE = `Usage: farshore why [SUBJECT] [--last N] [--json] [--state DIR]
-       farshore why --client ADDRESS [--host NAME] [--from PLACE] [--at REGION] [--write] [--json]
+       farshore why --client ADDRESS [--host NAME] [--from PLACE] [--at REGION] [--write] [--rtts LIST] [--json]
 
 The last decisions of every agent and their reasons, also the decisions not to act. SUBJECT is a region, a node, or what was
 decided: failover, role, sync-set, settings.
 
 With --client, --host or --from: where such a client goes now and why, step by step, as an edge decides it. PLACE is a city,
-a country or a name of your own instead of what the database says about the address; REGION is whose edge is asked.
+a country or a name of your own instead of what the database says about the address; REGION is whose edge is asked;
+LIST are round trips that the client measured itself: aws:eu-west-1=12,aws:us-east-1=95 (milliseconds).
 `;
 
 /** An entry of the agents' GET /why. */
@@ -50,6 +51,7 @@ export async function why(argv: readonly string[]): Promise<number> {
     from: { type: 'string' },
     at: { type: 'string' },
     write: { type: 'boolean' },
+    rtts: { type: 'string' },
   } as const;
   const { values, positionals } = readArguments(argv, options, 1);
   if (values.help === true) {
@@ -59,9 +61,9 @@ export async function why(argv: readonly string[]): Promise<number> {
   const last = wholeNumber('last', values.last, 1, 100_000) ?? DEFAULT_LAST;
   const world = selectWorld(values.state);
   try {
-    const { client = null, host = null, from = null, at = null, write = false } = values;
+    const { client = null, host = null, from = null, at = null, rtts = null, write = false } = values;
     if (client !== null || host !== null || from !== null) {
-      const lines = await whyClient(world, { client, host, from, at, write }, values.json === true);
+      const lines = await whyClient(world, { client, host, from, at, rtts, write }, values.json === true);
       for (const line of lines) process.stdout.write(`${line}\n`);
       return 0;
     }

@@ -20,9 +20,12 @@ const ROWS: GeoRows = {
 const clock = { nowMs: () => 50_000, wallMs: () => 0, sleep: () => Promise.resolve() };
 
 /** A request that came over a trusted proxy, as node:http shows it. */
-const requestFrom = (address: string): IncomingMessage => {
+const requestFrom = (address: string, told: string | null): IncomingMessage => {
   const socket = { remoteAddress: '127.0.0.1' } as Socket;
-  return { socket, headers: { 'x-forwarded-for': address } } as unknown as IncomingMessage;
+  return {
+    socket,
+    headers: { 'x-forwarded-for': address, ...(told === null ? {} : { 'farshore-rtt-ms': told }) },
+  } as unknown as IncomingMessage;
 };
 
 const someCase = fc.record({
@@ -32,6 +35,9 @@ const someCase = fc.record({
   fenced: fc.boolean(),
   ramp: fc.boolean(),
   bad: fc.subarray(FOUR),
+  told: fc.option(
+    fc.tuple(...FOUR.map(() => fc.nat(200))).map((ms) => FOUR.map((id, i) => `${id}=${ms[i] ?? 0}`).join()),
+  ),
   address: fc.oneof(
     fc.tuple(fc.constantFrom(10, 12, 13, 14), fc.nat(255), fc.nat(255), fc.nat(255)).map((parts) => parts.join('.')),
     fc.nat(0xffff).map((low) => `2001:db8::${low.toString(16)}:1`),
@@ -58,8 +64,9 @@ test('property: edge, DNS and `farshore why` lead a client to the same region, f
       for (const id of FOUR) for (let i = 0; i < 2; i += 1) steering.signal(id, !each.bad.includes(id), 'check', 'ok');
       const clients = new Clients(steering, { networks: ['127.0.0.0/8'], placeHeader: null });
 
-      const atEdge = steering.route(clients.of(requestFrom(each.address), 'read'));
-      const asked = explain(`/.farshore/why?client=${each.address}`, TOKYO, steering, clients);
+      const rtts = each.told === null ? '' : `&rtts=${encodeURIComponent(each.told)}`;
+      const atEdge = steering.route(clients.of(requestFrom(each.address, each.told), 'read'));
+      const asked = explain(`/.farshore/why?client=${each.address}${rtts}`, TOKYO, steering, clients);
       const compass = new PlaceCompass(FOUR, ROWS);
       compass.turn(steering.world);
       const address = parseAddress(each.address);
@@ -69,7 +76,9 @@ test('property: edge, DNS and `farshore why` lead a client to the same region, f
       const { steps, ...decision } = asked.decision;
       expect(decision).toEqual(atEdge);
       expect(steps.length).toBeGreaterThan(0);
-      expect(byDns).toBe(atEdge.candidates[0]);
+      // A query says nothing of round trips.
+      const untold = steering.route(clients.of(requestFrom(each.address, null), 'read'));
+      expect(byDns).toBe(untold.candidates[0]);
     }),
     { numRuns: 500 },
   );

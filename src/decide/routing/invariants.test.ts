@@ -37,6 +37,7 @@ const anyCase = fc.record({
   staticRegions: subset,
   method: fc.constantFrom('read' as const, 'write' as const),
   readOnly: subset,
+  told: fc.option(fc.tuple(fc.nat(200), fc.nat(200), fc.nat(200), fc.nat(200))),
 });
 type Case = typeof anyCase extends fc.Arbitrary<infer T> ? T : never;
 const of = <T>(values: readonly T[]) => FOUR.map((id, index) => [id, values[index] as T] as const);
@@ -74,6 +75,7 @@ function routed(each: Case, health = new Map(of(each.health)), readOnly: readonl
     method: each.method,
     pinned: each.pinned,
     canary: each.canary,
+    ...(each.told === null ? {} : { rtts: new Map(of(each.told)) }),
   });
   return { table, router, client, route: router.route(client) };
 }
@@ -108,6 +110,19 @@ describe('whatever the table, the health, the load and the client', () => {
         if (each.kind === 'hold-last' || each.kind === 'open') {
           expect(route.candidates.length > 0).toBe(healthy.candidates.length > 0);
         }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('property: round trips that a client tells reorder its own candidates, and change nothing for anybody else', () => {
+    fc.assert(
+      fc.property(anyCase, (each) => {
+        const { router, client, route } = routed(each);
+        const { rtts: _, ...other } = client;
+        const fresh = routed({ ...each, told: null }).route;
+        expect(router.route(other)).toEqual(fresh);
+        expect(route.candidates.toSorted()).toEqual(fresh.candidates.toSorted());
       }),
       { numRuns: 1_000 },
     );

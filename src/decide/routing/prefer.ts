@@ -2,6 +2,7 @@ import type { PlaceId } from '../../base/ids.ts';
 import { because, type Reason } from '../../base/reason.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
 import { unitOf } from './hash.ts';
+import type { ToldRoundTrips } from './told-round-trips.ts';
 import type { ClientPlace, Latency, Region, RoutingWorld } from './world.ts';
 
 /** Regions in order; those in one tier are equal to the policies so far. */
@@ -21,6 +22,7 @@ export function prefer(
   policy: RoutingPolicy,
   place: ClientPlace,
   regions: readonly Region[],
+  told: ToldRoundTrips | null = null,
 ): Preference {
   const why: Reason[] = [];
   let tiers: Tiers = [regions];
@@ -32,7 +34,8 @@ export function prefer(
       why.push(located.why);
     }
     if (name === 'latency') {
-      const ranked = tiers.map((tier) => byLatency(world, policy, place, tier));
+      if (told !== null && tiers[0] !== undefined && !covers(told, tiers[0])) why.push(TOO_LITTLE);
+      const ranked = tiers.map((tier) => byLatency(withTold(world, tier, told), policy, place, tier));
       tiers = ranked.flatMap((each) => each.tiers);
       const [first] = ranked;
       leader = first?.leader ?? null;
@@ -95,6 +98,18 @@ function byPlace(
   return { regions: geolocation.otherwise, why: because('geo-otherwise', text) };
 }
 
+const TOO_LITTLE = because(
+  'told-too-little',
+  'the client told round trips of some of these regions only; they are not held against measurements from elsewhere',
+);
+const covers = (told: ToldRoundTrips, tier: readonly Region[]): boolean => tier.every(({ id }) => told.has(id));
+
+/** A client's own round trips stand in for the plane's when it told all that are to be compared. */
+function withTold(world: RoutingWorld, tier: readonly Region[], told: ToldRoundTrips | null): RoutingWorld {
+  if (told === null || !covers(told, tier)) return world;
+  return { ...world, latency: { latencyOf: (_, region) => ({ ms: told.get(region) ?? 0, method: 'client' }) } };
+}
+
 /** Those within `withinMs` of the best are equal; behind them the others, nearest first. */
 function byLatency(
   world: RoutingWorld,
@@ -136,7 +151,12 @@ export const leaderKey = ({ place, country }: ClientPlace): string => `${place ?
 /** A finite number, so that two unknown distances still differ by nothing. */
 const msOf = (latency: Latency | null): number => latency?.ms ?? Number.MAX_SAFE_INTEGER;
 
-const METHODS = { measured: 'measured', facts: "by the provider's table", distance: 'estimated from the distance' };
+const METHODS = {
+  client: 'measured by the client',
+  measured: 'measured',
+  facts: "by the provider's table",
+  distance: 'estimated from the distance',
+};
 const shown = (latency: Latency | null): string =>
   latency === null ? '' : `: ${Math.round(latency.ms * 10) / 10} ms, ${METHODS[latency.method]}`;
 

@@ -15,6 +15,7 @@ import { textHash, unitOf } from './hash.ts';
 import { leaderKey, orderFor, prefer, type Tiers } from './prefer.ts';
 import { type Share, shares } from './shares.ts';
 import { usable } from './usable.ts';
+import type { ToldRoundTrips } from './told-round-trips.ts';
 import type { Client, ClientPlace, Explanation, Refusal, Region, Route, RoutingWorld, Step } from './world.ts';
 
 /** What is the same for all reads from one place. */
@@ -65,7 +66,7 @@ export class Router {
 
   route(client: Client): Route {
     if (client.method === 'write') return this.#write(client);
-    const plan = this.#planFor(client.place);
+    const plan = this.#planOf(client);
     if (plan.same !== null && client.pinned === null && !client.canary) return plan.same;
     return this.#read(plan, client);
   }
@@ -85,7 +86,7 @@ export class Router {
       const eligibility: Step = { step: 'eligibility', why: why.slice(1), left: [wanted] };
       return { ...route, steps: [eligibility, { step: 'health', why: why.slice(0, 1), left: [] }] };
     }
-    const plan = this.#planFor(client.place);
+    const plan = this.#planOf(client);
     const steps = [...plan.steps];
     const route = this.#read(plan, client, steps);
     return { ...route, steps };
@@ -170,8 +171,16 @@ export class Router {
     return plan;
   }
 
-  #makePlan(place: ClientPlace): Plan {
-    const world = this.#world;
+  /** One that told its own round trips gets a plan of its own, which nobody else meets and nothing remembers. */
+  #planOf({ place, rtts }: Client): Plan {
+    const counts = rtts !== undefined && this.#policy.policies.includes('latency');
+    const plan = this.#planFor(place);
+    return counts ? this.#makePlan(place, rtts) : plan;
+  }
+
+  #makePlan(place: ClientPlace, told: ToldRoundTrips | null = null): Plan {
+    // Who told something stays where others of its place go, until another region is better by the hysteresis.
+    const world = told === null ? this.#world : { ...this.#world, leaders: this.#leaders };
     const policy = this.#policy;
     const eligible = eligibleForReads(world, policy, place);
     const steps: Step[] = [
@@ -190,9 +199,10 @@ export class Router {
     this.#untilMs = Math.min(this.#untilMs, seen.untilMs, limited.untilMs, this.#rampEndsMs());
 
     const asListed = eligible.rule !== null || seen.ordered;
-    const preferred = asListed ? [] : seen.classes.map((regions) => prefer(world, policy, place, regions));
+    const preferred = asListed ? [] : seen.classes.map((regions) => prefer(world, policy, place, regions, told));
     const [best] = preferred;
-    if (best?.leader !== undefined && best.leader !== null) this.#leaders.set(leaderKey(place), best.leader);
+    if (told === null && best?.leader !== undefined && best.leader !== null)
+      this.#leaders.set(leaderKey(place), best.leader);
     const tiers = asListed
       ? left.map((region): readonly Region[] => [region])
       : preferred.flatMap((each) => each.tiers);

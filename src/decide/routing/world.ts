@@ -2,6 +2,7 @@ import type { PlaceId } from '../../base/ids.ts';
 import type { Reason } from '../../base/reason.ts';
 import type { RouteTable } from '../../ports/records.ts';
 import type { Verdict } from '../health/detector.ts';
+import type { ToldRoundTrips } from './told-round-trips.ts';
 
 /** Where a client is, as far as anybody knows. */
 export interface ClientPlace {
@@ -26,6 +27,8 @@ export interface Client {
   readonly pinned: PlaceId | null;
   /** Does the request carry the canary's header or cookie? */
   readonly canary: boolean;
+  /** What it measured itself. It moves this client only, and only among the regions that may serve it. Absent: it told nothing. */
+  readonly rtts?: ToldRoundTrips;
 }
 
 export type Health = ReadonlyMap<PlaceId, Verdict>;
@@ -33,8 +36,8 @@ export type Health = ReadonlyMap<PlaceId, Verdict>;
 /** Round trips that a client of this place has to a region. */
 export interface Latency {
   readonly ms: number;
-  /** `measured`: by a plane or by clients. `facts`: a provider's table. `distance`: estimated. */
-  readonly method: 'measured' | 'facts' | 'distance';
+  /** `client`: by this client. `measured`: by the plane. `facts`: a provider's table. `distance`: estimated. */
+  readonly method: 'client' | 'measured' | 'facts' | 'distance';
 }
 export interface LatencyBook {
   latencyOf(place: ClientPlace, region: PlaceId): Latency | null;

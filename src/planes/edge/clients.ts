@@ -3,12 +3,14 @@ import type { Socket } from 'node:net';
 import { type Address, canonical, inNetwork, type Network, parseAddress, parseNetwork } from '../../base/address.ts';
 import { type PlaceId, placeId } from '../../base/ids.ts';
 import { clientKey } from '../../decide/routing/hash.ts';
+import { parseToldRoundTrips } from '../../decide/routing/told-round-trips.ts';
 import { type Client, type ClientPlace, UNMAPPED } from '../../decide/routing/world.ts';
 import type { EdgeConfig } from '../../ports/config.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
 import { peerOf } from './peer.ts';
 import type { Steering } from '../steering/steering.ts';
 
+const TOLD_HEADER = 'farshore-rtt-ms';
 const AFFINITY_COOKIE = 'farshore-region';
 
 /** It names a region and no more: whoever forges one only chooses among the regions that may serve him. */
@@ -51,6 +53,7 @@ export class Clients {
       method,
       place: (trusted ? this.#named(request) : null) ?? this.placeOf(known.address),
       key: known.key,
+      ...toldBy(request, routing),
       pinned: routing?.affinity === 'cookie' ? pinnedBy(cookies) : null,
       canary:
         routing?.canary === undefined || routing.canary === null ? false : isCanary(routing.canary, request, cookies),
@@ -101,6 +104,14 @@ function knownAs(text: string): Known {
   const parsed = parseAddress(text);
   const address = parsed === null ? null : canonical(parsed);
   return { text, address, key: address === null ? 0 : clientKey(address) };
+}
+
+/** Anybody may say it: it leads nobody but him, and not past a fence. A table without the policy latency has no use for it. */
+function toldBy({ headers }: IncomingMessage, routing: RoutingPolicy | null): Pick<Client, 'rtts'> {
+  const text = headers[TOLD_HEADER];
+  if (typeof text !== 'string' || routing?.policies.includes('latency') === false) return {};
+  const rtts = parseToldRoundTrips(text);
+  return rtts === null ? {} : { rtts };
 }
 
 function pinnedBy(cookies: string | undefined): PlaceId | null {

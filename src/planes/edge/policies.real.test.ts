@@ -116,3 +116,13 @@ test('the edge tells why, step by step, to a process of this machine', async () 
   expect(told.decision.candidates[0]).toBe(await regionOf(edge, { 'x-forwarded-for': '203.0.7.9' }));
   expect(told.hosts).toEqual(['shop.example']);
 });
+
+test('a client that tells its round trips is led by them, labelled, and nobody else is', async () => {
+  const { edge } = await world({ policies: ['latency'] });
+  const told = { 'farshore-rtt-ms': `${A}=240, ${B}=100, ${C}=2` };
+  expect(await regionOf(edge, told)).toBe(C);
+  expect(await regionOf(edge, {})).toBe(A);
+  expect(await regionOf(edge, { 'farshore-rtt-ms': `${C}=nothing` })).toBe(A);
+  const why = await ask(edge.port, `/.farshore/why?rtts=${encodeURIComponent(told['farshore-rtt-ms'])}`);
+  expect(why.body).toContain('2 ms, measured by the client');
+});

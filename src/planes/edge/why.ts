@@ -1,6 +1,7 @@
 import { canonical, parseAddress } from '../../base/address.ts';
 import { type PlaceId, placeId } from '../../base/ids.ts';
 import { clientKey } from '../../decide/routing/hash.ts';
+import { parseToldRoundTrips } from '../../decide/routing/told-round-trips.ts';
 import type { Client, Explanation } from '../../decide/routing/world.ts';
 import type { Clients } from './clients.ts';
 import type { Steering } from '../steering/steering.ts';
@@ -19,19 +20,21 @@ export interface EdgeWhy {
   readonly decision: Explanation;
 }
 
-/** Query: `client` an address, `place` instead of what is known about it, `method` read or write, `pinned` a region, `canary`. */
+/** Query: `client` an address, `place` instead of what is known about it, `method` read or write, `pinned` a region, `canary`, `rtts` as its header says them. */
 export function explain(url: string, place: PlaceId, steering: Steering, clients: Clients): EdgeWhy {
   const asked = new URL(url, 'http://edge').searchParams;
   const parsed = parseAddress(asked.get('client') ?? '');
   const address = parsed === null ? null : canonical(parsed);
   const named = asked.get('place');
   const country = named !== null && /^[A-Z]{2}$/.test(named) ? named : null;
+  const rtts = parseToldRoundTrips(asked.get('rtts') ?? undefined);
   const client: Client = {
     method: asked.get('method') === 'write' ? 'write' : 'read',
     place: named === null ? clients.placeOf(address) : { place: named, country, source: 'asked' },
     key: address === null ? 0 : clientKey(address),
     pinned: asked.has('pinned') ? placeId(asked.get('pinned') ?? '') : null,
     canary: asked.has('canary'),
+    ...(rtts === null ? {} : { rtts }),
   };
   return {
     schema: 'farshore.edge-why/v1',
