@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nodeId, placeId } from '../src/base/ids.ts';
+import { nodeId, parseNodeId, placeId } from '../src/base/ids.ts';
 import type { RegionDatabase } from '../src/ports/database.ts';
 import { but } from './breakages.ts';
 import { runSeed } from './run.ts';
@@ -112,6 +112,21 @@ describe('the agent loop in virtual time', () => {
       }
     }
   }, 60_000);
+
+  it('wall clocks jump by an hour, ahead and back, and nobody notices (P2.2)', async () => {
+    const jump = (atMs: number, node: string, jumpMs: number) =>
+      ({ atMs, forMs: 0, fault: { kind: 'clock', node: parseNodeId(node), jumpMs, rate: 1 } }) as const;
+    for (const change of [(parts: Parts) => parts, asAsync]) {
+      const faults = [
+        jump(1_700, PRIMARY, 3_600_000),
+        jump(2_300, STANDBY, -3_600_000),
+        jump(3_100, 'aws:us-east-2/witness', 3_600_000),
+        jump(6_000, PRIMARY, -7_200_000),
+      ];
+      const { violations, unknown, epochs } = await runSeed(2, { faults, change });
+      expect({ violations, unknown, epochs }).toEqual({ violations: [], unknown: 0, epochs: 1 });
+    }
+  });
 
   // It held the order desk of the standby: a takeover waited until the proof gave up, up to 5 s each time.
   it('detaches a standby whose proof of waiting does not end (P5)', async () => {

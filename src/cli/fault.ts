@@ -18,9 +18,9 @@ const USAGE = `Usage: farshore fault KIND WHERE [--for 30s] [--json] [--state DI
 Breaks something in a running world, proves that it is broken, and holds it until --for is over or Ctrl-C. Undone in every case:
 when this command is killed, the world undoes it by itself.
 
-${FAULT_KINDS.map((it) => `  ${it.usage.padEnd(36)}${it.unavailable === null ? it.does : 'not available, see `fault list`'}`).join('\n')}
+${FAULT_KINDS.map((it) => `  ${it.usage.padEnd(36)}${it.does}`).join('\n')}
 
-  list            every kind, and why one is not available
+  list            every kind
   status          what is in force now
   undo [ID]       ends one, or all
 
@@ -30,6 +30,7 @@ Exit codes: 0 undone and looked at, 4 refused, 1 it did not take effect (and was
 const OPTIONS = {
   for: { type: 'string' },
   delay: { type: 'string' },
+  by: { type: 'string' },
   json: { type: 'boolean' },
   state: { type: 'string' },
 } as const;
@@ -58,9 +59,7 @@ export async function fault(argv: readonly string[]): Promise<number> {
 
 function list(values: Values): number {
   if (values.json === true) say(JSON.stringify({ schema: 'farshore.faults/v1', kinds: FAULT_KINDS }, null, 2));
-  else
-    for (const line of table(FAULT_KINDS.map((it) => [it.usage, it.unavailable === null ? it.does : it.unavailable])))
-      say(line);
+  else for (const line of table(FAULT_KINDS.map((it) => [it.usage, it.does]))) say(line);
   return 0;
 }
 
@@ -108,7 +107,11 @@ async function undoOne(world: World, entry: JournalEntry): Promise<number> {
 
 async function hold(world: World, words: readonly string[], values: Values): Promise<number> {
   const forMs = values.for === undefined ? null : duration('for', values.for);
-  const spec = specOf(words, values.delay === undefined ? null : duration('delay', values.delay), world.layout.places);
+  const sizes = {
+    delayMs: values.delay === undefined ? null : duration('delay', values.delay),
+    byMs: values.by === undefined ? null : signed('by', values.by),
+  };
+  const spec = specOf(words, sizes, world.layout.places);
   const over = new AbortController();
   const interrupt = (): void => over.abort();
   process.on('SIGINT', interrupt);
@@ -143,6 +146,10 @@ function told(what: string, { complete, left }: { readonly complete: boolean; re
   else process.stderr.write(`undo incomplete: ${what}: ${left.join('; ')}\n`);
   return complete ? 0 : UNDO_INCOMPLETE;
 }
+
+/** `-30s` is half a minute behind. */
+const signed = (name: string, text: string): number =>
+  text.startsWith('-') ? -duration(name, text.slice(1)) : duration(name, text);
 
 function duration(name: string, text: string): number {
   const ms = parseDuration(text);

@@ -16,6 +16,7 @@ import type { DnsConfig } from '../ports/dns.ts';
 import type { GatewayConfig } from '../ports/gateway.ts';
 import type { KeeperConfig } from '../ports/keeper.ts';
 import type { Deployment } from '../spec/deployment.ts';
+import { WALL_CLOCK_VARIABLE } from '../telemetry/wall-clock.ts';
 import {
   addressOf,
   type DataNodeLayout,
@@ -33,6 +34,7 @@ import {
 import { dnsConfig, publicPort } from './dns-config.ts';
 import { haproxyFiles } from './haproxy-files.ts';
 import { type StoreLayout, storeDirOf } from './store-layout.ts';
+import { wallClockPath } from './wall-clock-path.ts';
 
 type Plan = Omit<WorldLayout, 'processes'>;
 
@@ -103,7 +105,8 @@ export function planProcesses(
       ...main.slice(1),
       path,
     ];
-    processes.push({ ...base, name, ...of, kind, argv, logPath: logPath(name) });
+    const clock = of.place === null ? {} : { [WALL_CLOCK_VARIABLE]: wallClockPath(plan, of.place) };
+    processes.push({ ...base, env: { ...base.env, ...clock }, name, ...of, kind, argv, logPath: logPath(name) });
   };
   const ofNode = (node: NodeLayout) => ({ place: node.place, node: node.id });
   for (const place of plan.places) {

@@ -42,7 +42,7 @@ describe('a fault that a person holds', () => {
       child.once('exit', () => reject(new Error(said)));
     });
 
-  it.each(['wedge', 'freeze', 'blackhole', 'slow-disk', 'disk-full'])(
+  it.each(['wedge', 'freeze', 'blackhole', 'slow-disk', 'disk-full', 'clock-skew'])(
     '%s is undone by the world when its runner is killed',
     async (kind) => {
       const region = await primary();
@@ -57,6 +57,18 @@ describe('a fault that a person holds', () => {
       await client.end();
     },
   );
+
+  it('a clock that is wrong moves no primary, in either direction, and is right again afterwards', async () => {
+    const region = await primary();
+    const { epoch } = await status(dir);
+    for (const by of ['1h', '-1h']) {
+      const ran = await farshore(['fault', 'clock-skew', region, `--by=${by}`, '--for', '4s', '--state', dir]);
+      expect(ran.code, ran.stderr).toBe(0);
+      expect(ran.stdout).toMatch(by === '1h' ? /is off by 3(600|599)\d{3} ms/ : /is off by -3(600|599)\d{3} ms/);
+      expect(ran.stderr).toContain('undone: clock-skew');
+    }
+    expect([await primary(), (await status(dir)).epoch]).toEqual([region, epoch]);
+  });
 
   it('ends by itself after --for, looked at', async () => {
     const region = await primary();

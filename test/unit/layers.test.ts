@@ -14,7 +14,7 @@ const FOLDERS: Readonly<Record<string, { readonly pure: boolean; readonly mayImp
   plan: { pure: true, mayImport: ['base', 'facts', 'spec'] },
   decide: { pure: true, mayImport: ['base', 'ports'] },
   telemetry: { pure: false, mayImport: ['base', 'ports'] },
-  coordination: { pure: false, mayImport: ['base', 'ports'] },
+  coordination: { pure: false, mayImport: ['base', 'ports', 'telemetry'] },
   database: { pure: false, mayImport: ['base', 'ports', 'telemetry'] },
   planes: { pure: false, mayImport: ['base', 'ports', 'decide', 'telemetry'] },
   agent: { pure: false, mayImport: ['base', 'ports', 'decide', 'telemetry'] },

@@ -98,7 +98,11 @@ export class DemoSession {
   }
 
   async #break(words: readonly string[]): Promise<void> {
-    const fault = await injectFault(this.#world, specOf(words, 0, this.#world.layout.places), 'demo');
+    const fault = await injectFault(
+      this.#world,
+      specOf(words, { delayMs: 0, byMs: null }, this.#world.layout.places),
+      'demo',
+    );
     this.#faults.push(fault);
     this.#say(`${fault.what}: ${fault.evidence}; \`heal\` undoes it`);
   }

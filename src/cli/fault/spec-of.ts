@@ -10,11 +10,18 @@ type Places = readonly { readonly id: PlaceId; readonly nodes: readonly Pick<Pla
 /** What `--delay` is when nobody says. */
 const LINK_DELAY_MS = 50;
 const DISK_DELAY_MS = 2_000;
+const CLOCK_OFF_MS = 3_600_000;
 
-/** The fault that a person typed: `blackhole eu-west-1`, `cut pair A B`. Throws FSH_USAGE, or FSH_REFUSED for what is not built. */
-export function specOf(words: readonly string[], delayMs: number | null, places: Places): FaultSpec {
+/** What `--delay` and `--by` say; null when nobody does. */
+interface Sizes {
+  readonly delayMs: number | null;
+  readonly byMs: number | null;
+}
+
+/** The fault that a person typed: `blackhole eu-west-1`, `cut pair A B`. Throws FSH_USAGE. */
+export function specOf(words: readonly string[], { delayMs, byMs }: Sizes, places: Places): FaultSpec {
   const [kind = '', ...rest] = words;
-  refuseUnavailable(kind);
+  refuseUnknown(kind);
   const [first, second] = rest;
   switch (kind) {
     case 'crash':
@@ -24,6 +31,8 @@ export function specOf(words: readonly string[], delayMs: number | null, places:
     case 'blackhole':
     case 'wedge':
       return { kind, place: placeNamed(places, first) };
+    case 'clock-skew':
+      return { kind, place: placeNamed(places, first), byMs: byMs ?? CLOCK_OFF_MS };
     case 'slow-disk':
       return { kind, place: placeOrNode(places, first), delayMs: delayMs ?? DISK_DELAY_MS };
     case 'slow-link': {
@@ -50,16 +59,12 @@ function cutOf([how, first, second]: readonly string[], places: Places): FaultSp
   }
 }
 
-function refuseUnavailable(kind: string): void {
-  const known = FAULT_KINDS.find((it) => it.kind === kind);
-  if (known === undefined) {
-    const kinds = [...new Set(FAULT_KINDS.map((it) => it.kind))];
-    const meant = nearest(kind, kinds);
-    const hint = meant === null ? `there are ${kinds.join(', ')}` : `did you mean ${meant}?`;
-    throw new FarshoreError('FSH_USAGE', kind === '' ? `which fault? ${hint}` : `there is no fault "${kind}"; ${hint}`);
-  }
-  if (known.unavailable !== null)
-    throw new FarshoreError('FSH_REFUSED', `${kind} is not available: ${known.unavailable}`);
+function refuseUnknown(kind: string): void {
+  const kinds = [...new Set(FAULT_KINDS.map((it) => it.kind))];
+  if (kinds.includes(kind)) return;
+  const meant = nearest(kind, kinds);
+  const hint = meant === null ? `there are ${kinds.join(', ')}` : `did you mean ${meant}?`;
+  throw new FarshoreError('FSH_USAGE', kind === '' ? `which fault? ${hint}` : `there is no fault "${kind}"; ${hint}`);
 }
 
 function placeOrNode(places: Places, word: string | undefined): PlaceId | NodeId {

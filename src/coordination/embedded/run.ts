@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { StoreConfig } from '../../ports/config.ts';
+import { WALL_CLOCK_VARIABLE, wallClock } from '../../telemetry/wall-clock.ts';
 import { startStore } from './start.ts';
 
 const configSchema = z.strictObject({
@@ -11,7 +12,7 @@ const configSchema = z.strictObject({
 });
 
 /** Times of this process only. */
-const clock = { nowMs: () => performance.now(), wallMs: () => Date.now() };
+const clock = { nowMs: () => performance.now(), wallMs: wallClock(process.env[WALL_CLOCK_VARIABLE]) };
 
 /** `farshore store FILE`: runs until SIGTERM or SIGINT. Prints one JSON object a line; the first says on which port it listens. */
 export async function runStore(configPath: string): Promise<void> {

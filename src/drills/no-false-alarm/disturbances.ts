@@ -38,10 +38,12 @@ const BUSY_MS = 8_000;
 /** A commit may wait for the flush before its own, so for two of them on either side. */
 const FLUSH_STALL_MS = 300;
 const FLUSHES_STALL_FOR_MS = 4_000;
+const CLOCK_OFF_MS = 3_600_000;
+const CLOCK_OFF_FOR_MS = 4_000;
 
 const KINDS: readonly ProcessKind[] = ['agent', 'keeper', 'gateway', 'edge', 'app', 'store', 'link'];
 
-/** Every disturbance of this world, one of each: pauses of processes and regions; losses; a busy machine; slow disks; another leader of the store. */
+/** Every disturbance of this world, one of each: pauses of processes and regions; losses; a busy machine; slow disks; wrong clocks; another leader of the store. */
 export function disturbancesOf(world: World): readonly Disturbance[] {
   const { layout } = world;
   const singles = layout.processes
@@ -61,6 +63,12 @@ export function disturbancesOf(world: World): readonly Disturbance[] {
     ),
     ...regions.map(
       (id): Disturbance => ({ name: `flushes stall in ${id}`, happen: (it, signal) => stallFlushes(it, id, signal) }),
+    ),
+    ...layout.places.map(
+      ({ id }, i): Disturbance => ({
+        name: `the clock of ${id} jumps an hour ${i % 2 === 0 ? 'back' : 'ahead'}`,
+        happen: (it, signal) => jumpClock(it, id, i % 2 === 0 ? -CLOCK_OFF_MS : CLOCK_OFF_MS, signal),
+      }),
     ),
     ...singles.toSorted(() => Math.random() - 0.5),
   ];
@@ -115,6 +123,18 @@ async function stallFlushes(world: World, place: PlaceId, signal: AbortSignal): 
   if (typeof fault === 'string') return { real: false, what: fault };
   try {
     await pause(FLUSHES_STALL_FOR_MS, signal);
+    return { real: true, what: fault.evidence };
+  } finally {
+    await fault.undo();
+  }
+}
+
+/** There and back again: two jumps. */
+async function jumpClock(world: World, place: PlaceId, byMs: number, signal: AbortSignal): Promise<Seen> {
+  const fault = await injectFault(world, { kind: 'clock-skew', place, byMs }, 'drill').catch(messageOf);
+  if (typeof fault === 'string') return { real: false, what: fault };
+  try {
+    await pause(CLOCK_OFF_FOR_MS, signal);
     return { real: true, what: fault.evidence };
   } finally {
     await fault.undo();

@@ -5,22 +5,11 @@ import { defaultRouting } from '../../decide/routing/defaults.ts';
 import type { DeepCheck } from '../../ports/routing.ts';
 import { nodeClock } from '../../telemetry/node-clock.ts';
 import { startDns } from '../dns/server.ts';
+import { freePort } from '../../world/free-ports.ts';
 import { ZONE } from '../dns/testing.ts';
 import { EDGE_LIMITS } from './limits.ts';
 import { type Edge, startEdge } from './server.ts';
-import {
-  A,
-  ask,
-  B,
-  C,
-  closedPort,
-  configOf,
-  publish,
-  type RegionProcess,
-  startRegion,
-  tableOf,
-  until,
-} from './testing.ts';
+import { A, ask, B, C, configOf, publish, type RegionProcess, startRegion, tableOf, until } from './testing.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -56,7 +45,7 @@ async function world(deep: DeepCheck) {
     const node = tableOf({ primary: id }).primary?.node;
     return { ...it, ...(node === undefined ? {} : { agents: [{ node, host: it.host, port: it.port }] }) };
   });
-  const listen = { host: '127.0.0.1', port: await closedPort() };
+  const listen = { host: '127.0.0.1', port: await freePort() };
   const edge = await startEdge({ ...config, upstreams, listen }, client, nodeClock, {
     ...EDGE_LIMITS,
     drainMs: 200,

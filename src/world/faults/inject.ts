@@ -4,6 +4,7 @@ import type { LinkFault } from '../../ports/link.ts';
 import { takeLock } from '../lock.ts';
 import type { World } from '../open.ts';
 import type { ProcessIdentity } from '../proc.ts';
+import { skewClock } from './clock.ts';
 import { crash, type CrashSeen, holdDown } from './crash.ts';
 import { disk } from './disk.ts';
 import { freeze } from './freeze.ts';
@@ -40,6 +41,8 @@ export const injectFault = (world: World, spec: FaultSpec, holder: string): Prom
       case 'slow-disk':
       case 'disk-full':
         return disk(world, spec, entry.id);
+      case 'clock-skew':
+        return skewClock(world, spec.place, spec.byMs);
       default:
         return disturb(world, spec);
     }

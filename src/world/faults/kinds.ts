@@ -1,17 +1,14 @@
-/** What this program can break, and what it can't: said by name, never silently left out. */
+/** What this program can break. */
 export interface FaultKind {
   readonly kind: string;
   readonly usage: string;
   readonly does: string;
-  /** Null when it is available; else why not. */
-  readonly unavailable: string | null;
 }
 
-const kind = (name: string, where: string, does: string, unavailable: string | null = null): FaultKind => ({
+const kind = (name: string, where: string, does: string): FaultKind => ({
   kind: name,
   usage: `${name}${where}`,
   does,
-  unavailable,
 });
 
 export const FAULT_KINDS: readonly FaultKind[] = [
@@ -24,10 +21,5 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   kind('wedge', ' PLACE', 'commits hang, everything else answers: a stalled disk below the primary'),
   kind('slow-disk', ' PLACE [--delay 2s]', "every flush of a place's or node's PostgreSQL takes longer (needs strace)"),
   kind('disk-full', ' PLACE', "what a place's or node's PostgreSQL writes gets ENOSPC (needs strace)"),
-  kind(
-    'clock-skew',
-    ' PLACE',
-    'the wall clock of a place is off',
-    'not built: libfaketime has to be loaded when a process starts',
-  ),
+  kind('clock-skew', ' PLACE [--by 1h]', "the wall clocks of a place's processes jump; PostgreSQL has the machine's"),
 ];

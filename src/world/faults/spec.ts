@@ -14,6 +14,8 @@ export type FaultSpec =
   | { readonly kind: 'slow-link'; readonly from: PlaceId; readonly to: PlaceId; readonly extraDelayMs: number }
   /** Commits hang and everything else answers. */
   | { readonly kind: 'wedge'; readonly place: PlaceId }
+  /** The wall clocks of a place's processes are off; PostgreSQL has the machine's. */
+  | { readonly kind: 'clock-skew'; readonly place: PlaceId; readonly byMs: number }
   | DiskSpec;
 
 /** `slow-disk`: every flush below the PostgreSQL of a place or node takes `delayMs` longer. `disk-full`: its writes get ENOSPC. */
@@ -45,6 +47,7 @@ export function linksOf(layout: Layout, spec: AnySpec): readonly LinkTarget[] {
     case 'wedge':
     case 'slow-disk':
     case 'disk-full':
+    case 'clock-skew':
       return [];
     case 'blackhole':
       return all(touching(spec.place), CUT);
@@ -103,7 +106,7 @@ export function keysOf(layout: Layout, spec: AnySpec): readonly string[] {
   if (!('place' in spec)) return [];
   if (!layout.processes.some((it) => isPartOf(it, spec.place)))
     throw new FarshoreError('FSH_USAGE', `${spec.place} is no place or node of this world; nothing was changed`);
-  return [`processes ${spec.place}`];
+  return [spec.kind === 'clock-skew' ? `clock ${spec.place}` : `processes ${spec.place}`];
 }
 
 /** `*` is every service of its link. */

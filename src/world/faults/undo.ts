@@ -1,5 +1,6 @@
 import type { World } from '../open.ts';
 import { isAlive, type ProcessIdentity } from '../proc.ts';
+import { setClockRight } from './clock.ts';
 import { bringBack } from './crash.ts';
 import { endTracers } from './disk.ts';
 import { goOn, isStopped } from './freeze.ts';
@@ -35,6 +36,8 @@ async function takeBack(world: World, entry: JournalEntry): Promise<readonly str
     case 'slow-disk':
     case 'disk-full':
       return endTracers(world, entry.id);
+    case 'clock-skew':
+      return setClockRight(world, spec.place);
     default:
       return heal(world, linksOf(world.layout, spec));
   }
