@@ -246,7 +246,7 @@ export class SimDatabase implements RegionDatabase {
 
   rewind = (): Promise<Outcome<void>> =>
     Promise.resolve(refused('no-pg-rewind', 'the model has none: the node is cloned'));
-  discardBehind = (): Promise<Outcome<void>> => Promise.resolve(refused('can-follow', 'the model keeps all WAL'));
+  discardBehind = (): Promise<Outcome<void>> => Promise.resolve(refused('same-branch', 'the model keeps all WAL'));
 
   discard(salvage: Salvage): Promise<Outcome<void>> {
     return this.#to.guarded(async () => {

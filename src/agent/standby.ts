@@ -76,8 +76,8 @@ export class StandbyDuty {
       const compared = await this.#compare(upstream, permit, again);
       if (compared.kind !== 'done') return compared;
       if (compared.value === 'diverged') return this.#remake(upstream, permit);
+      if (compared.value === 'behind') return this.#discardBehind(upstream, permit);
     }
-    if (again && permit.valid() && (await this.#isLeftBehind(upstream))) return done(undefined);
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted before following');
     const followed = await this.#database.follow(upstream);
     if (followed.kind !== 'done') return followed;
@@ -109,13 +109,13 @@ export class StandbyDuty {
     return proven;
   }
 
-  /** A standby that needs WAL which is gone would ask for it for ever: its data was removed, and it is cloned. */
-  async #isLeftBehind(upstream: Upstream): Promise<boolean> {
+  /** A standby that needs WAL which is gone would ask for it for ever: its data is removed, and it is cloned. */
+  async #discardBehind(upstream: Upstream, permit: Permit): Promise<Outcome<void>> {
+    if (!permit.valid()) return refused('overtaken', 'newer work was accepted; nothing was removed');
     const discarded = await this.#database.discardBehind(upstream);
-    if (discarded.kind !== 'done') return false;
-    const text = `${upstream.node} has no longer the WAL that this node needs; nothing here is missing there, so it is cloned`;
-    this.#log.warn('left-behind', text);
-    return true;
+    if (discarded.kind === 'done')
+      this.#log.warn('left-behind', `nothing here is missing on ${upstream.node}; this node is cloned`);
+    return discarded;
   }
 
   /**
@@ -129,7 +129,11 @@ export class StandbyDuty {
     return mine.timeline === target.timeline && compareLsn(mine.lsn, target.lsn) <= 0;
   }
 
-  async #compare(upstream: Upstream, permit: Permit, again: boolean): Promise<Outcome<'same-branch' | 'diverged'>> {
+  async #compare(
+    upstream: Upstream,
+    permit: Permit,
+    again: boolean,
+  ): Promise<Outcome<'same-branch' | 'behind' | 'diverged'>> {
     const isolated = await this.#database.detach();
     if (isolated.kind !== 'done') return isolated;
     if (!(await this.#replayedItsOwn(permit)))
@@ -140,7 +144,7 @@ export class StandbyDuty {
     const compared = await unlessOvertaken(permit, this.#database.compareWith(upstream));
     if (compared.kind !== 'done') return compared;
     if (compared.value.verdict === 'foreign') return refused('data-foreign', compared.value.why);
-    if (compared.value.verdict === 'diverged') this.#log.warn('diverged', compared.value.why);
+    if (compared.value.verdict !== 'same-branch') this.#log.warn(compared.value.verdict, compared.value.why);
     return done(compared.value.verdict);
   }
 

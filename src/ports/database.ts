@@ -160,10 +160,13 @@ export interface RegionDatabase {
   follow(upstream: Upstream): Promise<Outcome<void>>;
   /** Cuts the standby from its upstream, waits until no WAL receiver is left, and reads the position. */
   detach(): Promise<Outcome<Position>>;
-  /** Compares the end of the local WAL with the fork in the upstream's history (P8.2). */
+  /**
+   * Compares the end of the local WAL with the fork in the upstream's history (P8.2). `behind`: not beyond it, and the upstream has
+   * no longer the WAL that comes next, so following it would ask for ever.
+   */
   compareWith(
     upstream: Upstream,
-  ): Promise<Outcome<{ readonly verdict: 'same-branch' | 'diverged' | 'foreign'; readonly why: string }>>;
+  ): Promise<Outcome<{ readonly verdict: 'same-branch' | 'behind' | 'diverged' | 'foreign'; readonly why: string }>>;
   /** Primary: keeps what a standby might never get (P8.3). `flushed`: what every standby that may be promoted has; null = not known. */
   keepSalvageSlot(flushed: Lsn | null): Promise<Outcome<void>>;
   /**
@@ -180,8 +183,8 @@ export interface RegionDatabase {
   /** Removes the data directory that `salvage` holds completely (I7), and leaves an empty one. PostgreSQL is stopped. */
   discard(salvage: Salvage): Promise<Outcome<void>>;
   /**
-   * Removes the data of an isolated standby that is behind all the WAL that `upstream` still has, and holds nothing that it lacks (I7);
-   * PostgreSQL is stopped then. Refused `can-follow` when it can still follow.
+   * Removes the data of an isolated standby that is `behind` its upstream, and so holds nothing that it lacks (I7); that is looked at again
+   * here. PostgreSQL is stopped then. Refused with any other verdict of `compareWith` as its code.
    */
   discardBehind(upstream: Upstream): Promise<Outcome<void>>;
   /** Moves a diverged data directory aside, whole, so that it can be read later (I7), and leaves an empty one. */

@@ -46,10 +46,12 @@ async function forgetWal(a: TestNode): Promise<void> {
 describe.each(postgresVersions)('a standby that was away for long on PostgreSQL ($label)', (version) => {
   test('while the WAL it needs is there its data stays; once it is gone the data goes, and a clone follows (I7)', async () => {
     const [a, b] = await pair(version);
-    expect(await b.db.discardBehind(a.upstream(1))).toMatchObject({ kind: 'refused', code: 'can-follow' });
+    expect(must(await b.db.compareWith(a.upstream(1))).verdict).toBe('same-branch');
+    expect(await b.db.discardBehind(a.upstream(1))).toMatchObject({ kind: 'refused', code: 'same-branch' });
     expect(await b.db.status()).toMatchObject({ state: 'standby', storedEpoch: 1 });
 
     await forgetWal(a);
+    expect(must(await b.db.compareWith(a.upstream(1))).verdict).toBe('behind');
     must(await b.db.discardBehind(a.upstream(1)));
     expect(await b.db.status()).toMatchObject({ state: 'empty' });
     must(await b.db.clone(a.upstream(1), unseen, new AbortController().signal));

@@ -1,6 +1,7 @@
 import { compareLsn, lsnBytes } from '../../base/lsn.ts';
 import { type Outcome, done, refused } from '../../base/result.ts';
 import type { DatabaseStatus, Fork, Upstream } from '../../ports/database.ts';
+import { isBehindAllWal } from './behind.ts';
 import { connectUpstream } from './clone.ts';
 import { type Local, hangUp, within } from './connections.ts';
 import { type Identity, identify, identifyLocal, timelineHistory } from './identify.ts';
@@ -8,7 +9,8 @@ import { type Identity, identify, identifyLocal, timelineHistory } from './ident
 const TIMEOUT_MS = 4_000;
 
 export interface Comparison {
-  readonly verdict: 'same-branch' | 'diverged' | 'foreign';
+  /** `behind`: on the same branch, and the upstream has no longer the WAL that comes next. */
+  readonly verdict: 'same-branch' | 'behind' | 'diverged' | 'foreign';
   readonly why: string;
 }
 
@@ -21,17 +23,24 @@ export async function compareWith(
   if (status.state !== 'standby') return refused('not-a-standby', `the local PostgreSQL is ${status.state}`);
   if (!status.localWalReplayed) return refused('replaying', 'the end of the local WAL is not known yet');
   const here = await identifyLocal(local, TIMEOUT_MS);
+  const [setting] = await local.work.query(SEGMENT, TIMEOUT_MS);
+  const segmentBytes = Number(setting?.['bytes']);
   const client = await connectUpstream(upstream, await local.secrets(), TIMEOUT_MS);
   try {
     return await within(local.clock, TIMEOUT_MS, async () => {
       const there = await identify(client);
       if (there.systemId !== here.systemId) return done(judge(here, there, []));
-      return done(judge(here, there, await timelineHistory(client, there.timeline)));
+      const judged = judge(here, there, await timelineHistory(client, there.timeline));
+      if (judged.verdict !== 'same-branch') return done(judged);
+      if (!(await isBehindAllWal(client, here, segmentBytes, local.clock))) return done(judged);
+      return done({ verdict: 'behind', why: `${judged.why}; ${upstream.node} has no longer the WAL from there on` });
     });
   } finally {
     hangUp(client);
   }
 }
+
+const SEGMENT = `SELECT setting::float8 AS bytes FROM pg_settings WHERE name = 'wal_segment_size'`;
 
 /** `history`: the ancestors of the upstream's timeline and where each was left. */
 export function judge(here: Identity, there: Identity, history: readonly Fork[]): Comparison {

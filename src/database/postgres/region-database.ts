@@ -7,7 +7,6 @@ import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { RegionDatabase, Stop } from '../../ports/database.ts';
 import { connectKeeper } from '../keeper/client.ts';
 import { processesOf } from '../keeper/processes.ts';
-import { discardBehind } from './behind.ts';
 import { cloneCluster } from './clone.ts';
 import { compareWith } from './compare.ts';
 import { APP_DATABASE, type Local, Session, connectLocally } from './connections.ts';
@@ -18,6 +17,7 @@ import { InForce } from './in-force.ts';
 import { cleanEndOf, initCluster, isFresh, systemIdOf } from './init.ts';
 import { applicationName } from './names.ts';
 import { promote } from './promote.ts';
+import { removeData } from './remove-data.ts';
 import { readSettings } from './read-settings.ts';
 import { rewind } from './rewind.ts';
 import { readSalvages } from './salvage/files.ts';
@@ -82,7 +82,13 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
       guarded(async () => ((await isSaved(local, saved)) ? rewind(local, upstream) : refused(...NOT_SAVED))),
     discard: (saved) => guarded(() => discard(local, saved)),
     discardBehind: (upstream) =>
-      guarded(() => discardBehind(local, reader, upstream, () => stop(local, heart, 'fast'))),
+      guarded(async () => {
+        const compared = await compareWith(local, await reader.read(), upstream);
+        if (compared.kind !== 'done') return compared;
+        if (compared.value.verdict !== 'behind') return refused(compared.value.verdict, compared.value.why);
+        const stopped = await stop(local, heart, 'fast');
+        return stopped.kind === 'done' ? removeData(local) : stopped;
+      }),
     setAside: (label) => guarded(() => setAside(local, label)),
     promote: (epoch) => guarded(() => promote(local, epoch)),
     setSyncList: (list) => guarded(() => setSyncList(local, list)),
