@@ -9,7 +9,7 @@ const report = (gapMs: number | null, lost = 0, verdict: DrillReport['verdict'] 
     writeGap: gapMs === null ? null : { anyRegionMs: gapMs, slowestRegionMs: gapMs + 50, byRegion: {} },
     rto: { predicted: { expectedMs: 800, promisedMs: 1_000, toleratedPauseMs: 1_300, formula: '' } },
     undo: { rejoinMs: 1_500 },
-    rpo: { ledger: { acknowledged: 100, lost: { count: lost, first: [] } }, orders: null },
+    rpo: { objectiveMs: 0, ledger: { acknowledged: 100, lost: { count: lost, first: [] } }, orders: null },
     safeRequests: { count: 40, failed: 0, deadlineMs: 2_000 },
   }) as unknown as DrillReport;
 
@@ -32,6 +32,17 @@ describe('summarize', () => {
     expect(table).toContain('| 2: 1 passed, 1 FAILED |');
     expect(table).toContain('| 2 of 200 |');
     expect(new Set(table.split('\n').map((line) => line.split('|').length)).size).toBe(1);
+  });
+
+  it('tells a loss that the file allows, and that was told, from one that was not', () => {
+    const lossy = (verdict: DrillReport['verdict']) => {
+      const it = report(3_000, 2, verdict);
+      return { ...it, rpo: { ...it.rpo, objectiveMs: 5_000 } } as DrillReport;
+    };
+    expect(summarize(about, [lossy('pass')])).toMatchObject({ lost: 2, mayLose: true });
+    expect(renderTable([summarize(about, [lossy('pass')])])).toContain('| 2 of 100, within the bound |');
+    expect(renderTable([summarize(about, [lossy('fail')])])).toContain('| 2 of 100 |');
+    expect(summarize(about, [report(700)])).toMatchObject({ mayLose: false });
   });
 
   it('says so when nothing ever came back', () => {

@@ -21,6 +21,8 @@ export interface BenchRow {
   readonly toleratedPauseMs: number;
   readonly acknowledged: number;
   readonly lost: number;
+  /** Its file allows loss: what is lost is within the bound that each takeover told of, and saved, or the trial failed. */
+  readonly mayLose: boolean;
   readonly safeRequests: { readonly count: number; readonly failed: number };
   /** From `farshore up` to ready, an empty state directory included. */
   readonly readyMs: number;
@@ -54,6 +56,7 @@ export function summarize(
     toleratedPauseMs: Math.max(0, ...reports.map((report) => report.rto.predicted.toleratedPauseMs)),
     acknowledged: sum(({ rpo }) => rpo.ledger.acknowledged + (rpo.orders?.acknowledged ?? 0)),
     lost: sum(({ rpo }) => rpo.ledger.lost.count + (rpo.orders?.lost.count ?? 0)),
+    mayLose: reports.some(({ rpo }) => rpo.objectiveMs > 0),
     safeRequests: {
       count: sum((report) => report.safeRequests?.count ?? 0),
       failed: sum((report) => report.safeRequests?.failed ?? 0),
@@ -108,7 +111,7 @@ function cellsOf(row: BenchRow): readonly string[] {
     rangeText(row.promisedMs),
     `${row.withinPromise}/${row.trials}`,
     `${row.toleratedPauseMs}`,
-    `${row.lost} of ${row.acknowledged}`,
+    `${row.lost} of ${row.acknowledged}${row.mayLose && fail === 0 ? ', within the bound' : ''}`,
     `${row.safeRequests.failed} of ${row.safeRequests.count}`,
     spreadText(row.rejoinMs, false),
     (row.readyMs / 1000).toFixed(1),
