@@ -25,6 +25,7 @@ export interface Decided {
 
 const DECISIONS_KEPT_MAX = 200;
 const PAUSE_CHECK_MS = 50;
+const STILL_GOOD_MS = 50;
 const HAND_OVER_MS_MAX = 120_000;
 /** P2.2: a jump of more than this counts as a pause. */
 const PAUSE_MS_MIN = 100;
@@ -118,7 +119,7 @@ export class Agent {
   }
 
   async #tick(): Promise<void> {
-    if (this.data !== null) this.#local = await this.data.status();
+    if (this.data !== null && !this.#isStillGood(this.#local)) this.#local = await this.data.status();
     const results = this.#results;
     this.#results = [];
     const o = this.#observe(results);
@@ -136,6 +137,13 @@ export class Agent {
       this.#gatewayFeed?.feed(o, this.#local, this.data, this.group.routes);
     }
     this.#emitPulse();
+  }
+
+  /** The steps of a takeover that only wrote to the store changed nothing here: the look before them will do for the next step. */
+  #isStillGood(local: DatabaseStatus | null): boolean {
+    const isOfStore = ({ of }: ActionResult): boolean => of === 'begin-takeover' || of === 'record-takeover';
+    if (local === null || this.#results.length === 0 || !this.#results.every(isOfStore)) return false;
+    return this.#deps.clock.nowMs() - local.atMs < STILL_GOOD_MS;
   }
 
   /**

@@ -93,6 +93,6 @@ export async function inRecovery(local: Local): Promise<boolean> {
 }
 
 async function setConninfo(local: Local, conninfo: string, deadlineMs: number): Promise<Outcome<void>> {
-  await changeSetting(local, 'primary_conninfo', conninfo);
+  if (await changeSetting(local, 'primary_conninfo', conninfo)) return done(undefined);
   return settingInForce(local, 'primary_conninfo', conninfo, deadlineMs);
 }

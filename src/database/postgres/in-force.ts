@@ -36,12 +36,13 @@ export class InForce {
   }
 }
 
-/** Writes the setting and asks for a reload, unless it is shown to be in force. Not a proof. */
-export async function changeSetting(local: Local, name: ReignSetting, value: string): Promise<void> {
-  if (await standsShown(local, name, value)) return;
+/** Writes the setting and asks for a reload, unless it is shown to be in force: then the answer is true. Without that no proof. */
+export async function changeSetting(local: Local, name: ReignSetting, value: string): Promise<boolean> {
+  if (await standsShown(local, name, value)) return true;
   local.inForce.ask(name, value);
   await local.work.query(`ALTER SYSTEM SET ${name} = ${literal(value)}`, TIMEOUT_MS);
   await local.work.query('SELECT pg_reload_conf()', TIMEOUT_MS);
+  return false;
 }
 
 /** Nobody else changes these, but a person with psql could: PostgreSQL is asked as well. */
