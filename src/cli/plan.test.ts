@@ -98,3 +98,18 @@ test('explain: in the plan, not better, kept out', async () => {
   expect(out.stdout).toContain('with it pinned there is no plan');
   expect((await run('explain', 'aws:eu-central-1', shop)).stdout).toContain('with it pinned the best is');
 });
+
+test('a third vote is named with its reason; every region says why it has its role', async () => {
+  const read = JSON.parse((await run(shop, '--json')).stdout) as Plan;
+  const { witness, regions } = read;
+  expect(regions.map(({ id }) => id)).not.toContain(witness?.id);
+  for (const { roleWhy } of regions) expect(roleWhy.length).toBeGreaterThan(20);
+  const { stdout } = await run(shop);
+  expect(stdout).toContain(`witness    ${witness?.id}: a third vote without data`);
+  expect(stdout).toContain(witness?.why);
+});
+
+test('--within is a time', async () => {
+  expect(await run(shop, '--within', 'soon')).toMatchObject({ exit: 64 });
+  expect((await run(shop, '--within', '20s')).stdout).toContain('optimal: all');
+});

@@ -13,12 +13,13 @@ import { readArguments, wholeNumber } from './arguments.ts';
 import { comparePlans, drifted, relaxed, type Compared } from './plan/compare.ts';
 import { explainRegion } from './plan/explain.ts';
 import { pairsReport } from './plan/pairs.ts';
+import { patience } from './plan/patience.ts';
 import { planPage } from './plan/report/page.ts';
 import { infeasibleText, planText, type Where } from './plan/text.ts';
 import { readSpecText } from './read-deployment.ts';
 import { ownFactsFolder, readFactsWithOwn } from './read-facts.ts';
 
-const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--json] [--out FILE] [--report HTML] [--pin REGION]... [--ban PATTERN]...
+const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--within 3s] [--json] [--out FILE] [--report HTML] [--pin REGION]... [--ban PATTERN]...
        farshore plan explain REGION FILE
        farshore plan diff A.json B.json · relax FILE · drift FILE --against PLAN.json   [--json]
        farshore plan --pairs [--provider P]... [--apart KM] [--top N] [--full] [--json]
@@ -28,6 +29,7 @@ The best regions and roles for a file without \`regions\`; what those of a file 
   --users CSV      where the users are: columns country and share
   --free           choose, although the file has regions
   --top N          how many alternatives (5)  --seed N          of the robustness trials (1)
+  --within 3s      the best found in that time, with how much better another one could be; without it: the best, proven
   --full           every line                 --facts DIR       your own facts
   --json           schema farshore.plan/v1    --out FILE        the same, into a file
   diff             what is another in the second of two plans
@@ -48,6 +50,7 @@ const OPTIONS = {
   provider: { type: 'string', multiple: true },
   apart: { type: 'string' },
   top: { type: 'string' },
+  within: { type: 'string' },
   seed: { type: 'string' },
   full: { type: 'boolean' },
   facts: { type: 'string' },
@@ -74,6 +77,7 @@ export async function plan(argv: readonly string[]): Promise<number> {
   const options = {
     top: wholeNumber('top', values.top, 0, 50) ?? 5,
     seed: wholeNumber('seed', values.seed, 0, 2 ** 31 - 1) ?? 1,
+    isEnough: patience(values.within, () => performance.now(), process.stderr),
   };
   if (kind === 'drift') return showDrift(request, facts, values, options);
   if (kind === 'relax') {

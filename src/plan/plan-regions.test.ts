@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { placeId } from '../base/ids.ts';
 import { readFacts } from '../cli/read-facts.ts';
+import { providerOf } from '../facts/facts.ts';
 import { withOwnRegions } from '../facts/own.ts';
 import { sharedHazards } from '../facts/hazards.ts';
 import { parsePlanRequest, type PlanRequest } from '../spec/planning.ts';
@@ -214,6 +215,16 @@ describe('the checker', () => {
     ['a pin that is not there', { ...plan, request: { ...plan.request, pin: [placeId('aws:eu-west-2')] } }, /pinned/],
     ['a ban', { ...plan, request: { ...plan.request, ban: ['aws:eu-*'] } }, /banned/],
     ['regions that are too near', { ...plan, request: { ...plan.request, minSeparationKm: 9_000 } }, /km apart/],
+    [
+      'a witness that is a region',
+      { ...plan, witness: plan.witness === null ? null : { ...plan.witness, id: first?.id ?? plan.witness.id } },
+      /loses two votes/,
+    ],
+    [
+      'a witness outside the law',
+      { ...plan, witness: plan.witness === null ? null : { ...plan.witness, id: placeId('aws:us-east-1') } },
+      /us-east-1 is outside EU/,
+    ],
     ['a region twice', { ...plan, regions: [first, first] as never }, /different regions/],
   ];
 
@@ -236,6 +247,30 @@ describe('the checker', () => {
       ],
     } as Plan;
     expect(checkPlan(lie, facts).join()).toContain('share a fate');
+  });
+});
+
+describe('roles', () => {
+  test('a region too far from every other one to have its commits confirmed only reads, under RPO 0; not under a minute of it', () => {
+    const pin = ['aws:eu-central-1', 'aws:eu-west-3', 'aws:ap-southeast-1'].map(placeId);
+    const request = requestOf(FREE, {
+      pin,
+      sizes: { min: 3, max: 3 },
+      latency: [{ withinMs: 150, share: 0, country: null }],
+    });
+    const roleOf = (rpoMs: number) =>
+      planOf({ ...request, rpoMs }).regions.find(({ id }) => String(id) === 'aws:ap-southeast-1');
+    expect(roleOf(0)).toMatchObject({ role: 'read', roleWhy: expect.stringContaining('would break RPO 0') as string });
+    expect(roleOf(60_000)?.role).not.toBe('read');
+  });
+
+  test('the witness is of another provider where the file allows one, and of an allowed one where not', () => {
+    const shop = requestOf(example('plan/eu-shop'));
+    expect(providerOf(planOf(shop).witness?.id ?? placeId('x:y'))).toBe('aws');
+    const wide = planOf({ ...shop, providers: ['aws', 'gcp'] });
+    const used = wide.regions.map(({ id }) => providerOf(id));
+    if (new Set(used).size === 1) expect(used).not.toContain(providerOf(wide.witness?.id ?? placeId('x:y')));
+    expect(checkPlan(wide, facts)).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ import type { PlanRequest } from '../spec/planning.ts';
 import { baseOf, type Base } from './build/base.ts';
 import { build, type Built } from './build/build.ts';
 import { checkPlan } from './check/check.ts';
-import { choose } from './choose/choose.ts';
+import { choose, type Progress } from './choose/choose.ts';
 import { costOf } from './describe/cost.ts';
 import { AVAILABILITY, availabilityOf, residencyOf, sharedFateOf } from './describe/fate.ts';
 import { layoutOf, loadsOf, lossesOf, machinesOf, readsOf, writesOf, type Layout } from './describe/serve.ts';
@@ -16,6 +16,7 @@ import { othersOf } from './others.ts';
 import type { Alternative, Plan, PlannedRegion } from './plan.ts';
 import type { Choice, Chosen } from './problem.ts';
 import { robustnessOf } from './robust.ts';
+import { witnessOf } from './witness.ts';
 import { modeOf, strategyOf } from './strategy.ts';
 
 export type PlanResult =
@@ -26,12 +27,15 @@ export interface PlanOptions {
   /** How many alternatives. */
   readonly top: number;
   readonly seed: number;
+  /** Asked now and then once there is a plan: true ends the search with what it has found, and the gap to what it might. Default: never. */
+  readonly isEnough?: (progress: Progress) => boolean;
 }
 
 /** The best regions for a request, checked by `check/`; or why there are none. With `regions` in the file: what they are like, and what would be better. */
 export function planRegions(request: PlanRequest, facts: Facts, options: PlanOptions): PlanResult {
   const base = baseOf(request, facts);
-  const search = { top: options.top + 1 };
+  const { isEnough } = options;
+  const search = { top: options.top + 1, ...(isEnough === undefined ? {} : { isEnough }) };
   const free = request.regions === null ? request : freed(request, request.regions);
   const built = build(free, base, new Set());
   const chosen = Array.isArray(built) ? null : choose(built.problem, search);
@@ -68,7 +72,11 @@ function judge(request: PlanRequest, base: Base, free: Built | null, chosen: Cho
   assert(only !== undefined, 'regions of a file are a choice');
   const lists =
     free === null || chosen === null
-      ? { alternatives: [], pareto: [], proof: { kind: 'optimal', subsets: 0, evaluated: 0 } as const }
+      ? {
+          alternatives: [],
+          pareto: [],
+          proof: { kind: 'optimal', subsets: 0, evaluated: 0, wholeFront: true } as const,
+        }
       : listsOf(free, chosen, null);
   const plan: Plan = {
     ...describe(request, base, built, only),
@@ -118,6 +126,8 @@ function describe(request: PlanRequest, base: Base, { ids }: Built, choice: Choi
     losses: lossesOf(request, base, layout),
     cost: costOf(request, base, layout),
     availability: availabilityOf(facts, layout),
+    // The regions of a file have the sites of that file.
+    witness: request.regions === null ? witnessOf(request, base, layout.regions) : null,
     residency: residencyOf(request, facts, layout.regions),
     sharedFate: sharedFateOf(facts, layout.regions),
     violations: [],
@@ -134,12 +144,21 @@ function regionsOf(request: PlanRequest, base: Base, layout: Layout): readonly P
     const fact = regionFact(base.facts, id);
     const rtt = base.rtt(primary, id);
     const confirms = layout.mode === 'sync' || (layout.mode === 'semi-sync' && i >= 1);
-    const follows = layout.strategy.name === 'backup and restore' ? 'backup' : confirms ? 'sync' : 'async';
+    const mayLead =
+      i < 2 ||
+      layout.mode === 'async' ||
+      layout.regions.some((other) => other !== id && base.rtt(id, other).ms <= request.syncWithinMs);
+    const [role, why] = roleOf(
+      i,
+      { isBackup: layout.strategy.name === 'backup and restore', confirms, mayLead },
+      request,
+    );
     return {
       id,
       place: fact.place,
       country: fact.country,
-      role: i === 0 ? 'primary' : follows,
+      role,
+      roleWhy: why,
       serves: layout.serving.includes(id),
       share: loads.get(id) ?? 0,
       machines: machines.get(id) ?? 0,
@@ -151,6 +170,34 @@ function regionsOf(request: PlanRequest, base: Base, layout: Layout): readonly P
       optIn: fact.optIn,
     };
   });
+}
+
+interface Standing {
+  readonly isBackup: boolean;
+  readonly confirms: boolean;
+  /** Is another region near enough to confirm its writes? */
+  readonly mayLead: boolean;
+}
+
+function roleOf(
+  place: number,
+  { isBackup, confirms, mayLead }: Standing,
+  request: PlanRequest,
+): readonly [PlannedRegion['role'], string] {
+  if (place === 0) return ['primary', 'a user’s write takes least here, with the wait for the region that confirms it'];
+  if (isBackup) return ['backup', 'keeps backups only: the RTO leaves time to restore'];
+  if (!mayLead)
+    return [
+      'read',
+      `reads only: no region of the plan is within ${request.syncWithinMs} ms of it, so as a primary it would break RPO 0`,
+    ];
+  if (place === 1)
+    return confirms
+      ? ['sync', 'confirms every commit, and takes over first']
+      : ['async', 'takes over first; what it is behind by is the RPO'];
+  return confirms
+    ? ['sync', 'may confirm a commit when it is faster, and may take over']
+    : ['async', 'follows, and may take over'];
 }
 
 function assumptionsOf(request: PlanRequest, facts: Facts, regions: readonly PlaceId[]): readonly string[] {

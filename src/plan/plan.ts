@@ -17,6 +17,8 @@ export interface Plan {
   readonly mode: Mode;
   /** Primary first, then the standby that takes over first. */
   readonly regions: readonly PlannedRegion[];
+  /** Where the vote is that the regions cannot have between them. Null: no place is allowed and apart, or the file has its own sites. */
+  readonly witness: Witness | null;
   readonly reads: Reads;
   readonly writes: Writes;
   readonly losses: readonly Loss[];
@@ -44,7 +46,9 @@ export interface PlannedRegion {
   readonly id: PlaceId;
   readonly place: string;
   readonly country: string;
-  readonly role: 'primary' | 'sync' | 'async' | 'backup';
+  /** `read`: serves reads, and never becomes primary. */
+  readonly role: 'primary' | 'sync' | 'async' | 'read' | 'backup';
+  readonly roleWhy: string;
   /** Does it serve users while nothing is lost? */
   readonly serves: boolean;
   /** Share of the users nearest to it. */
@@ -56,6 +60,18 @@ export interface PlannedRegion {
   readonly carbonGrams: number | null;
   readonly zones: number | null;
   readonly optIn: boolean;
+}
+
+/** A place that votes and holds no data. */
+export interface Witness {
+  readonly id: PlaceId;
+  readonly place: string;
+  readonly country: string;
+  /** To the farthest of the regions. */
+  readonly farthestMs: number;
+  /** A small machine there, US dollars a month; it is not in `cost`. Null: unknown. */
+  readonly usd: number | null;
+  readonly why: string;
 }
 
 export interface Reads {

@@ -77,6 +77,8 @@ export type Proof =
       readonly kind: 'optimal';
       readonly subsets: number;
       readonly evaluated: number;
+      /** Is the Pareto front of all sets; false: of those that were worked out. */
+      readonly wholeFront: boolean;
     }
   | {
       readonly kind: 'gap';

@@ -2,11 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
-import type { PlaceId } from '../../base/ids.ts';
 import type { Facts } from '../../facts/facts.ts';
 import { planRegions } from '../../plan/plan-regions.ts';
 import type { Plan } from '../../plan/plan.ts';
-import { witnessOf } from '../../plan/witness.ts';
 import type { Diagnostic } from '../../spec/diagnostic.ts';
 import { parseDeployment } from '../../spec/parse-deployment.ts';
 import { parsePlanRequest } from '../../spec/planning.ts';
@@ -37,7 +35,7 @@ export function fileToRun(file: string, facts: Facts, say: (line: string) => voi
   }
   const plan = planned(file, text, opened.value.value, facts);
   say(planText(plan, false));
-  const written = plannedText(text, plan, witnessOf(plan, facts), mark, opened.value.value);
+  const written = plannedText(text, plan, mark, opened.value.value);
   const read = parseDeployment(written, path, facts);
   if (!read.ok)
     throw new FarshoreError(
@@ -87,7 +85,7 @@ function ownSites(value: unknown): readonly string[] {
  * The file with what the planner decided behind it: regions in order of preference, a third vote, and the replication that meets the RPO. What the file
  * says itself about sites and the database stays.
  */
-export function plannedText(text: string, plan: Plan, witness: PlaceId | null, mark: string, value: unknown): string {
+export function plannedText(text: string, plan: Plan, mark: string, value: unknown): string {
   const has = (key: string): boolean => valueAt(value, [key]) !== undefined;
   return [
     text.trimEnd(),
@@ -101,19 +99,23 @@ export function plannedText(text: string, plan: Plan, witness: PlaceId | null, m
         ? `  - { id: '${id}' } # ${place}: the first primary`
         : `  - { id: '${id}' } # ${place}: ${role}, ${Math.round(toPrimaryMs)} ms from it`,
     ),
-    ...(has('sites') ? [] : sitesOf(witness)),
+    ...(has('sites') ? [] : sitesOf(plan)),
     ...(has('database') ? [] : databaseOf(plan)),
     '',
   ].join('\n');
 }
 
-function sitesOf(witness: PlaceId | null): readonly string[] {
+function sitesOf({ witness }: Plan): readonly string[] {
   if (witness === null)
     throw new FarshoreError(
       'FSH_REFUSED',
       'no place is left for a third vote that the file allows and that shares no fate with the regions: name one under `sites`',
     );
-  return ['# A third place votes; it holds no data.', 'sites:', `  - { id: '${witness}', store: true, witness: true }`];
+  return [
+    `# A third place votes; it holds no data. ${witness.place}: ${witness.why}.`,
+    'sites:',
+    `  - { id: '${witness.id}', store: true, witness: true }`,
+  ];
 }
 
 function databaseOf({ mode, writes }: Plan): readonly string[] {

@@ -1,8 +1,8 @@
 import type { Infeasible } from '../../plan/infeasible.ts';
 import type { Alternative, Plan } from '../../plan/plan.ts';
-import type { Proof } from '../../plan/problem.ts';
 import { formatDuration } from '../../spec/duration.ts';
 import { table } from '../text.ts';
+import { proofSentence } from './proof.ts';
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const dollars = (usd: number): string => `$${Math.round(usd).toLocaleString('en-US')}`;
@@ -37,13 +37,18 @@ function summary(plan: Plan): string {
     '',
     ...table(rows),
     '',
+    ...(plan.witness === null
+      ? []
+      : [
+          `  witness    ${plan.witness.id}: a third vote without data, ${ms(plan.witness.farthestMs)} from the farthest region${plan.witness.usd === null ? '' : `, about ${dollars(plan.witness.usd)} a month more`}; ${plan.witness.why}`,
+        ]),
     `  reads      ${objectives.join('; ')}; p50 ${ms(reads.p50Ms)}, p80 ${ms(reads.p80Ms)}, p95 ${ms(reads.p95Ms)}`,
     `  writes     ${plan.mode}: ${writes.commitWaitMs === 0 ? 'a commit waits for no other region' : `a commit waits ${ms(writes.commitWaitMs)} for ${plan.mode === 'sync' ? writes.waitsFor.join(', ') : `the first of the others (${writes.waitsFor.join()})`}`}; a user’s write takes ${ms(writes.meanMs)} on average, p95 ${ms(writes.p95Ms)}`,
     `  a loss     ${worst === undefined ? '' : `worst: ${worst.region}: ${percent(worst.coverage)} within ${reads.objectives[0]?.withinMs} ms, p95 ${ms(worst.p95Ms)}, primary ${worst.primary}`}`,
     `  recovery   ${strategy.name}: RTO ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} predicted, RPO ${plan.mode === 'async' ? `up to ${formatDuration(request.rpoMs)}` : '0'} for the loss of one region`,
     `  cost       ${dollars(cost.usd)} a month${range(cost)}`,
     `  residency  ${residencyLine(plan)}`,
-    `  proof      ${proofLine(plan.proof)}${plan.robustness === null ? '' : `; under the error bands and ±20 % of the shares it stays allowed in ${percent(plan.robustness.holds)} and the best in ${percent(plan.robustness.wins)} of ${plan.robustness.trials} trials`}`,
+    `  proof      ${proofSentence(plan)}${plan.robustness === null ? '' : `; under the error bands and ±20 % of the shares it stays allowed in ${percent(plan.robustness.holds)} and the best in ${percent(plan.robustness.wins)} of ${plan.robustness.trials} trials`}`,
     ...plan.violations.map((violation) => `  ! ${violation}`),
   ].join('\n');
 }
@@ -54,13 +59,6 @@ function residencyLine({ residency }: Plan): string {
   const basis = residency.filter(({ verdict }) => verdict === 'needs a legal basis').map(({ rule }) => rule);
   if (broken.length > 0) return `BROKEN: ${broken.join(', ')}`;
   return `${count('kept')} rules kept${basis.length === 0 ? '' : `; a legal basis is needed for ${basis.join(', ')}`} (engineering defaults, not legal advice)`;
-}
-
-function proofLine(proof: Proof): string {
-  const sets = proof.subsets.toLocaleString('en-US');
-  if (proof.kind === 'optimal') return `optimal: all ${sets} sets evaluated or excluded by a bound`;
-  const bound = proof.bound <= 1 ? percent(proof.bound) : dollars(proof.bound);
-  return `best found; nothing beats ${bound} (${sets} sets are too many for a proof)`;
 }
 
 function details(plan: Plan): readonly string[] {

@@ -21,6 +21,7 @@ export function checkPlan(plan: Plan, facts: Facts): readonly string[] {
   return [
     ...placeClaims(plan, facts, ids),
     ...pairClaims(plan, facts, ids),
+    ...witnessClaims(plan, facts, ids),
     ...modeClaims(plan, facts, ids),
     ...userClaims(plan, facts, ids),
     ...costClaims(plan, facts, ids),
@@ -33,23 +34,27 @@ function placeClaims({ request }: Plan, facts: Facts, ids: readonly PlaceId[]): 
   if (ids.length < min || ids.length > max) wrong.push(`${ids.length} regions, asked were ${min} to ${max}`);
   for (const pin of [...request.pin, ...(request.regions ?? [])])
     if (!ids.includes(pin)) wrong.push(`${pin} is pinned and not in the plan`);
-  for (const id of ids) {
-    const { country } = regionFact(facts, id);
-    if (!request.providers.includes(providerOf(id))) wrong.push(`${id}: its provider is not allowed`);
-    if (request.ban.some((pattern) => matchesRegion(pattern, id))) wrong.push(`${id} is banned`);
-    for (const { name, jurisdiction } of request.residency)
-      if (!jurisdictionHolds(facts, jurisdiction, country))
-        wrong.push(`${id} is outside ${jurisdiction}, against "${name}" (I11)`);
-    const has = facts.own.get(id)?.services;
-    for (const service of request.services)
-      if (has !== undefined && !has.includes(service)) wrong.push(`${id} has no ${service}`);
-    const grams = carbonOf(facts, id)?.gramsPerKwh ?? 0;
-    if (request.carbonGrams !== null && grams > request.carbonGrams) wrong.push(`${id}: ${grams} g CO2e/kWh`);
-    for (const { country: users } of request.users)
-      for (const law of request.data.flatMap((data) => residencyRulesOf(facts, users, data)))
-        if (law.kind === 'hard' && !ruleAllows(facts, law, country))
-          wrong.push(`${id}: ${law.id} forbids the data of ${users} there (I11)`);
-  }
+  return [...wrong, ...ids.flatMap((id) => regionClaims(request, facts, id))];
+}
+
+/** What the file and the law say about a place by itself. */
+function regionClaims(request: Plan['request'], facts: Facts, id: PlaceId): readonly string[] {
+  const wrong: string[] = [];
+  const { country } = regionFact(facts, id);
+  if (!request.providers.includes(providerOf(id))) wrong.push(`${id}: its provider is not allowed`);
+  if (request.ban.some((pattern) => matchesRegion(pattern, id))) wrong.push(`${id} is banned`);
+  for (const { name, jurisdiction } of request.residency)
+    if (!jurisdictionHolds(facts, jurisdiction, country))
+      wrong.push(`${id} is outside ${jurisdiction}, against "${name}" (I11)`);
+  const has = facts.own.get(id)?.services;
+  for (const service of request.services)
+    if (has !== undefined && !has.includes(service)) wrong.push(`${id} has no ${service}`);
+  const grams = carbonOf(facts, id)?.gramsPerKwh ?? 0;
+  if (request.carbonGrams !== null && grams > request.carbonGrams) wrong.push(`${id}: ${grams} g CO2e/kWh`);
+  for (const { country: users } of request.users)
+    for (const law of request.data.flatMap((data) => residencyRulesOf(facts, users, data)))
+      if (law.kind === 'hard' && !ruleAllows(facts, law, country))
+        wrong.push(`${id}: ${law.id} forbids the data of ${users} there (I11)`);
   return wrong;
 }
 
@@ -64,6 +69,19 @@ function pairClaims({ request }: Plan, facts: Facts, ids: readonly PlaceId[]): r
       for (const zone of sharedHazards(facts, a, b))
         if (zone.antiAffinity === 'hard') wrong.push(`${a} and ${b} share a fate: ${zone.name} (${zone.kind})`);
     }
+  return wrong;
+}
+
+function witnessClaims({ request, witness }: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
+  if (witness === null) return [];
+  if (ids.includes(witness.id)) return [`the witness ${witness.id} is a region of the plan: losing it loses two votes`];
+  const wrong = [...regionClaims({ ...request, services: [] }, facts, witness.id)];
+  for (const id of ids) {
+    const km = distanceKm(regionFact(facts, id), regionFact(facts, witness.id));
+    if (km < request.minSeparationKm) wrong.push(`the witness ${witness.id} is ${Math.round(km)} km from ${id}`);
+    for (const zone of sharedHazards(facts, id, witness.id))
+      if (zone.antiAffinity === 'hard') wrong.push(`the witness ${witness.id} shares a fate with ${id}: ${zone.name}`);
+  }
   return wrong;
 }
 

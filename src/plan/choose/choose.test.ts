@@ -100,4 +100,44 @@ describe('choose', () => {
       { numRuns: 300 },
     );
   });
+
+  test('cut at any moment the bound is still one; what is not cut has the list and the front of the whole search', () => {
+    const seen = { best: 0, front: 0, whole: 0 };
+    fc.assert(
+      fc.property(problemsOf(14), fc.nat(12), fc.boolean(), (problem, patience, isGuessed) => {
+        const options = { tablesFrom: 0, guessFrom: isGuessed ? 0 : Infinity, stepBranches: 1 };
+        const whole = choose(problem, options);
+        let asked = 0;
+        const cut = choose(problem, { ...options, isEnough: () => (asked += 1) > patience });
+        const [best, found] = [whole.top[0], cut.top[0]];
+        if (best === undefined) return;
+        expect(found).toBeDefined();
+        if (cut.proof.kind === 'gap') {
+          seen.best += 1;
+          if (problem.goal === 'cost') expect(cut.proof.bound).toBeLessThanOrEqual(best.costUsd + 1e-6);
+          else expect(cut.proof.bound).toBeGreaterThanOrEqual(best.coverage - 1e-9);
+          return;
+        }
+        expect(regionsOf(cut.top)).toEqual(regionsOf(whole.top));
+        if (!cut.proof.wholeFront) seen.front += 1;
+        else {
+          seen.whole += 1;
+          expect(regionsOf(cut.pareto)).toEqual(regionsOf(whole.pareto));
+        }
+      }),
+      { numRuns: 200, seed: 20_261_129 },
+    );
+    expect(Math.min(seen.best, seen.front, seen.whole)).toBeGreaterThan(5);
+  });
+
+  test('with good sets guessed first the list and the front are the same', () => {
+    fc.assert(
+      fc.property(problemsOf(12), (problem) => {
+        const [plain, guessed] = [choose(problem, TABLES), choose(problem, { ...TABLES, guessFrom: 0 })];
+        expect(regionsOf(guessed.top)).toEqual(regionsOf(plain.top));
+        expect(regionsOf(guessed.pareto)).toEqual(regionsOf(plain.pareto));
+      }),
+      { numRuns: 150, seed: 20_261_130 },
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import { assert } from '../../base/result.ts';
-import type { Chosen, PlanProblem } from '../problem.ts';
+import type { Choice, Chosen, PlanProblem } from '../problem.ts';
 import { boundOf, countSets } from './measures.ts';
+import { guesses } from './guess.ts';
 import { Keeper } from './keep.ts';
 import { Judge } from './judge.ts';
 import { NO_PAIR, rank, type Ranked } from './ranked.ts';
@@ -12,12 +13,38 @@ export interface ChooseOptions {
   readonly mostSets: number;
   /** With fewer sets than this each is judged by itself; with more, by tables of the smaller sets. The answer is the same. */
   readonly tablesFrom: number;
+  /** With more sets than this good ones are guessed first. */
+  readonly guessFrom: number;
+  /** Is the Pareto front asked for? It takes longer than the best, which are found and proven first. */
+  readonly front: boolean;
+  /** Asked every few thousand sets once there is a choice: true ends the search, with what it has found and a bound for the rest. */
+  readonly isEnough: (progress: Progress) => boolean;
+  /** Branches between two of those questions. */
+  readonly stepBranches: number;
+}
+
+/** How far the search is. */
+export interface Progress {
+  /** `best`: the best choices are looked for and proven. `front`: the Pareto front is. */
+  readonly stage: 'best' | 'front';
+  /** Sets of this size are looked through now, and so large a share of them is done. */
+  readonly size: number;
+  readonly share: number;
+  readonly best: Choice;
 }
 
 /** More sets than this: the front is of the list of the best only. */
 const MOST_SETS_FOR_FRONT = 20_000_000;
 
-export const DEFAULT_CHOOSE: ChooseOptions = { top: 6, mostSets: 60_000_000, tablesFrom: 500 };
+const DEFAULT_CHOOSE: ChooseOptions = {
+  top: 6,
+  mostSets: 60_000_000,
+  tablesFrom: 500,
+  guessFrom: 1_000_000,
+  front: true,
+  isEnough: () => false,
+  stepBranches: 500,
+};
 
 const whole = (list: Int32Array, index: number): number => list[index] as number;
 const byte = (list: Uint8Array, index: number): number => list[index] as number;
@@ -46,8 +73,12 @@ class Search {
   /** Per depth: rank of the best pair of the positions chosen so far, and of each position with one of them. */
   private readonly pairOf: Int32Array;
   private readonly pairWith: readonly Int32Array[];
+  private size = 1;
   private visited = 0;
-  private isCut = false;
+  private branches = 0;
+  private stage: Progress['stage'] = 'best';
+  /** Out of patience: with the best not proven, or with the front not complete. */
+  private cutIn: Progress['stage'] | null = null;
 
   constructor(problem: PlanProblem, options: ChooseOptions) {
     const { max } = problem.sizes;
@@ -56,7 +87,7 @@ class Search {
     this.options = options;
     this.ranked = rank(problem);
     this.subsets = countSets(n - problem.pinned.length, problem);
-    this.keeper = new Keeper(problem, options.top, this.subsets <= MOST_SETS_FOR_FRONT);
+    this.keeper = new Keeper(problem, options.top);
     this.judge = new Judge(problem, this.ranked, this.keeper, this.set, this.subsets >= options.tablesFrom);
     this.blocked = Array.from({ length: max + 1 }, () => new Uint8Array(n));
     this.pairOf = new Int32Array(max + 1).fill(NO_PAIR);
@@ -64,60 +95,123 @@ class Search {
   }
 
   run(): Chosen {
-    const { min, max } = this.problem.sizes;
-    const least = Math.max(min, this.ranked.pinned);
-    for (let size = 1; size <= max && !this.isCut; size++) {
-      const isTable = this.judge.hasTables && size < max;
-      if (isTable) this.judge.begin(size);
-      if (isTable || size >= least) this.walk(size, 0, isTable);
-    }
-    const { subsets, keeper } = this;
+    for (const _ of this.steps()) if (this.isEnough()) break;
+    const { subsets, keeper, cutIn } = this;
     const { evaluated } = this.judge;
     return {
       top: keeper.top(),
       pareto: keeper.pareto(),
-      proof: this.isCut
-        ? { kind: 'gap', subsets, evaluated, bound: boundOf(this.problem) }
-        : { kind: 'optimal', subsets, evaluated },
+      proof:
+        cutIn === 'best'
+          ? { kind: 'gap', subsets, evaluated, bound: this.boundOfRest() }
+          : { kind: 'optimal', subsets, evaluated, wholeFront: this.stage === 'front' && cutIn === null },
     };
   }
 
-  /** Every set of `size` that begins like this one and goes on from position `from`. */
-  private walk(size: number, from: number, isTable: boolean): void {
-    const { set, ranked, judge } = this;
+  /** The best first, then the front: each time every size, and a pause now and then. */
+  private *steps(): Generator<void, void> {
+    const { min, max } = this.problem.sizes;
+    const least = Math.max(min, this.ranked.pinned);
+    if (this.subsets > this.options.guessFrom)
+      for (const guessed of guesses(this.problem)) {
+        for (const choice of guessed) this.keeper.offer(choice);
+        yield;
+      }
+    if (this.cutIn !== null) return;
+    for (this.size = 1; this.size <= max; this.size++) {
+      const isTable = this.judge.hasTables && this.size < max;
+      if (isTable) this.judge.begin(this.size);
+      if (isTable || this.size >= least) yield* this.walk(0, isTable);
+      if (this.cutIn !== null) return;
+      if (isTable) this.judge.end(this.size);
+    }
+    if (!this.options.front || this.subsets > MOST_SETS_FOR_FRONT) return;
+    this.stage = 'front';
+    this.keeper.wantFront();
+    for (this.size = least; this.size <= max && this.cutIn === null; this.size++) yield* this.walk(0, false);
+  }
+
+  private isEnough(): boolean {
+    const [best] = this.keeper.top();
+    if (best === undefined || this.cutIn !== null) return false;
+    const { stage, size } = this;
+    if (!this.options.isEnough({ stage, size, share: this.shareDone(), best })) return false;
+    this.cutIn = stage;
+    return true;
+  }
+
+  /** By the first position: the sets that begin before it are done. */
+  private shareDone(): number {
+    const { n, pinned } = this.ranked;
+    const first = this.set[pinned] ?? 0;
+    let left = 1;
+    for (let i = 0; i < this.size - pinned; i++) left *= Math.max(0, n - first - i) / Math.max(1, n - pinned - i);
+    return 1 - left;
+  }
+
+  /** What none of the sets that were not looked at beats: those that go on from here, and those of the sizes to come. */
+  private boundOfRest(): number {
+    const { set, judge, problem } = this;
+    const isCost = problem.goal === 'cost';
+    const [best] = this.keeper.top();
+    let bound = isCost ? (best?.costUsd ?? Infinity) : (best?.coverage ?? 0);
+    const add = (from: number, left: number): void => {
+      if (from + left > this.ranked.n || left < 1) return;
+      bound = isCost ? Math.min(bound, judge.leastUsd(from, left)) : Math.max(bound, judge.mostCoverage(from, left));
+    };
+    // The branch that was cut is open as a whole; before it, at each position, those that come after.
+    add((set.at(-1) ?? -1) + 1, this.size - set.length);
+    while (set.length > 0) {
+      const r = set.at(-1) as number;
+      this.pop(r);
+      add(r + 1, this.size - set.length);
+    }
+    for (let size = this.size + 1; size <= problem.sizes.max; size++) add(0, size);
+    return isCost
+      ? Math.max(bound, Math.min(boundOf(problem), best?.costUsd ?? Infinity))
+      : Math.min(bound, boundOf(problem));
+  }
+
+  /** Every set that begins like this one and goes on from position `from`. */
+  private *walk(from: number, isTable: boolean): Generator<void, void> {
+    const { set, ranked, judge, size } = this;
     const depth = set.length;
     const left = size - depth;
     // A row of a table is asked for by sets that cover more.
     if (!isTable && !judge.isOpen(from, left)) return;
     if (left === 1) {
-      this.leaves(size, from, isTable);
+      this.leaves(from, isTable);
+      this.branches += 1;
+      if (this.branches % this.options.stepBranches === 0) yield;
       return;
     }
-    for (let r = from; r <= ranked.n - left && !this.isCut; r++) {
+    for (let r = from; r <= ranked.n - left && this.cutIn === null; r++) {
       if (this.missing(r, left) > (isTable ? 1 : 0)) return;
       if (byte(this.blocked[depth] as Uint8Array, r) === 1) continue;
       this.visited += 1;
       this.push(r);
-      this.walk(size, r + 1, isTable);
+      yield* this.walk(r + 1, isTable);
+      if (this.cutIn !== null) return;
       this.pop(r);
     }
   }
 
-  private leaves(size: number, from: number, isTable: boolean): void {
-    const { set, ranked, judge, problem } = this;
+  private leaves(from: number, isTable: boolean): void {
+    const { set, ranked, judge, problem, size } = this;
     const depth = set.length;
     const blocked = this.blocked[depth] as Uint8Array;
     const pairWith = this.pairWith[depth] as Int32Array;
     const pair = whole(this.pairOf, depth);
     const isWhole = size >= problem.sizes.min;
     judge.enter(size);
+    if (!isTable && !judge.isOpenAtLast(from)) return;
     for (let r = from; r < ranked.n; r++) {
       const missing = this.missing(r, 1);
       if (missing > (isTable ? 1 : 0)) return;
       if (byte(blocked, r) === 1) continue;
       this.visited += 1;
       if (this.visited > this.options.mostSets) {
-        this.isCut = true;
+        this.cutIn = this.stage;
         return;
       }
       if (isTable) judge.store(r, size);

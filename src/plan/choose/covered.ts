@@ -82,18 +82,22 @@ export class Covered {
     return sum;
   }
 
-  /** Coverage grows by no more than the `left` largest gains of single positions from `from` on: a set that stays short is passed over. */
+  /** Objectives that are demanded: a set that stays short of one is passed over. */
   canReach(from: number, left: number): boolean {
-    const { groups, n } = this.ranked;
-    for (const [o, { share }] of groups.entries()) {
+    for (const [o, { share }] of this.ranked.groups.entries()) {
       if (share === 0 || millionths(this.share(o)) >= millionths(share)) continue;
-      const gains: number[] = [];
-      for (let r = from; r < n; r++) gains.push(this.gain(o, r));
-      gains.sort((a, b) => b - a);
-      let most = this.share(o);
-      for (let k = 0; k < left; k++) most += gains[k] ?? 0;
-      if (millionths(most) + 1 < millionths(share)) return false;
+      if (millionths(this.most(o, from, left)) + 1 < millionths(share)) return false;
     }
     return true;
+  }
+
+  /** Coverage grows by no more than the `left` largest gains of single positions from `from` on. */
+  most(o: number, from: number, left: number): number {
+    const gains: number[] = [];
+    for (let r = from; r < this.ranked.n; r++) gains.push(this.gain(o, r));
+    gains.sort((a, b) => b - a);
+    let most = this.share(o);
+    for (let k = 0; k < left; k++) most += gains[k] ?? 0;
+    return most;
   }
 }

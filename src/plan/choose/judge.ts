@@ -4,12 +4,14 @@ import type { Keeper } from './keep.ts';
 import { instances } from './measures.ts';
 import { countMoves, Nearest } from './nearest.ts';
 import type { Pair, Ranked } from './ranked.ts';
-import { Ranks, tableOf, type Table } from './tables.ts';
+import { fillGains, Ranks, tableOf, type Table } from './tables.ts';
 
 /** Rows of the largest table: below it a table costs some 100 MB at most. */
 const MOST_ROWS = 2_000_000;
 /** A bound is the exact cost in the end: rounding must not make it more. */
 const ROUNDING_USD = 1e-6;
+/** And no share more than it is. */
+const TINY = 1e-9;
 /** No share of users. */
 const SPENT = -1;
 
@@ -66,6 +68,13 @@ export class Judge {
     this.tables[size] = tableOf(this.ranked.n, size, this.ranks);
   }
 
+  /** The table of this size is full. */
+  end(size: number): void {
+    const table = this.tables[size] as Table;
+    const before = this.tables[size - 1] ?? null;
+    fillGains(table, before, this.ranked.n, this.ranks);
+  }
+
   add(r: number): void {
     this.covered.add(r);
     const depth = this.set.length;
@@ -80,9 +89,49 @@ export class Judge {
   /** Could the set with `left` more positions from `from` on be allowed and kept? */
   isOpen(from: number, left: number): boolean {
     if (this.problem.serving === 'primary') return true;
-    if (this.keeper.isTooDear(this.added(this.set.length) + left * at(this.ranked.leastAdded, from) - ROUNDING_USD))
-      return false;
+    if (this.keeper.isTooDear(this.leastUsd(from, left))) return false;
     return left < 2 || this.covered.canReach(from, left);
+  }
+
+  /** No set with `left` more positions from `from` on costs less. */
+  leastUsd(from: number, left: number): number {
+    if (this.problem.serving === 'primary') return 0;
+    const { ranked, set } = this;
+    const size = set.length + left;
+    const most = Math.min(from, ranked.n - 1);
+    const more = Math.max(0, this.machines(size) - size);
+    let [unit, egress] = [at(ranked.leastUnit, most), at(ranked.leastEgress, most)];
+    for (const member of set) {
+      unit = Math.min(unit, at(ranked.unitUsd, member));
+      egress = Math.min(egress, at(ranked.egressUsd, member));
+    }
+    return this.added(set.length) + left * at(ranked.leastAdded, from) + more * unit + egress - ROUNDING_USD;
+  }
+
+  /** No set with `left` more positions from `from` on serves more users in time. */
+  mostCoverage(from: number, left: number): number {
+    if (this.problem.serving === 'primary') return 1;
+    return Math.min(1, this.covered.most(0, from, left));
+  }
+
+  /** The same with one more, after `enter`: by the tables, what it adds is no more than what it adds to a smaller set. */
+  isOpenAtLast(from: number): boolean {
+    const { problem, set, covered, keeper } = this;
+    const size = set.length + 1;
+    const table = this.tables[size - 1] ?? null;
+    if (!this.hasTables || table === null || this.tables[size - 2] === undefined || from >= this.ranked.n) return true;
+    let [most, worst] = [Infinity, covered.share(0)];
+    for (let m = 0; m < size - 1; m++) {
+      const gain = at(table.gainFrom, whole(this.rowWithout, m) + from);
+      most = Math.min(most, gain);
+      worst = Math.min(worst, at(this.coverageWithout, m) + gain);
+    }
+    const coverage = covered.share(0) + most;
+    if (millionths(coverage) + 1 < millionths(problem.objectives[0]?.share ?? 0)) return false;
+    if (problem.worstShare !== null && millionths(worst) + 1 < millionths(problem.worstShare)) return false;
+    const leastUsd = this.leastUsd(from, 1);
+    if (problem.budgetUsd !== null && leastUsd > problem.budgetUsd) return false;
+    return keeper.couldMatter(leastUsd, coverage + TINY, worst + TINY);
   }
 
   /** Sets of `size` follow that differ from `set` only in their last position. */
@@ -238,8 +287,7 @@ export class Judge {
   /** Without the transfer, no more than the cost: a machine in each, the others and all users where it is cheapest; k - 1 must carry what k carry. */
   private roughUsd(r: number, size: number): number {
     const { fixedUsd, unitUsd, egressUsd } = this.ranked;
-    const machines = Math.ceil((this.problem.cost.units * size) / (size - 1) - 1e-9);
-    const more = Math.max(0, machines - size) * this.least(unitUsd, r);
+    const more = Math.max(0, this.machines(size) - size) * this.least(unitUsd, r);
     return this.added(size - 1) + at(fixedUsd, r) + at(unitUsd, r) + more + this.least(egressUsd, r) - ROUNDING_USD;
   }
 
@@ -266,6 +314,11 @@ export class Judge {
         at(ranked.fixedUsd, member) + at(ranked.unitUsd, member) * instances(this.problem.cost.units, at(needs, m));
     }
     return usd;
+  }
+
+  /** What `size` regions have between them, at least: without any one of them the others carry all. */
+  private machines(size: number): number {
+    return size < 2 ? 0 : Math.ceil((this.problem.cost.units * size) / (size - 1) - 1e-9);
   }
 
   private ownRow(size: number): number {

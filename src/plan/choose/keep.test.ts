@@ -53,7 +53,8 @@ const isBetter = (a: Choice, b: Choice): boolean => {
 test('the front is every choice that none is better than, and of equals the first by name, in whatever order they come', () => {
   fc.assert(
     fc.property(someChoices, fc.boolean(), (choices, isReversed) => {
-      const keeper = new Keeper(PROBLEM, 1, true);
+      const keeper = new Keeper(PROBLEM, 1);
+      keeper.wantFront();
       for (const choice of isReversed ? choices.toReversed() : choices) keeper.offer(choice);
       const isEqual = (a: Choice, b: Choice): boolean =>
         a.costUsd === b.costUsd && a.coverage === b.coverage && a.worst === b.worst;
@@ -71,7 +72,8 @@ test('the front is every choice that none is better than, and of equals the firs
 test('a bound is without a chance exactly when a point of the front is better than it', () => {
   fc.assert(
     fc.property(someChoices, someChoices, (choices, bounds) => {
-      const keeper = new Keeper(PROBLEM, 1, true);
+      const keeper = new Keeper(PROBLEM, 1);
+      keeper.wantFront();
       for (const choice of choices) keeper.offer(choice);
       const cheapest = Math.min(...choices.map(({ costUsd }) => costUsd));
       for (const bound of bounds)

@@ -17,17 +17,20 @@ interface Point {
 export class Keeper {
   private readonly problem: PlanProblem;
   private readonly most: number;
-  private readonly hasFront: boolean;
+  private hasFront = false;
   private best: Choice[] = [];
   private front: Point[] = [];
   /** Per cell of coverage and worst: cents of the cheapest point that is in it or in a better one. Null: the front is small. */
   private cheapest: Float64Array | null = null;
 
-  /** Without a front of its own the Pareto front is that of the list: far fewer sets matter then. */
-  constructor(problem: PlanProblem, most: number, hasFront: boolean) {
-    this.hasFront = hasFront;
+  constructor(problem: PlanProblem, most: number) {
     this.problem = problem;
     this.most = most;
+  }
+
+  /** From here on a set matters for the Pareto front too. Before, the front is that of the choices offered: far fewer sets matter then. */
+  wantFront(): void {
+    this.hasFront = true;
   }
 
   /** Is every choice that costs so much or more without a place, whatever else it is like? */
@@ -76,7 +79,9 @@ export class Keeper {
 
   offer(choice: Choice): void {
     const { problem, best, most } = this;
-    if (best.length < most || compareChoices(problem, choice, best[best.length - 1] as Choice) < 0) {
+    // One that was guessed is found again, and all of the list come by again when the front is looked for.
+    const isThere = best.some((other) => other.regions.join() === choice.regions.join());
+    if (!isThere && (best.length < most || compareChoices(problem, choice, best[best.length - 1] as Choice) < 0)) {
       const at = best.findIndex((other) => compareChoices(problem, choice, other) < 0);
       best.splice(at < 0 ? best.length : at, 0, choice);
       if (best.length > most) best.pop();

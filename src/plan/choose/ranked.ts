@@ -36,6 +36,9 @@ export interface Ranked {
   readonly single: readonly Float64Array[];
   /** Per position: the least that it or a later one adds to the cost of a choice whose candidates all serve. */
   readonly leastAdded: Float64Array;
+  /** Per position: the cheapest machine, and the cheapest traffic to users, of it or a later one. */
+  readonly leastUnit: Float64Array;
+  readonly leastEgress: Float64Array;
 }
 
 export function rank(problem: PlanProblem): Ranked {
@@ -45,9 +48,7 @@ export function rank(problem: PlanProblem): Ranked {
   const row = (list: Float64Array): Float64Array => Float64Array.from(candidate, (r) => list[r] as number);
   const groups = groupsOf(problem).map((one) => ({ ...one, of: candidate.map((r) => one.of[r] as Int32Array) }));
   const [fixedUsd, unitUsd] = [row(cost.fixedUsd), row(cost.unitUsd)];
-  const leastAdded = new Float64Array(n + 1).fill(Infinity);
-  for (let a = n - 1; a >= 0; a--)
-    leastAdded[a] = Math.min((fixedUsd[a] as number) + (unitUsd[a] as number), leastAdded[a + 1] as number);
+  const egressUsd = row(cost.egressUsd);
   const square = { n, candidate };
   return {
     n,
@@ -58,7 +59,7 @@ export function rank(problem: PlanProblem): Ranked {
     rows: candidate.map((r) => rowOf(problem, r)),
     fixedUsd,
     unitUsd,
-    egressUsd: row(cost.egressUsd),
+    egressUsd,
     transferUsd: Float64Array.from(moved(square), (from) => cost.transferUsd[from] as number),
     conflicts: Uint8Array.from(moved(square), (from) => problem.conflicts[from] as number),
     ...pairsOf(problem, candidate),
@@ -66,8 +67,17 @@ export function rank(problem: PlanProblem): Ranked {
     single: groups.map(({ of, weight }) =>
       Float64Array.from(of, (list) => list.reduce((sum, g) => sum + (weight[g] as number), 0)),
     ),
-    leastAdded,
+    leastAdded: leastFrom(fixedUsd.map((usd, r) => usd + (unitUsd[r] as number))),
+    leastUnit: leastFrom(unitUsd),
+    leastEgress: leastFrom(egressUsd),
   };
+}
+
+/** At each position the least of it and all later ones; behind the last: infinite. */
+function leastFrom(list: Float64Array): Float64Array {
+  const least = new Float64Array(list.length + 1).fill(Infinity);
+  for (let r = list.length - 1; r >= 0; r--) least[r] = Math.min(list[r] as number, least[r + 1] as number);
+  return least;
 }
 
 function rowOf({ candidates, weights, latencyMs }: PlanProblem, r: number): Float64Array {

@@ -10,6 +10,8 @@ export interface Table {
   readonly base: Int32Array;
   /** Share of users within the first objective. */
   readonly coverage: Float64Array;
+  /** The most that the last position of this set, or a later one, adds to the set without it. */
+  readonly gainFrom: Float64Array;
   /** At row * size + place in the set: share of users who are nearest to it. */
   readonly loads: Float64Array;
 }
@@ -55,8 +57,27 @@ export function tableOf(n: number, size: number, ranks: Ranks): Table {
     rows += n - 1 - last;
     advance(prefix);
   }
-  return { size, base, coverage: new Float64Array(rows), loads: new Float64Array(rows * size) };
+  const list = (length: number): Float64Array => new Float64Array(length);
+  return { size, base, coverage: list(rows), gainFrom: list(rows), loads: list(rows * size) };
 }
+
+/** `gainFrom` of a full table; `smaller`: the table of the sets with one less, null: the set without its last position is empty. */
+export function fillGains(table: Table, smaller: Table | null, n: number, ranks: Ranks): void {
+  const prefix = Array.from({ length: table.size - 1 }, (_, i) => i);
+  for (const base of table.base) {
+    const last = prefix.at(-1) ?? -1;
+    const before = smaller === null ? 0 : (smaller.coverage[rowOf(smaller, prefix, ranks)] as number);
+    let most = 0;
+    for (let r = n - 1; r > last; r--) {
+      most = Math.max(most, (table.coverage[base + r] as number) - before);
+      table.gainFrom[base + r] = most;
+    }
+    advance(prefix);
+  }
+}
+
+const rowOf = (table: Table, positions: readonly number[], ranks: Ranks): number =>
+  (table.base[ranks.rank(positions, positions.length - 1, -1)] as number) + (positions.at(-1) as number);
 
 /** The next set in the order of the ranks. */
 function advance(positions: number[]): void {

@@ -2,7 +2,8 @@ import { box } from '../../../drills/report/html/box.ts';
 import { text } from '../../../drills/report/html/markup.ts';
 import type { Plan, PlannedRegion } from '../../../plan/plan.ts';
 import { formatDuration } from '../../../spec/duration.ts';
-import { aYear, dollars, ms, percent, proofSays } from './words.ts';
+import { aYear, dollars, ms, percent } from './words.ts';
+import { proofSentence } from '../proof.ts';
 
 export function headline({ regions, reads, cost, violations }: Plan): string {
   const [primary, ...others] = regions.map(({ id }) => id);
@@ -14,7 +15,8 @@ export function headline({ regions, reads, cost, violations }: Plan): string {
     : `${where}: ${inTime}, for ${dollars(cost.usd)} a month`;
 }
 
-export function lead({ mode, writes, strategy, request, proof, verdict }: Plan): string {
+export function lead(plan: Plan): string {
+  const { mode, writes, strategy, request, verdict, witness } = plan;
   const commit =
     writes.commitWaitMs === 0
       ? 'A commit waits for no other region'
@@ -23,8 +25,10 @@ export function lead({ mode, writes, strategy, request, proof, verdict }: Plan):
     mode === 'async'
       ? `the loss of a region may lose the writes of the last ${formatDuration(request.rpoMs)}`
       : 'the loss of one region loses no acknowledged write';
-  const judged = verdict === 'judged' ? 'The regions are the file’s.' : `It is ${proofSays(proof)}.`;
-  return `${commit}; ${loss}. Service again ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} after it (${strategy.name}; predicted, ${formatDuration(request.rtoMs)} asked). ${judged}`;
+  const judged = verdict === 'judged' ? 'The regions are the file’s.' : `Proof: ${proofSentence(plan)}.`;
+  const third =
+    witness === null ? '' : ` A third vote is at ${witness.id} (${witness.place}), without data: ${witness.why}.`;
+  return `${commit}; ${loss}. Service again ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} after it (${strategy.name}; predicted, ${formatDuration(request.rtoMs)} asked).${third} ${judged}`;
 }
 
 /** What was asked, and what one pays for it. */

@@ -1,5 +1,4 @@
 import { text } from '../../../drills/report/html/markup.ts';
-import type { Proof } from '../../../plan/problem.ts';
 
 const NARROW = '\u00a0';
 
@@ -15,13 +14,6 @@ export function aYear(share: number): string {
   const seconds = share * 31_536_000;
   if (seconds < 90) return `${seconds.toFixed(0)}${NARROW}s`;
   return seconds < 7_200 ? `${(seconds / 60).toFixed(0)}${NARROW}min` : `${(seconds / 3_600).toFixed(1)}${NARROW}h`;
-}
-
-export function proofSays(proof: Proof): string {
-  const sets = proof.subsets.toLocaleString('en-US');
-  if (proof.kind === 'optimal') return `the best: all ${sets} sets of regions were evaluated or excluded by a bound`;
-  const bound = proof.bound <= 1 ? percent(proof.bound) : dollars(proof.bound);
-  return `the best that was found among ${sets} sets; nothing beats ${bound}`;
 }
 
 export interface Column {
