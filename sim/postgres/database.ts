@@ -39,8 +39,6 @@ export class SimDatabase implements RegionDatabase {
     this.#to = new Statements(host, caller, crashPoint);
   }
 
-  // ---- looking
-
   async status(): Promise<DatabaseStatus> {
     const host = this.#host;
     const atMs = this.#caller.nowMs();
@@ -246,6 +244,7 @@ export class SimDatabase implements RegionDatabase {
 
   rewind = (): Promise<Outcome<void>> =>
     Promise.resolve(refused('no-pg-rewind', 'the model has none: the node is cloned'));
+  copyAhead = (): Promise<Outcome<void>> => Promise.resolve(refused('no-room', 'the model copies when it clones'));
   discardBehind = (): Promise<Outcome<void>> => Promise.resolve(refused('same-branch', 'the model keeps all WAL'));
 
   discard(salvage: Salvage): Promise<Outcome<void>> {

@@ -29,6 +29,9 @@ export class StandbyDuty {
   /** Where this node was when a takeover detached it: it may skip the comparison with the fork if that was not beyond it. */
   #detached: { readonly epoch: number; readonly position: Position } | null = null;
 
+  /** Whose copy this node was started from, while it has followed nobody since: it needs no comparison with it. */
+  #cloned: { readonly node: NodeId; readonly epoch: number } | null = null;
+
   constructor(config: AgentConfig, database: RegionDatabase, group: GroupStore, clock: Clock, log: Log) {
     this.#config = config;
     this.#database = database;
@@ -72,7 +75,9 @@ export class StandbyDuty {
     const again = what === 'join-again';
     const upstream = upstreamOf(this.#config, primary, epoch);
     if (upstream === null) return refused('no-address', `${primary} has no address here`);
-    if (again || this.#detached?.epoch !== epoch || !this.#isBeforeTheFork(upstream, this.#detached.position)) {
+    const isCopy = this.#cloned?.node === primary && this.#cloned.epoch === epoch;
+    const isBefore = this.#detached?.epoch === epoch && this.#isBeforeTheFork(upstream, this.#detached.position);
+    if (again || !(isCopy || isBefore)) {
       const compared = await this.#compare(upstream, permit, again);
       if (compared.kind !== 'done') return compared;
       if (compared.value === 'diverged') return this.#remake(upstream, permit);
@@ -82,6 +87,7 @@ export class StandbyDuty {
     const followed = await this.#database.follow(upstream);
     if (followed.kind !== 'done') return followed;
     this.#detached = null;
+    this.#cloned = null;
     // A standby keeps a list of its own possible reign, so that PostgreSQL's shared "somebody must confirm" is already set
     // when it is promoted: a backend that starts right after would otherwise not wait. `proveWaits` shows that it is.
     return this.#database.setSyncList(this.#ownList(epoch));
@@ -162,6 +168,7 @@ export class StandbyDuty {
   async #remake(upstream: Upstream, permit: Permit): Promise<Outcome<void>> {
     const { epoch, node } = upstream;
     const operation = this.#group.view().epoch?.value.operation ?? `epoch-${epoch}`;
+    await this.#database.copyAhead(upstream, permit.signal);
     const saved = await this.#database.salvage(upstream, operation);
     if (saved.kind === 'done') {
       const { transactions, folder, why } = saved.value;
@@ -224,6 +231,7 @@ export class StandbyDuty {
   /** PostgreSQL is started anew: nothing is proven of it. */
   async startIsolated(): Promise<Outcome<void>> {
     this.#waitsProven = false;
+    this.#cloned = null;
     const started = await this.#database.startIsolated();
     // A rewind that was interrupted: what the data held alone was saved before it began. It is cloned.
     return started.kind === 'refused' && started.code === 'half-rewound' ? this.#setAside('half-rewound') : started;
@@ -235,7 +243,9 @@ export class StandbyDuty {
     const copied = await this.#database.clone(upstream, (text) => progress(text), permit.signal);
     if (copied.kind !== 'done') return copied;
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted during the copy');
-    return this.startIsolated();
+    const started = await this.startIsolated();
+    if (started.kind === 'done') this.#cloned = { node: from, epoch };
+    return started;
   }
 
   /** This node's reign is over: everything is killed first, then it starts as an isolated standby (P8.1). */

@@ -156,6 +156,11 @@ export interface RegionDatabase {
   checkpoint(): Promise<Outcome<void>>;
   /** Copies the upstream into an empty data directory, as an isolated standby, not started. An interrupted copy is cleaned and begun again. */
   clone(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>>;
+  /**
+   * Begins to copy the upstream beside the data directory, while what that one holds is being saved. `clone` from the same reign puts the
+   * copy in its place. Refused where there is a shorter way or no room; nothing depends on it.
+   */
+  copyAhead(from: Upstream, signal: AbortSignal): Promise<Outcome<void>>;
   /** Points a running standby at an upstream, without restart. */
   follow(upstream: Upstream): Promise<Outcome<void>>;
   /** Cuts the standby from its upstream, waits until no WAL receiver is left, and reads the position. */

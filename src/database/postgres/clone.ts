@@ -6,7 +6,7 @@ import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { Progress, Upstream } from '../../ports/database.ts';
 import { baseBackup } from './base-backup.ts';
 import { connectTo, hangUp } from './connections.ts';
-import { beginMaking, writeWhole } from './files.ts';
+import { beginMaking, type Making, mustBeEmpty, writeWhole } from './files.ts';
 import { dataVersion, FRESH_MARKER, prepareFolders, syncDataDirectory } from './init.ts';
 import { majorOf, versionOf } from './run-tool.ts';
 import { writeSettings } from './settings.ts';
@@ -26,6 +26,19 @@ export async function cloneCluster(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
+  await mustBeEmpty(config.dataDir);
+  const making = await copyBeside(config, secrets, from, progress, signal);
+  await making.finish();
+}
+
+/** The same, as far as it goes while the data directory still holds something else: `finish` puts the copy in its place. */
+export async function copyBeside(
+  config: PostgresConfig,
+  secrets: Secrets,
+  from: Upstream,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Making> {
   signal.throwIfAborted();
   await prepareFolders(config);
   const version = await versionOf(config, config.runAs);
@@ -48,7 +61,7 @@ export async function cloneCluster(
     progress('writing it to disk');
     await syncDataDirectory(config, making.data, version);
     signal.throwIfAborted();
-    await making.finish();
+    return making;
   } catch (error) {
     await making.discard();
     signal.throwIfAborted();

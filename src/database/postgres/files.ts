@@ -88,9 +88,13 @@ export interface Making {
   discard(): Promise<void>;
 }
 
+export async function mustBeEmpty(dataDir: string): Promise<void> {
+  if (!(await isEmpty(dataDir))) throw new FarshoreError('FSH_STATE_FOREIGN', `${dataDir} is not empty`);
+}
+
 /**
  * Begins to make `dataDir`. What an interrupted attempt left is kept aside (`keep`) or removed (`discard`).
- * Throws FSH_STATE_FOREIGN when the folder beside is not ours, or `dataDir` is not empty.
+ * Throws FSH_STATE_FOREIGN when the folder beside is not ours. `dataDir` must be empty when it is finished.
  */
 export async function beginMaking(
   dataDir: string,
@@ -99,7 +103,6 @@ export async function beginMaking(
   leftover: 'keep' | 'discard',
 ): Promise<Making> {
   const beside = `${dataDir}.making`;
-  if (!(await isEmpty(dataDir))) throw new FarshoreError('FSH_STATE_FOREIGN', `${dataDir} is not empty`);
   if (await exists(beside)) {
     if (!(await exists(join(beside, MARKER))) && !(await isEmpty(beside)))
       throw new FarshoreError('FSH_STATE_FOREIGN', `${beside} was not made by Farshore`);

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { FarshoreError } from '../../base/errors.ts';
 import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { Progress } from '../../ports/database.ts';
-import { beginMaking, exists, makePrivate, syncPath, writeWhole } from './files.ts';
+import { beginMaking, exists, makePrivate, mustBeEmpty, syncPath, writeWhole } from './files.ts';
 import { reachableFor } from './run-as.ts';
 import { majorOf, runTool, versionOf } from './run-tool.ts';
 import { SYNCS_WHOLE, writeSettings } from './settings.ts';
@@ -40,6 +40,7 @@ export async function initCluster(config: PostgresConfig, secrets: Secrets, prog
   const { dataDir, runAs } = config;
   await prepareFolders(config);
   const version = await versionOf(config, runAs);
+  await mustBeEmpty(dataDir);
   const making = await beginMaking(dataDir, 'init', runAs, 'keep');
   // One name for all attempts: what a killed one left is gone with the next.
   const passwordFile = join(config.runDir, 'initdb-password');

@@ -8,6 +8,7 @@ import type { RegionDatabase, Stop } from '../../ports/database.ts';
 import { connectKeeper } from '../keeper/client.ts';
 import { processesOf } from '../keeper/processes.ts';
 import { cloneCluster } from './clone.ts';
+import { CopyAhead } from './copy-ahead.ts';
 import { compareWith } from './compare.ts';
 import { APP_DATABASE, type Local, Session, connectLocally } from './connections.ts';
 import { asFarshoreError, isEmpty, makePrivate, moveAside } from './files.ts';
@@ -42,6 +43,7 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
   const local = openLocal(config, clock);
   const reader = new StatusReader(local);
   const heart = new Heartbeat(local);
+  const ahead = new CopyAhead(local);
   return {
     status: () => reader.read(),
     settings: () => guarded(() => readSettings(local)),
@@ -61,13 +63,16 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     clone: (from, progress, signal) =>
       guarded(async () => {
         try {
-          await cloneCluster(config, await local.secrets(), from, progress, signal);
+          const made = await ahead.take(from, progress, signal);
+          if (made === null) await cloneCluster(config, await local.secrets(), from, progress, signal);
+          else await made.finish();
           return done(undefined);
         } catch (error) {
           // Whatever ended it, the data directory is as empty as before.
           return refused(signal.aborted ? 'aborted' : asFarshoreError(error).code, messageOf(error));
         }
       }),
+    copyAhead: (from, signal) => guarded(() => ahead.begin(from, signal)),
     follow: (upstream) => guarded(() => follow(local, upstream)),
     detach: () => guarded(() => detach(local)),
     compareWith: (upstream) => guarded(async () => compareWith(local, await reader.read(), upstream)),

@@ -181,6 +181,8 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
     must(await a.db.stop('kill'));
     must(await a.db.startIsolated());
     await until(a.db, (status) => status.localWalReplayed);
+    const ahead = await a.db.copyAhead(b.upstream(4), never);
+    expect(ahead).toMatchObject(version.label === 'npm' ? { kind: 'done' } : { kind: 'refused', code: 'rewinds' });
     const complete = must(await a.db.salvage(b.upstream(4), 'takeover-4'));
     expect(complete).toMatchObject({ complete: true, changes: { insert: 1 } });
     must(await a.db.stop('fast'));
@@ -195,7 +197,10 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
     if (version.label === 'npm') {
       expect(rewound).toMatchObject({ kind: 'refused', code: 'no-pg-rewind' });
       must(await a.db.discard(complete));
+      // The copy that was begun while the rows were saved.
+      expect(existsSync(`${a.config.dataDir}.making`)).toBe(true);
       must(await a.db.clone(b.upstream(4), noProgress, never));
+      expect(existsSync(`${a.config.dataDir}.making`)).toBe(false);
     } else must(rewound);
     must(await a.db.startIsolated());
     expect(must(await a.db.compareWith(b.upstream(4))).verdict).toBe('same-branch');
