@@ -82,6 +82,16 @@ test('users from a table; an error in it has its place', async () => {
   expect((JSON.parse((await run(shop, '--json', '--users', users)).stdout) as Plan).request.users).toEqual([
     { country: 'FR', share: 1 },
   ]);
+  const placed = write('placed.csv', 'country,share,lat,lon\nFR,30,48.85,2.35\nFR,10,,\n');
+  expect((JSON.parse((await run(shop, '--json', '--users', placed)).stdout) as Plan).request.users).toEqual([
+    { country: 'FR', share: 0.75, at: { lat: 48.85, lon: 2.35 } },
+    { country: 'FR', share: 0.25 },
+  ]);
+  const nowhere = write('nowhere.csv', 'country,share,lat,lon\nFR,30,98.85,2.35\n');
+  expect(await run(shop, '--users', nowhere)).toMatchObject({
+    exit: 3,
+    stderr: expect.stringContaining(`${nowhere}:2:7: "98.85,2.35" is no place on the globe`) as string,
+  });
   const wrong = write('wrong.csv', 'country,share\nFX,10\n');
   expect(await run(shop, '--users', wrong)).toMatchObject({
     exit: 3,

@@ -26,7 +26,7 @@ const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--within 3s] [--jso
 
 The best regions and roles for a file without \`regions\`; what those of a file are like. Offline; the same input gives the same plan.
   --pin REGION     must be chosen            --ban 'aws:me-*'   must not
-  --users CSV      where the users are: columns country and share
+  --users CSV      where the users are: columns country and share, and lat and lon for those at one place
   --free           choose, although the file has regions
   --top N          how many alternatives (5)  --seed N          of the robustness trials (1)
   --within 3s      the best found in that time, with how much better another one could be; without it: the best, proven
@@ -81,7 +81,7 @@ export async function plan(argv: readonly string[]): Promise<number> {
   };
   if (kind === 'drift') return showDrift(request, facts, values, options);
   if (kind === 'relax') {
-    const prices = relaxed({ ...request, regions: null }, facts, values.json === true);
+    const prices = relaxed(request, facts, values.json === true);
     if (prices !== null) {
       process.stdout.write(prices);
       return 0;
@@ -91,7 +91,7 @@ export async function plan(argv: readonly string[]): Promise<number> {
     process.stdout.write(explainRegion(known(region, facts), request, facts, options));
     return 0;
   }
-  const result = planRegions(kind === 'relax' ? { ...request, regions: null } : request, facts, options);
+  const result = planRegions(request, facts, options);
   const json = `${JSON.stringify(result.kind === 'plan' ? result.plan : result.infeasible, null, 2)}\n`;
   if (values.out !== undefined) write(values.out, json);
   if (values.report !== undefined) {

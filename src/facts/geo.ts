@@ -4,6 +4,13 @@ export interface Point {
   readonly lon: number;
 }
 
+/** `52.52,13.40`: latitude and longitude in degrees. Null: it is not that, or not on the globe. */
+export function pointOfText(text: string): Point | null {
+  const [, lat, lon] = /^\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*$/.exec(text) ?? [];
+  const point = { lat: Number(lat), lon: Number(lon) };
+  return Math.abs(point.lat) <= 90 && Math.abs(point.lon) <= 180 ? point : null;
+}
+
 const EARTH_RADIUS_KM = 6371.0088;
 /** Light in fibre goes 204,190 km a second: half the round trip's kilometres per millisecond. */
 const FIBRE_KM_PER_RTT_MS = 102.095;

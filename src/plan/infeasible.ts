@@ -10,6 +10,7 @@ import type { Base } from './build/base.ts';
 import { build } from './build/build.ts';
 import { CONSTRAINTS, type Constraint, type Rejection } from './constraints.ts';
 import { choose } from './choose/choose.ts';
+import { countriesOfUsers } from './people.ts';
 import type { Choice } from './problem.ts';
 
 /** Nothing satisfies the file: what is in conflict, and the cheapest ways out. */
@@ -209,7 +210,7 @@ function relaxationsOf(
     case 'residency':
       return widerLaw(request, base, way, without, one);
     case 'law': {
-      const hard = request.users.flatMap(({ country }) =>
+      const hard = [...countriesOfUsers(request).keys()].flatMap((country) =>
         request.data.some((data) => residencyRulesOf(facts, country, data).some(({ kind }) => kind === 'hard'))
           ? [country]
           : [],

@@ -9,14 +9,27 @@ export interface People extends Point {
   readonly share: number;
 }
 
-/** The users of each country, spread over its places as its internet users are. */
+/** Users where the file says they are; the others of each country spread over its places as its internet users are. */
 export function peopleOf(request: PlanRequest, facts: Facts): readonly People[] {
   const total = new Map<string, number>();
   for (const { country, internetUsers } of facts.clusters)
     total.set(country, (total.get(country) ?? 0) + internetUsers);
-  const shares = new Map(request.users.map(({ country, share }) => [country, share]));
-  return facts.clusters.flatMap(({ country, place, lat, lon, internetUsers }) => {
-    const share = ((shares.get(country) ?? 0) * internetUsers) / (total.get(country) ?? 1);
+  const spread = new Map(
+    request.users.flatMap(({ country, share, at }) => (at === undefined ? [[country, share] as const] : [])),
+  );
+  const spots = request.users.flatMap(({ country, share, at }) =>
+    at === undefined || share <= 0 ? [] : [{ ...at, country, place: `${at.lat},${at.lon}`, share }],
+  );
+  const clusters = facts.clusters.flatMap(({ country, place, lat, lon, internetUsers }) => {
+    const share = ((spread.get(country) ?? 0) * internetUsers) / (total.get(country) ?? 1);
     return share > 0 ? [{ country, place, lat, lon, share }] : [];
   });
+  return [...clusters, ...spots];
+}
+
+/** Each country once, with the share of all its users. */
+export function countriesOfUsers(request: PlanRequest): ReadonlyMap<string, number> {
+  const shares = new Map<string, number>();
+  for (const { country, share } of request.users) shares.set(country, (shares.get(country) ?? 0) + share);
+  return shares;
 }

@@ -250,6 +250,26 @@ describe('the checker', () => {
   });
 });
 
+describe('users at places', () => {
+  const NORTH = '{ country: US, at: "47.61,-122.33", share: 60 }';
+  const SOUTH = '{ country: US, at: "25.76,-80.19", share: 40 }';
+  const at = (...users: readonly string[]) =>
+    requestOf(
+      FREE.replace(/users:[^]*objectives:[^]*plan:/, `users:\n${users.map((user) => `  - ${user}`).join('\n')}\nplan:`),
+      { sizes: { min: 2, max: 2 } },
+    );
+
+  test('they are counted where they are, under the law of their country, and the checker finds the same', () => {
+    const plan = planOf(at(NORTH, SOUTH));
+    expect(plan.reads.countries.map(({ country, share }) => [country, share])).toEqual([['US', 1]]);
+    const shares = plan.regions.map(({ share }) => Math.round(share * 100)).toSorted((a, b) => b - a);
+    expect(shares).toEqual([60, 40]);
+    expect(plan.reads.p95Ms).toBeLessThan(planOf(at('{ country: US }')).reads.p95Ms);
+    expect(checkPlan({ ...plan, reads: { ...plan.reads, objectives: [] } }, facts).length).toBeGreaterThan(0);
+    expect(checkPlan(plan, facts)).toEqual([]);
+  });
+});
+
 describe('roles', () => {
   test('a region too far from every other one to have its commits confirmed only reads, under RPO 0; not under a minute of it', () => {
     const pin = ['aws:eu-central-1', 'aws:eu-west-3', 'aws:ap-southeast-1'].map(placeId);

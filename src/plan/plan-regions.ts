@@ -13,6 +13,7 @@ import { AVAILABILITY, availabilityOf, residencyOf, sharedFateOf } from './descr
 import { layoutOf, loadsOf, lossesOf, machinesOf, readsOf, writesOf, type Layout } from './describe/serve.ts';
 import { explainInfeasible, type Infeasible } from './infeasible.ts';
 import { othersOf } from './others.ts';
+import { countriesOfUsers } from './people.ts';
 import type { Alternative, Plan, PlannedRegion } from './plan.ts';
 import type { Choice, Chosen } from './problem.ts';
 import { robustnessOf } from './robust.ts';
@@ -208,7 +209,7 @@ function assumptionsOf(request: PlanRequest, facts: Facts, regions: readonly Pla
     default: 'a default, by internet users: the file names none',
   }[request.usersFrom];
   return [
-    `users: ${request.users.length} countries, ${users}; in each country spread as its internet users are`,
+    `users: ${countriesOfUsers(request).size} countries, ${users}; in each country ${request.users.some(({ at }) => at !== undefined) ? 'where the file says, else ' : ''}spread as its internet users are`,
     `${lastMileMs} ms last mile; round trips are of the network, a first page takes several of them`,
     `load: ${load.instances} machines, ${load.storageGib} GiB, ${load.egressGb} GB to users and ${load.changesGb} GB of changes a month`,
     'list prices on demand, no discount; a region with no price counts with the middle of its range',

@@ -49,6 +49,7 @@ export const SPEC_CODES = {
   E2603: 'a ban that matches no region',
   E2604: 'a region that is pinned and not allowed',
   E2605: 'numbers of regions that contradict each other',
+  E2606: 'users at a place that is none',
   E2901: 'described, but not built yet',
 
   N3001: 'semi-sync with one standby is sync (P11.2)',

@@ -20,6 +20,12 @@ export const usersSection = z
   .array(
     z.strictObject({
       country: z.string().describe('Two letters: `DE`.'),
+      at: z
+        .string()
+        .optional()
+        .describe(
+          'Where they are, `52.52,13.40`: latitude and longitude. Default: as the internet users of the country are. The country says whose law holds; an entry with a place needs a share.',
+        ),
       share: percent(
         'Percent of all users. On every entry, and together 100; or on none: then by internet users.',
       ).optional(),

@@ -2,6 +2,7 @@ import { placeId, type PlaceId } from '../base/ids.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { CONTINENTS, countriesOf } from '../facts/continents.ts';
 import type { Facts } from '../facts/facts.ts';
+import { pointOfText, type Point } from '../facts/geo.ts';
 import { residencyRulesOf } from '../facts/residency.ts';
 import { byPosition, type Diagnostic, type Mark } from './diagnostic.ts';
 import { draftOf, TIERS } from './draft.ts';
@@ -22,7 +23,7 @@ export interface PlanRequest {
   readonly rtoMs: number;
   readonly rpoMs: number;
   /** Shares add up to 1. */
-  readonly users: readonly { readonly country: string; readonly share: number }[];
+  readonly users: readonly UserShare[];
   /** Who decided where the users are: for the reader of the plan. */
   readonly usersFrom: 'file' | 'internet users' | 'default';
   readonly latency: readonly LatencyObjective[];
@@ -54,6 +55,13 @@ export interface PlanRequest {
     readonly changesGb: number;
   };
   readonly supportShare: number;
+}
+
+/** Users of a country: at one place, or spread as its internet users are. */
+export interface UserShare {
+  readonly country: string;
+  readonly share: number;
+  readonly at?: Point;
 }
 
 export interface LatencyObjective {
@@ -163,7 +171,9 @@ function requestOf(value: unknown, facts: Facts): PlanRequest {
  * the file's regions; else of the world. Then countries whose law keeps the data at home, and mainland China, are left out: one deployment cannot serve them.
  */
 function usersOf(
-  written: readonly { readonly country: string; readonly share?: number | undefined }[] | undefined,
+  written:
+    | readonly { readonly country: string; readonly share?: number | undefined; readonly at?: string | undefined }[]
+    | undefined,
   rules: PlanRequest['residency'],
   around: { readonly regions: readonly PlaceId[] | null; readonly data: readonly string[] },
   facts: Facts,
@@ -171,7 +181,10 @@ function usersOf(
   if (written?.[0]?.share !== undefined) {
     const total = written.reduce((sum, { share }) => sum + (share ?? 0), 0);
     return {
-      users: written.map(({ country, share }) => ({ country, share: (share ?? 0) / total })),
+      users: written.map(({ country, share, at }) => {
+        const point = at === undefined ? null : pointOfText(at);
+        return { country, share: (share ?? 0) / total, ...(point === null ? {} : { at: point }) };
+      }),
       usersFrom: 'file',
     };
   }

@@ -1,6 +1,8 @@
 import { err, ok, type Result } from '../base/result.ts';
 import type { Facts } from '../facts/facts.ts';
+import { pointOfText, type Point } from '../facts/geo.ts';
 import { nearest } from './nearest.ts';
+import type { UserShare } from './planning.ts';
 
 interface TableError {
   readonly line: number;
@@ -10,11 +12,11 @@ interface TableError {
 
 const MOST_ERRORS = 10;
 
-/** Users by country from a CSV with a header: `country` and `share` (any positive numbers: percent, requests). Lines that start with # are passed over. */
-export function readUsersTable(
-  text: string,
-  facts: Facts,
-): Result<readonly { readonly country: string; readonly share: number }[], readonly TableError[]> {
+/**
+ * Users from a CSV with a header: `country` and `share` (any positive numbers: percent, requests), and `lat` and `lon` where they are at one place. Lines that
+ * start with # are passed over.
+ */
+export function readUsersTable(text: string, facts: Facts): Result<readonly UserShare[], readonly TableError[]> {
   const known = new Set(facts.clusters.map(({ country }) => country));
   const lines = text.split(/\r?\n/).map((line, i) => ({ line, number: i + 1 }));
   const [header, ...rows] = lines.filter(({ line }) => line.trim() !== '' && !line.startsWith('#'));
@@ -32,14 +34,19 @@ export function readUsersTable(
       message: `no column "${wanted}"${meant === null ? `; the columns are ${names.join(', ')}` : `; rename "${meant}" to "${wanted}"`}`,
     });
   }
+  if (names.includes('lat') !== names.includes('lon'))
+    errors.push({ line: header.number, column: 1, message: 'a place needs both columns: lat and lon' });
   if (errors.length > 0) return err(errors);
-  const users = new Map<string, number>();
+  const users = new Map<string, { readonly country: string; readonly at: Point | null; share: number }>();
   for (const { line, number } of rows) {
     const cells = line.split(',').map((cell) => cell.trim());
     const country = cells[names.indexOf('country')] ?? '';
     const written = cells[names.indexOf('share')] ?? '';
     const share = Number(written.replace(/%$/, ''));
     const at = (cell: string): number => Math.max(1, line.indexOf(cell) + 1);
+    const [lat = '', lon = ''] = ['lat', 'lon'].map((name) => cells[names.indexOf(name)] ?? '');
+    const spot = lat === '' && lon === '' ? '' : `${lat},${lon}`;
+    const point = spot === '' ? null : pointOfText(spot);
     const meant = nearest(country, [...known]);
     if (!known.has(country))
       errors.push({
@@ -53,11 +60,24 @@ export function readUsersTable(
         column: at(written),
         message: `"${written}" is no share: expected a number of 0 or more`,
       });
-    else users.set(country, (users.get(country) ?? 0) + share);
+    else if (spot !== '' && point === null)
+      errors.push({
+        line: number,
+        column: at(lat === '' ? lon : lat),
+        message: `"${spot}" is no place on the globe: latitude -90 to 90, longitude -180 to 180`,
+      });
+    else {
+      const key = `${country} ${spot}`;
+      users.set(key, { country, at: point, share: (users.get(key)?.share ?? 0) + share });
+    }
   }
-  const total = [...users.values()].reduce((a, b) => a + b, 0);
+  const total = [...users.values()].reduce((sum, { share }) => sum + share, 0);
   if (errors.length === 0 && total <= 0)
     errors.push({ line: header.number, column: 1, message: 'the shares add up to nothing' });
   if (errors.length > 0) return err(errors.slice(0, MOST_ERRORS));
-  return ok([...users].filter(([, share]) => share > 0).map(([country, share]) => ({ country, share: share / total })));
+  return ok(
+    [...users.values()]
+      .filter(({ share }) => share > 0)
+      .map(({ country, share, at }) => ({ country, share: share / total, ...(at === null ? {} : { at }) })),
+  );
 }

@@ -36,6 +36,18 @@ export const PLANNING: readonly Case[] = [
     says: 'DE is listed twice',
   },
   {
+    title: 'a place that is not on the globe',
+    text: withLines('users: [{ country: DE, at: "95,13", share: 100 }]'),
+    expect: ['E2606 9:28'],
+    says: 'latitude -90 to 90',
+  },
+  {
+    title: 'a place without a share',
+    text: withLines('users: [{ country: DE, at: "52.52,13.40" }]'),
+    expect: ['E2606 9:28'],
+    says: 'give every entry its percent',
+  },
+  {
     title: 'a ban that bans nothing',
     text: withLines('plan: { ban: [aws:eu-wset-1] }'),
     expect: ['E2603 9:15'],

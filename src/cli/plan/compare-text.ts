@@ -92,6 +92,9 @@ export function driftText({ name, moved, broken, actions }: Drift): string {
   const row = (action: Drift['actions'][number]): string[] => [
     `  ${action.says}`,
     saved(action.savedUsd),
+    action.move.copyGib === 0
+      ? ''
+      : `once ${action.move.copyGib} GiB to copy, $${Math.round(action.move.usd)}${action.move.paidBackMonths === null ? '' : ` (${action.move.paidBackMonths} months)`}`,
     points(action.gainedShare),
     `write ${action.gainedWriteMs > 0 ? '-' : '+'}${Math.abs(Math.round(action.gainedWriteMs))} ms`,
     action.why,

@@ -110,8 +110,11 @@ function userClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly
   const model = createLatencyModel(facts);
   const wrong: string[] = [];
   const serving = request.model === 'active-passive' ? ids.slice(0, 1) : ids;
-  const points = request.users.flatMap(({ country, share }) => {
-    const places = facts.clusters.filter((cluster) => cluster.country === country);
+  const points = request.users.flatMap(({ country, share, at }) => {
+    const places =
+      at === undefined
+        ? facts.clusters.filter((cluster) => cluster.country === country)
+        : [{ ...at, internetUsers: 1 }];
     const all = places.reduce((sum, { internetUsers }) => sum + internetUsers, 0);
     return places.map((place) => ({
       country,

@@ -127,6 +127,25 @@ test('a primary on the wrong side of the users: a switchover is suggested, and o
   expect(driftFrom(near, facts, spain).actions.find(({ kind }) => kind === 'change primary')).toBeUndefined();
 });
 
+/** Nothing demanded of the latency. */
+const MEASURED = { hasLatency: false, latency: [{ withinMs: 60, share: 0, country: null }] };
+
+test('a move is copied once to whoever joins, and is paid for; regions that the file names are not asked about', () => {
+  const old = judged('aws:eu-west-3', 'aws:eu-north-1');
+  const changes = driftFrom(old).actions.filter(({ kind }) => kind === 'change regions');
+  expect(changes.length).toBeGreaterThan(0);
+  for (const { regions, move, savedUsd } of changes) {
+    const joining = regions.filter((id) => !old.regions.some((other) => other.id === id)).length;
+    expect(move.copyGib).toBe(joining * shop.load.storageGib);
+    expect(move.usd).toBeGreaterThan(0);
+    expect(move.paidBackMonths === null).toBe(savedUsd <= 0);
+  }
+  const named = { ...shop, regions: ['aws:eu-west-3', 'aws:eu-north-1'].map(placeId) };
+  expect(driftFrom(old, facts, named).actions.filter(({ kind }) => kind === 'change regions')).toEqual([]);
+  for (const { outcome } of pricesOf({ ...named, ...MEASURED }, facts)?.notches ?? [])
+    expect(outcome.regions.toSorted()).toEqual(named.regions.toSorted());
+});
+
 test('a new war zone over both regions breaks the plan', () => {
   const plan = planOf(shop);
   const zone = {

@@ -1,9 +1,11 @@
 import { placeId, type PlaceId } from '../../base/ids.ts';
 import type { Facts } from '../../facts/facts.ts';
+import { transferPrice } from '../../facts/prices.ts';
 import type { PlanRequest } from '../../spec/planning.ts';
 import { baseOf, type Base } from '../build/base.ts';
 import { build, type Built } from '../build/build.ts';
 import { lookAt } from '../look.ts';
+import { DEAREST, moneyOf } from '../money.ts';
 import type { Plan } from '../plan.ts';
 import { planRegions, type PlanOptions } from '../plan-regions.ts';
 import type { Choice } from '../problem.ts';
@@ -40,10 +42,23 @@ export interface Action {
   readonly gainedShare: number;
   /** What a user's write takes less, on average. */
   readonly gainedWriteMs: number;
+  /** What the change takes, once. */
+  readonly move: Move;
   /** Share of trials inside the error bands in which it is allowed and at least as good; null: of a change of the primary. */
   readonly confidence: number | null;
 }
 
+/** The database is copied once to every region that joins, from the one where that is cheapest. */
+export interface Move {
+  readonly copyGib: number;
+  /** US dollars, once: what the providers take for that. */
+  readonly usd: number;
+  /** Months until what is saved has paid for it; null: nothing is saved. */
+  readonly paidBackMonths: number | null;
+}
+
+/** A saving that takes longer than this to pay for its own move is none: prices change sooner. */
+const WORTH_MONTHS = 12;
 /** A change costs work and risk: it has to be better in so many of the trials ... */
 const CONFIDENT = 0.9;
 /** ... and by so much of the cost, or of the users. */
@@ -55,12 +70,13 @@ const WORTH_WRITE_MS = 10;
 /** What to do about a plan whose facts have moved, ranked; with hysteresis, so that noise never suggests a migration. Null: there is no plan now. */
 export function driftOf(request: PlanRequest, facts: Facts, old: PlanFile, options: PlanOptions): Drift | null {
   const ids = old.regions.map(({ id }) => placeId(id));
-  const found = planRegions({ ...request, regions: null }, facts, options);
   const now = planRegions(kept(request, ids), facts, options);
   if (now.kind === 'infeasible') return null;
   const base = baseOf(request, facts);
+  // Regions that the file names are no question; who of them is primary is.
+  const found = request.regions === null ? planRegions(request, facts, options) : null;
   const bests =
-    found.kind === 'plan'
+    found?.kind === 'plan'
       ? [found.plan.regions.map(({ id }) => id), ...found.plan.alternatives.map(({ regions }) => regions)]
       : [];
   const broken = brokenBy(request, base, now.plan);
@@ -87,7 +103,9 @@ const kept = (request: PlanRequest, regions: readonly PlaceId[]): PlanRequest =>
 const nameOf = (set: readonly PlaceId[]): string => set.toSorted().join();
 
 const byRank = (a: Action, b: Action): number =>
-  Number(b.suggested) - Number(a.suggested) || (b.confidence ?? 1) - (a.confidence ?? 1) || b.savedUsd - a.savedUsd;
+  Number(b.suggested) - Number(a.suggested) || (b.confidence ?? 1) - (a.confidence ?? 1) || inAYear(b) - inAYear(a);
+
+const inAYear = ({ savedUsd, move }: Action): number => 12 * savedUsd - move.usd;
 
 function movedOf(old: PlanFile, now: Plan): Drift['moved'] {
   const rows: { what: string; unit: 'share' | 'ms' | 'usd'; was: number; is: number }[] = [];
@@ -143,16 +161,22 @@ function regionAction({ request, facts, base, now, isBroken, options }: Here, se
   const ids = now.regions.map(({ id }) => id);
   const confidence = confidenceOf(request, base, isBroken ? null : ids, set, options.seed);
   const sure = savedForSure(now, plan);
+  const move = moveOf(request, facts, ids, set, gains.savedUsd);
   const isWorth =
     isBroken ||
-    (gains.savedUsd >= WORTH_SHARE_OF_COST * now.cost.usd && sure > 0) ||
+    (gains.savedUsd >= WORTH_SHARE_OF_COST * now.cost.usd &&
+      sure > 0 &&
+      (move.paidBackMonths ?? Infinity) <= WORTH_MONTHS) ||
     (!request.hasLatency && gains.gainedShare >= WORTH_SHARE_OF_USERS);
   const isSure = confidence >= CONFIDENT;
   const trials = `in ${Math.round(100 * confidence)} % of the trials inside the error bands`;
+  const isSlow = gains.savedUsd > 0 && (move.paidBackMonths ?? 0) > WORTH_MONTHS;
   const why = isBroken
     ? `what there is may not stay; this is allowed ${trials}`
     : !isWorth
-      ? `not worth a move: ${Math.round(100 * WORTH_SHARE_OF_COST)} % of the cost must be saved for sure${request.hasLatency ? '' : ` or ${100 * WORTH_SHARE_OF_USERS} points of the users won`}`
+      ? isSlow
+        ? `not worth a move: the copy costs $${Math.round(move.usd)}, which is saved in ${move.paidBackMonths} months; ${WORTH_MONTHS} are worth it`
+        : `not worth a move: ${Math.round(100 * WORTH_SHARE_OF_COST)} % of the cost must be saved for sure${request.hasLatency ? '' : ` or ${100 * WORTH_SHARE_OF_USERS} points of the users won`}`
       : `at least as good ${trials}${isSure ? '' : `, which is less than ${100 * CONFIDENT} %`}`;
   return {
     kind: 'change regions',
@@ -161,6 +185,7 @@ function regionAction({ request, facts, base, now, isBroken, options }: Here, se
     why,
     regions: set,
     ...gains,
+    move,
     confidence,
   };
 }
@@ -171,6 +196,25 @@ function changeSays(was: readonly PlaceId[], is: readonly PlaceId[]): string {
   if (leave.length === 0) return `add ${join.join(', ')}`;
   if (join.length === 0) return `leave ${leave.join(', ')}`;
   return `${join.join(', ')} in place of ${leave.join(', ')}`;
+}
+
+function moveOf(
+  request: PlanRequest,
+  facts: Facts,
+  was: readonly PlaceId[],
+  is: readonly PlaceId[],
+  savedUsd: number,
+): Move {
+  const join = is.filter((id) => !was.includes(id));
+  const { storageGib } = request.load;
+  const usdOf = (to: PlaceId): number =>
+    Math.min(...was.map((from) => moneyOf(transferPrice(facts, from, to), storageGib, DEAREST.sentGb).usd));
+  const usd = join.reduce((sum, to) => sum + usdOf(to), 0);
+  return {
+    copyGib: join.length * storageGib,
+    usd,
+    paidBackMonths: savedUsd > 0 ? Math.round((10 * usd) / savedUsd) / 10 : null,
+  };
 }
 
 type Gains = Pick<Action, 'savedUsd' | 'gainedShare' | 'gainedWriteMs'>;
@@ -240,6 +284,7 @@ function switchOf(request: PlanRequest, facts: Facts, base: Base, now: Plan, opt
         : 'faster, and not by more than the error bands',
     regions: best.regions.map(({ id }) => id),
     ...gains,
+    move: { copyGib: 0, usd: 0, paidBackMonths: null },
     confidence: null,
   };
 }

@@ -84,6 +84,8 @@ const minutes = (ms: number): string => (ms < 60_000 ? `${ms / 1_000} s` : `${Ma
 
 /** One notch of each demand that the file makes: of the users, of safety, of the law, of the choice. */
 function stepsOf(request: PlanRequest, facts: Facts): readonly Step[] {
+  // Regions that the file names stay: only what they are to do has a price then.
+  if (request.regions !== null) return safetySteps(request);
   return [...latencySteps(request), ...safetySteps(request), ...legalSteps(request, facts), ...choiceSteps(request)];
 }
 
@@ -107,26 +109,28 @@ function latencySteps(request: PlanRequest): readonly Step[] {
 
 function safetySteps(request: PlanRequest): readonly Step[] {
   const { worstShare, rpoMs, mode, syncWithinMs, minSeparationKm, hazards, sizes, rtoMs, model } = request;
+  const isFree = request.regions === null;
   const steps: Step[] = [];
   const add = (asks: string, relaxed: string, by: Partial<PlanRequest>): void =>
     void steps.push({ asks, relaxed, request: { ...request, ...by } });
-  if (worstShare !== null)
+  if (worstShare !== null && isFree)
     add(`${percent(worstShare)} of users in time after any loss`, percent(Math.max(0, worstShare - 0.05)), {
       worstShare: Math.max(0, worstShare - 0.05),
     });
   if (rpoMs === 0 && mode !== 'async') {
     add('RPO 0', 'RPO 1 min: nobody waits for another region', { rpoMs: 60_000, mode: null });
-    add(`a commit waits at most ${syncWithinMs} ms`, `${syncWithinMs + 10} ms`, { syncWithinMs: syncWithinMs + 10 });
+    if (isFree)
+      add(`a commit waits at most ${syncWithinMs} ms`, `${syncWithinMs + 10} ms`, { syncWithinMs: syncWithinMs + 10 });
   }
   const slower = [30 * 60_000, 120 * 60_000, 24 * 3_600_000].find((ms) => ms > rtoMs);
   if (model === 'active-passive' && slower !== undefined)
     add(`RTO ${minutes(rtoMs)}`, `RTO ${minutes(slower)}: a smaller standby`, { rtoMs: slower });
-  if (minSeparationKm > 0)
+  if (minSeparationKm > 0 && isFree)
     add(`regions ${minSeparationKm} km apart`, `${Math.round(minSeparationKm * 0.75)} km`, {
       minSeparationKm: Math.round(minSeparationKm * 0.75),
     });
-  if (hazards === 'avoid') add('no two regions of one fate', 'plan.hazards: accept', { hazards: 'accept' });
-  if (sizes.min > 2)
+  if (hazards === 'avoid' && isFree) add('no two regions of one fate', 'plan.hazards: accept', { hazards: 'accept' });
+  if (sizes.min > 2 && isFree)
     add(`at least ${sizes.min} regions`, `${sizes.min - 1}`, { sizes: { ...sizes, min: sizes.min - 1 } });
   return steps;
 }

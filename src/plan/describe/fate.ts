@@ -3,6 +3,7 @@ import { regionFact, type Facts } from '../../facts/facts.ts';
 import { sharedHazards } from '../../facts/hazards.ts';
 import { jurisdictionHolds, residencyRulesOf, ruleAllows } from '../../facts/residency.ts';
 import type { PlanRequest } from '../../spec/planning.ts';
+import { countriesOfUsers } from '../people.ts';
 import type { Availability, Plan, ResidencyVerdict } from '../plan.ts';
 import type { Layout } from './serve.ts';
 
@@ -57,7 +58,7 @@ export function residencyOf(request: PlanRequest, facts: Facts, regions: readonl
     return { rule: name, users: 'all', verdict: out.length === 0 ? 'kept' : 'broken', why };
   });
   const seen = new Map<string, { users: string[]; verdict: ResidencyVerdict['verdict']; why: string }>();
-  for (const { country } of request.users)
+  for (const country of countriesOfUsers(request).keys())
     for (const data of request.data)
       for (const law of residencyRulesOf(facts, country, data)) {
         const out = outside((place) => ruleAllows(facts, law, place));

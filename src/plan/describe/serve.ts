@@ -1,6 +1,7 @@
 import type { PlaceId } from '../../base/ids.ts';
 import type { PlanRequest } from '../../spec/planning.ts';
 import type { Base } from '../build/base.ts';
+import { countriesOfUsers } from '../people.ts';
 import type { Loss, Reads, Writes } from '../plan.ts';
 import type { Mode, Strategy } from '../strategy.ts';
 
@@ -89,7 +90,7 @@ export function readsOf(request: PlanRequest, base: Base, layout: Layout): Reads
     p80Ms: percentile(base, ms, 0.8),
     p95Ms: percentile(base, ms, 0.95),
     curve: CURVE_MS.map((limit) => [limit, within(base, ms, limit, null)] as const),
-    countries: request.users.map(({ country, share }) => {
+    countries: [...countriesOfUsers(request)].map(([country, share]) => {
       const members = [...base.people.keys()].filter((p) => base.people[p]?.country === country);
       const weigh = (list: Float64Array): number =>
         members.reduce((sum, p) => sum + (list[p] ?? 0) * (base.people[p]?.share ?? 0), 0) / share;

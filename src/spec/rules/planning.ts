@@ -1,5 +1,6 @@
 import { placeId } from '../../base/ids.ts';
 import { providerOf, type Facts } from '../../facts/facts.ts';
+import { pointOfText } from '../../facts/geo.ts';
 import { deploymentFile } from '../file-schema.ts';
 import { atKey, atValue, didYouMean, type Finding } from '../finding.ts';
 import { nearest, nearestRegion } from '../nearest.ts';
@@ -14,7 +15,7 @@ export function matchesRegion(pattern: string, id: string): boolean {
 
 /** E26xx: where the users are, and what the planner may choose. Parts without their shape are passed over. */
 export function planning(root: unknown, facts: Facts): readonly Finding[] {
-  return [...countries(root, facts), ...shares(root), ...pins(root, facts), ...counts(root)];
+  return [...countries(root, facts), ...spots(root), ...shares(root), ...pins(root, facts), ...counts(root)];
 }
 
 function list(root: unknown, path: Path): readonly unknown[] {
@@ -44,7 +45,8 @@ function countries(root: unknown, facts: Facts): readonly Finding[] {
         guess === null ? ['two capital letters, as in ISO 3166: DE'] : [`did you mean "${guess}" (${full ?? ''})?`];
       return [{ code: 'E2601', message: `unknown country "${word}"`, at: [atValue(path)], help }];
     }
-    if (!users.includes(path)) return [];
+    // Several places of one country are several entries.
+    if (!users.includes(path) || valueAt(root, [...path.slice(0, -1), 'at']) !== undefined) return [];
     const before = seen.get(word);
     seen.set(word, path);
     return before === undefined
@@ -56,6 +58,32 @@ function countries(root: unknown, facts: Facts): readonly Finding[] {
             at: [atValue(path, 'again here'), atValue(before, 'first here')],
           },
         ];
+  });
+}
+
+function spots(root: unknown): readonly Finding[] {
+  return list(root, ['users']).flatMap((_, i): readonly Finding[] => {
+    const path: Path = ['users', i, 'at'];
+    const written = valueAt(root, path);
+    if (typeof written !== 'string') return [];
+    if (pointOfText(written) === null)
+      return [
+        {
+          code: 'E2606',
+          message: `"${written}" is no place on the globe`,
+          at: [atValue(path)],
+          help: ['latitude -90 to 90 and longitude -180 to 180 in degrees, as in "52.52,13.40"'],
+        },
+      ];
+    if (valueAt(root, ['users', i, 'share']) !== undefined) return [];
+    return [
+      {
+        code: 'E2606',
+        message: `users at ${written} have no share`,
+        at: [atValue(path)],
+        help: ['how many internet users are at one place is not known: give every entry its percent'],
+      },
+    ];
   });
 }
 
