@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cpuSecondsOf, started, startStore } from '../machine.ts';
+import { openLoop } from './open-loop.ts';
 import { type Peer, PEERS, startUpstream, TABLE } from './peers.ts';
 
 /**
@@ -44,7 +44,7 @@ async function measure(peer: Peer, port: number, dir: string): Promise<Round> {
     const beforeS = cpuSecondsOf(pid);
     const { requests, failed, seconds } = load(port, Number(values.seconds));
     const cpuS = cpuSecondsOf(pid) - beforeS;
-    const { p50Ms, p99Ms, failed: late } = await openLoop(port, Number(values.rate), Number(values.seconds));
+    const { p50Ms, p99Ms, failed: late } = await latency(port);
     return { perSecond: requests / seconds, perCpuSecond: requests / cpuS, p50Ms, p99Ms, failed: failed + late };
   } finally {
     server.kill('SIGTERM');
@@ -64,42 +64,9 @@ function load(port: number, seconds: number): { requests: number; failed: number
   return { requests: Number(total[1]), failed, seconds: Number(total[2]) };
 }
 
-/** `rate` requests a second, each due at its own moment whether or not the ones before were answered. */
-async function openLoop(
-  port: number,
-  rate: number,
-  seconds: number,
-): Promise<Pick<Round, 'p50Ms' | 'p99Ms' | 'failed'>> {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  const tookMs: number[] = [];
-  let failed = 0;
-  const ask = (dueMs: number): Promise<void> =>
-    new Promise((resolve) => {
-      const sent = request({ host: '127.0.0.1', port, path: '/orders/1', agent }, (response) => {
-        response.resume();
-        response.on('end', () => {
-          if (response.statusCode === 200) tookMs.push(performance.now() - dueMs);
-          else failed += 1;
-          resolve();
-        });
-      });
-      sent.on('error', () => {
-        failed += 1;
-        resolve();
-      });
-      sent.end();
-    });
-  const startMs = performance.now();
-  const pending: Promise<void>[] = [];
-  for (let n = 0; n < rate * seconds; ) {
-    const nowMs = performance.now();
-    for (; n < rate * seconds && startMs + (n * 1_000) / rate <= nowMs; n += 1)
-      pending.push(ask(startMs + (n * 1_000) / rate));
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await Promise.all(pending);
-  agent.destroy();
-  tookMs.sort((a, b) => a - b);
+async function latency(port: number): Promise<Pick<Round, 'p50Ms' | 'p99Ms' | 'failed'>> {
+  const [rate, seconds] = [Number(values.rate), Number(values.seconds)];
+  const { tookMs, failed } = await openLoop(port, { rate, seconds, connections: CONNECTIONS, churn: 0 });
   const at = (share: number): number => tookMs[Math.floor(share * (tookMs.length - 1))] ?? Number.NaN;
   return { p50Ms: at(0.5), p99Ms: at(0.99), failed };
 }
