@@ -112,6 +112,21 @@ describe('hold-last', () => {
     expect(hour.get(B)?.heldSinceMs).toBe(NOW);
   });
 
+  test('a store that goes together with a region: votes from before its loss hold it up for three seconds and no longer', () => {
+    const lostAtMs = NOW - 3_000;
+    // Everybody spoke last just before; the lease of what they said runs on, and no call to the store has failed yet.
+    const peers = [A, C, D].map((place) => peer(place, [], 3_100));
+    const own = sees([B], lostAtMs);
+    const before = agree(new Map(), council({ peers, nowMs: NOW - 3_050 }));
+    const outvoted = agree(before, council({ own, peers }));
+    expect(whyOf(outvoted, B)?.code).toBe('voted-up');
+    const later = agree(outvoted, council({ own, peers, nowMs: NOW + 1 }));
+    expect(later.get(B)).toMatchObject({ verdict: { state: 'unhealthy' }, heldSinceMs: NOW + 1 });
+    // Those who live have said so again by then, and are believed.
+    const alive = agree(outvoted, council({ own, peers: [A, C, D].map((place) => peer(place, [])), nowMs: NOW + 1 }));
+    expect(whyOf(alive, B)?.code).toBe('voted-up');
+  });
+
   test('one missing of four is no reason to hold', () => {
     const peers = [peer(A, [B]), peer(C, [B]), peer(D, [], FRESH_FOR_MS + 1)];
     expect(agree(new Map(), council({ own: sees([B]), peers })).get(B)?.heldSinceMs).toBeNull();

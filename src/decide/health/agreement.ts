@@ -48,6 +48,11 @@ export type Agreement = ReadonlyMap<PlaceId, Agreed>;
 
 /** Planes tell their view every two seconds, and at once when it changes. Three times nothing: it is missing. */
 export const FRESH_FOR_MS = 6_000;
+/**
+ * Whoever lives has said something new by then: a vote from before this plane lost a region says no more that the region is up. So
+ * a store that went together with the region holds up its loss no longer than this.
+ */
+const RENEW_WITHIN_MS = 3_000;
 /** Until then a missing observer counts among those that are known. */
 export const FORGET_AFTER_MS = 600_000;
 /** What led to the loss of the quorum is often the loss itself: so much before it, one's own eyes count already. */
@@ -78,7 +83,11 @@ function agreeOn(
   if (place === region || (ownLoss === 'eject' && own.state === 'unhealthy')) return asSeen;
   const known = peers.filter(({ view }) => view.place !== region);
   if (known.length === 0) return asSeen;
-  const heard = known.filter(({ heardAtMs }) => connected && nowMs - heardAtMs <= FRESH_FOR_MS);
+  const isNews = (heardAtMs: number) => own.state !== 'unhealthy' || heardAtMs >= own.sinceMs;
+  const waits = nowMs - own.sinceMs <= RENEW_WITHIN_MS;
+  const heard = known.filter(
+    ({ heardAtMs }) => connected && nowMs - heardAtMs <= FRESH_FOR_MS && (waits || isNews(heardAtMs)),
+  );
   const views = [...heard.map(({ view }) => view), ...(itself === null ? [] : [itself])];
   const voters = views.filter((view) => (view.regions[region] ?? 'unknown') !== 'unknown');
   const knownCount = known.length + (itself === null ? 0 : 1);

@@ -96,7 +96,10 @@ export class Sights {
     const after = signal(before, sample, this.#policy);
     if (after === before) return UNCHANGED;
     this.#detectors.set(region, after);
-    return after.verdict === before.verdict ? UNCHANGED : { sight: true, verdict: this.#recount() };
+    if (after.verdict !== before.verdict) return { sight: true, verdict: this.#recount() };
+    // While the others see it otherwise, time alone may make their votes old.
+    const isOutvoted = this.verdict(region)?.state !== after.verdict.state;
+    return isOutvoted ? { sight: false, verdict: this.#recount() } : UNCHANGED;
   }
 
   #own(): ReadonlyMap<PlaceId, Verdict> {

@@ -1,5 +1,16 @@
 import { Agent, request } from 'node:http';
 
+interface Load {
+  readonly rate: number;
+  readonly seconds: number;
+  /** That are kept. */
+  readonly connections: number;
+  readonly churn: number;
+  readonly path?: string;
+  /** Told to the server. */
+  readonly deadlineMs?: number;
+}
+
 export interface OpenLoop {
   /** From the moment each request was due, sorted. */
   readonly tookMs: readonly number[];
@@ -12,14 +23,15 @@ export interface OpenLoop {
  */
 export async function openLoop(
   port: number,
-  { rate, seconds, connections, churn }: { rate: number; seconds: number; connections: number; churn: number },
+  { rate, seconds, connections, churn, path = '/orders/1', deadlineMs }: Load,
 ): Promise<OpenLoop> {
   const kept = new Agent({ keepAlive: true, maxSockets: connections });
+  const patience = deadlineMs === undefined ? {} : { headers: { 'farshore-timeout-ms': String(deadlineMs) } };
   const tookMs: number[] = [];
   let failed = 0;
   const ask = (dueMs: number, agent: Agent | false): Promise<void> =>
     new Promise((resolve) => {
-      const sent = request({ host: '127.0.0.1', port, path: '/orders/1', agent }, (response) => {
+      const sent = request({ host: '127.0.0.1', port, path, agent, ...patience }, (response) => {
         response.resume();
         response.on('end', () => {
           if (response.statusCode === 200) tookMs.push(performance.now() - dueMs);
