@@ -37,6 +37,7 @@ const SLICE: readonly Planned[] = [
 const WINDOW_S = 4;
 const FAILED = 7;
 const INCONCLUSIVE = 9;
+const REFUSED = 4;
 const AGAIN_MOST = 2;
 
 interface Planned extends Deployment {
@@ -155,9 +156,15 @@ async function runIn(planned: Planned, asked: readonly Asked[], ended: (cell: Ce
 
 async function drillOnce(it: Asked, stateDir: string): Promise<Cell> {
   const args = ['drill', ...it.drill.split(' '), '--json', '--window', String(WINDOW_S), '--state', stateDir];
-  let ended = await farshore(args, {}, [0, FAILED, INCONCLUSIVE]);
-  for (let again = 0; again < AGAIN_MOST && ended.code === INCONCLUSIVE; again++)
-    ended = await farshore(args, {}, [0, FAILED, INCONCLUSIVE]);
+  const run = () => farshore(args, {}, [0, REFUSED, FAILED, INCONCLUSIVE]);
+  const isOpen = (code: number | null) => code === INCONCLUSIVE || code === REFUSED;
+  let ended = await run();
+  for (let again = 0; again < AGAIN_MOST && isOpen(ended.code); again++) ended = await run();
+  // Refused because the world was not whole, or its load not served, before anything was broken: nothing was proven.
+  if (ended.code === REFUSED) {
+    const why = ended.said.replaceAll(/\s+/g, ' ');
+    return { ...it, verdict: 'inconclusive', why, gapMs: null, rejoinMs: null, lost: 0 };
+  }
   const report = JSON.parse(ended.stdout) as DrillReport;
   return {
     ...it,
