@@ -168,6 +168,36 @@ describe('decideMembership', () => {
     expect(decideMembership(near).change).toBeNull();
   });
 
+  describe('a record between two settings names both nodes of a region (M6)', () => {
+    const second = 'aws:eu-west-1/n2' as NodeId;
+    const between = { w: 1, names: [B, second] };
+    const both = { record: between, standbys: [streaming(B), streaming(second)] };
+    const sync = { ...policy, mode: 'sync' as const, dataNodes: [A, B, second, C] };
+    const changeOf = (over: Partial<MembershipView>) => decideMembership(view({ ...both, policy: sync, ...over }));
+
+    it.each([
+      ['the one in PostgreSQL’s list stays', { configured: { w: 1, names: [B] } }, B],
+      ['and when that is the other', { configured: { w: 1, names: [second] } }, second],
+      [
+        'rather one that keeps up',
+        { configured: { w: 1, names: [B] }, standbys: [streaming(B, { state: 'catchup' }), streaming(second)] },
+        second,
+      ],
+      ['one that is gone leaves anyway', { configured: { w: 1, names: [B] }, goneSinceMs: gone(B) }, second],
+    ] as const)('the first is back: %s', (_what, over, stays) => {
+      expect(changeOf(over).change).toMatchObject({ to: { w: 1, names: [stays] } });
+    });
+
+    it('before anybody else enters, and one that leaves takes no spare one’s place', () => {
+      expect(changeOf({ configured: between, standbys: [...both.standbys, streaming(C)] }).why.code).toBe(
+        'one-of-region',
+      );
+      const three = { w: 1, names: [B, second, C] };
+      const left = changeOf({ record: three, configured: { w: 2, names: [B, C] }, goneSinceMs: gone(C) });
+      expect(left.change).toMatchObject({ to: { w: 1, names: [B] } });
+    });
+  });
+
   it('learns which lists are in force after a restart of the agent before it loosens the record (M2)', () => {
     const one = { w: 1, names: [B] };
     expect(decideMembership(view({ record: one, configured: one, olderLists: null })).change).toMatchObject({

@@ -50,7 +50,12 @@ const ENTER_LAG_BYTES_MAX = 16 * 1024 * 1024;
 export function decideMembership(v: MembershipView): MembershipDecision {
   const gone = v.record.names.filter((name) => isGone(v, name));
   const entering = firstReady(v);
-  if (gone.length > 0) return decideWithout(v, gone, entering);
+  const spare = spareOf(v, gone);
+  if (gone.length > 0) return decideWithout(v, gone, spare, entering);
+  if (spare.length > 0) {
+    const why = because('one-of-region', `${spare.join(', ')} leaves: another node of its region is recorded`);
+    return propose(v, without(v.record.names, spare), why);
+  }
   if (entering !== null) {
     return propose(
       v,
@@ -75,8 +80,13 @@ export function decideMembership(v: MembershipView): MembershipDecision {
 }
 
 /** Who confirms when `gone` do not any more: the rest, one who is ready instead, nobody where the file allows it, or all wait. */
-function decideWithout(v: MembershipView, gone: readonly NodeId[], entering: NodeId | null): MembershipDecision {
-  const rest = v.record.names.filter((name) => !gone.includes(name));
+function decideWithout(
+  v: MembershipView,
+  gone: readonly NodeId[],
+  spare: readonly NodeId[],
+  entering: NodeId | null,
+): MembershipDecision {
+  const rest = without(v.record.names, [...gone, ...spare]);
   const who = `${gone.join(', ')} ${gone.length === 1 ? 'has' : 'have'} not confirmed for ${v.knobs.evictAfterMs} ms`;
   if (rest.length > 0) return propose(v, rest, because('evict', who));
   if (entering !== null) return propose(v, [entering], because('replace', `${who}; ${entering} takes over`));
@@ -120,6 +130,25 @@ function byThirdSetting(
   if (v.olderLists === null) return { change: { path: 'learn', why }, why };
   return { change: { path: 'record-only', to: between, why }, why };
 }
+
+/**
+ * Names that must leave because of M6: a record between two settings holds the node that gave way and the one that came for
+ * it, and the first may be back by then. Of the nodes of a region one stays that is ready, and rather one that is in
+ * PostgreSQL's list already.
+ */
+function spareOf(v: MembershipView, gone: readonly NodeId[]): readonly NodeId[] {
+  if (v.policy.mode === 'async') return [];
+  const present = without(v.record.names, gone);
+  const rank = (name: NodeId): number =>
+    (v.standbys.some((s) => s.node === name && isReady(v, s)) ? 0 : 2) + (v.configured.names.includes(name) ? 0 : 1);
+  const kept = new Map<string, NodeId>();
+  for (const name of present.toSorted((a, b) => rank(a) - rank(b)))
+    if (!kept.has(placeOf(name))) kept.set(placeOf(name), name);
+  return present.filter((name) => kept.get(placeOf(name)) !== name);
+}
+
+const without = (names: readonly NodeId[], leaving: readonly NodeId[]): readonly NodeId[] =>
+  names.filter((name) => !leaving.includes(name));
 
 export function isGone(v: MembershipView, name: NodeId): boolean {
   const sinceMs = v.goneSinceMs.get(name);
