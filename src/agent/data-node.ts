@@ -16,6 +16,7 @@ import { HandedOver, type Stopped, handOver, replyOf } from './hand-over.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { arm, leaseDuty, StandBackPromise } from './attest.ts';
 import { ReignLease } from './lease.ts';
+import { ReceiverWatch } from './receiver-watch.ts';
 import { Retry } from './retry.ts';
 import { OrderDesk, type Permit } from './order-desk.ts';
 import { Publisher } from './publisher.ts';
@@ -51,7 +52,7 @@ export class DataNode {
   #endedEpoch: number | null = null;
   #opening = false;
   #changing = false;
-  #notReceivingSinceMs: number | null = null;
+  readonly #receiver = new ReceiverWatch();
   #progress = '';
   readonly #retry = new Retry();
   /** Why this node's WAL is on another branch than the primary's (I10): it takes part in nothing. Null when it is not. */
@@ -128,11 +129,11 @@ export class DataNode {
 
   /** One look: what to do with the role, and as open primary with the sync set. Starts at most one change of each. */
   tick(o: Observation, local: DatabaseStatus): void {
-    this.#noteReceiving(local, o.nowMs);
+    this.#receiver.see(local, o.nowMs);
     this.#closeWhenOver(o, local);
     this.otherBranch = ownOtherBranch(o, local);
     this.#readSettings(local, o.nowMs);
-    const role = decideRole(o, local, this.#open, this.#notReceivingSinceMs);
+    const role = decideRole(o, local, this.#open, this.#receiver.silentSinceMs);
     if (this.desk.busy === null) this.roleWhy = this.#retry.explain(role.action?.do, role.why);
     const free = this.desk.busy === null && !this.#opening && !this.#handed.staysStopped(o);
     if (role.action !== null && free && this.#retry.isDue(o.nowMs)) this.#perform(role.action, o, local);
@@ -164,11 +165,6 @@ export class DataNode {
     void this.#database.settings().then((read) => {
       if (read.kind === 'done') this.settings = read.value;
     });
-  }
-
-  #noteReceiving(local: DatabaseStatus, nowMs: number): void {
-    if (local.state !== 'standby' || local.upstream === null || local.receiving) this.#notReceivingSinceMs = null;
-    else this.#notReceivingSinceMs ??= nowMs;
   }
 
   /**

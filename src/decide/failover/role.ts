@@ -27,7 +27,7 @@ export interface RoleDecision {
 const RECEIVER_GONE_MS = 3_000;
 
 /**
- * `open`: this node's gateway is open under the present epoch. `notReceivingSinceMs`: null while a WAL receiver runs.
+ * `open`: this node's gateway is open under the present epoch. `notReceivingSinceMs`: null while WAL comes.
  */
 export function decideRole(
   o: Observation,
