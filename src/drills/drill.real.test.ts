@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { processesOfRegion } from '../world/faults/processes.ts';
 import type { World } from '../world/open.ts';
+import { commandLineOf } from '../world/proc.ts';
 import { glanceAtWorld } from '../world/status.ts';
 import { monotonicMs, pause } from './monotonic.ts';
 import type { DrillReport } from './report/report.ts';
 import { farshore, withScratchWorld } from './scratch-world.ts';
+import { UNBOUND } from './ways/resolver.ts';
 
 const SPEC = fileURLToPath(new URL('../../examples/active-passive.yaml', import.meta.url));
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -34,6 +37,14 @@ async function drillUntilHit(world: World, fault: string) {
   return { child, ended };
 }
 
+/** Caching resolvers of this world's users that run now. */
+const resolversOf = (world: World): readonly string[] =>
+  readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    const [program = '', ...args] = commandLineOf(Number(pid)).split(' ');
+    return program === UNBOUND && args.join(' ').includes(world.layout.stateDir);
+  });
+
 const INTERRUPTED = [
   ['crash', 'SIGKILL'],
   ['crash', 'SIGINT'],
@@ -56,8 +67,13 @@ describe('drill region-failover on a real world', () => {
       for (const [fault, signal] of INTERRUPTED) {
         await until('ready', 60_000, async () => (await glanceAtWorld(world)).state === 'ready');
         const { child, ended } = await drillUntilHit(world, fault);
+        const users = resolversOf(world);
         child.kill(signal);
         await ended;
+        expect(users.length, 'the drill had resolvers of its users, or this proves nothing').toBe(
+          existsSync(UNBOUND) ? 2 : 0,
+        );
+        await until(`its users’ resolvers end after ${signal}`, 10_000, async () => resolversOf(world).length === 0);
         await until(`every region runs after ${fault} and ${signal}`, 30_000, async () => {
           const counts = await Promise.all(
             world.layout.policy.regions.map(async ({ id }) => {

@@ -10,6 +10,10 @@ import type { Stub } from './ways.ts';
 export const UNBOUND = '/usr/sbin/unbound';
 const ANSWERS_WITHIN_MS = 10_000;
 
+/** Runs a program that ends with this one, however this one ends: its standard input closes then. The watcher ends with it too. */
+const TIED =
+  'exec 3<&0; "$@" & child=$!; { cat <&3 >/dev/null; kill -9 $child; } 2>/dev/null & wait $child; kill $! 2>/dev/null';
+
 /** A caching resolver as users have one: it asks the world's DNS server for its zone and nobody for anything else. */
 export interface RunningResolver {
   readonly port: number;
@@ -29,7 +33,9 @@ export async function startResolver(
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const file = join(dir, `unbound-${port}.conf`);
   writeFileSync(file, config(dir, port, zone, `${server.host}@${server.port}`, heldSeconds), { mode: 0o600 });
-  const child = spawn(UNBOUND, ['-d', '-p', '-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const tied = ['-c', TIED, 'sh', UNBOUND, '-d', '-p', '-c', file];
+  const child = spawn('/bin/sh', tied, { stdio: ['pipe', 'ignore', 'pipe'] });
+  child.stdin.on('error', () => undefined);
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => void (said = `${said}${chunk.toString()}`.slice(-1_000)));
   child.on('error', (error) => void (said += error.message));
@@ -40,10 +46,10 @@ export async function startResolver(
       () => true,
       () => false,
     );
-    if (known) return { port, stop: () => void child.kill('SIGKILL') };
+    if (known) return { port, stop: () => void child.stdin.end() };
     await pause(50);
   }
-  child.kill('SIGKILL');
+  child.stdin.end();
   throw new FarshoreError('FSH_FAILED', `the caching resolver gives no answer about ${zone}: ${said.trim()}`);
 }
 
