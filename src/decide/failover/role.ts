@@ -27,13 +27,13 @@ export interface RoleDecision {
 const RECEIVER_GONE_MS = 3_000;
 
 /**
- * `open`: this node's gateway is open under the present epoch. `notReceivingSinceMs`: null while WAL comes.
+ * `open`: this node's gateway is open under the present epoch. `silentSinceMs`: null while WAL comes.
  */
 export function decideRole(
   o: Observation,
   local: DatabaseStatus,
   open: boolean,
-  notReceivingSinceMs: number | null,
+  silentSinceMs: number | null,
 ): RoleDecision {
   const { epoch } = o.store;
   if (o.store.state === 'unread') return beforeStore(local);
@@ -54,7 +54,7 @@ export function decideRole(
     );
   if (local.state === 'starting') return wait('starting', 'PostgreSQL does not answer yet');
   if (local.state === 'primary') return asPrimary(o, local, open);
-  return asStandby(o, local, notReceivingSinceMs);
+  return asStandby(o, local, silentSinceMs);
 }
 
 /** Nothing is known of the reign: a start as an isolated standby is always safe, anything more is not. */
@@ -141,7 +141,7 @@ function asPrimary(o: Observation, local: DatabaseStatus, open: boolean): RoleDe
   return wait('serving', `primary of epoch ${local.storedEpoch}`);
 }
 
-function asStandby(o: Observation, local: DatabaseStatus, notReceivingSinceMs: number | null): RoleDecision {
+function asStandby(o: Observation, local: DatabaseStatus, silentSinceMs: number | null): RoleDecision {
   const { epoch, sync } = o.store;
   if (epoch === null || sync === null) return wait('no-record', 'no sync record yet');
   const n = epoch.value.n;
@@ -171,11 +171,11 @@ function asStandby(o: Observation, local: DatabaseStatus, notReceivingSinceMs: n
       'join',
       `${primary} is primary of epoch ${n}; this standby follows ${local.upstream?.node ?? 'nobody'}`,
     );
-  if (notReceivingSinceMs !== null && o.nowMs - notReceivingSinceMs > RECEIVER_GONE_MS) {
+  if (silentSinceMs !== null && o.nowMs - silentSinceMs > RECEIVER_GONE_MS) {
     return act(
       { do: 'join-again', primary, epoch: n },
       'join-again',
-      `no WAL has come from ${primary} for ${Math.round(o.nowMs - notReceivingSinceMs)} ms although it is heard`,
+      `no WAL has come from ${primary} for ${Math.round(o.nowMs - silentSinceMs)} ms although it is heard`,
     );
   }
   return wait('following', `standby of ${primary}, epoch ${n}`);
