@@ -4,9 +4,11 @@ import { Admission } from './admission.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
+const STAYS = new AbortController().signal;
+
 /** Enters and notes in `inside` who is in. */
-async function enter(admission: Admission, name: string, inside: string[], timeoutMs = 1_000) {
-  const leave = await admission.enter(timeoutMs);
+async function enter(admission: Admission, name: string, inside: string[], timeoutMs = 1_000, gone = STAYS) {
+  const leave = await admission.enter(timeoutMs, gone);
   inside.push(leave === null ? `${name} gave up` : name);
   return leave;
 }
@@ -51,4 +53,16 @@ test('one that gave up takes no place', async () => {
   void enter(admission, 'd', inside);
   await vi.advanceTimersByTimeAsync(0);
   expect(inside.at(-1)).toBe('d');
+});
+
+test('one that left while it waited takes no place from those behind it', async () => {
+  const admission = new Admission(1);
+  const inside: string[] = [];
+  const left = new AbortController();
+  void enter(admission, 'a', inside);
+  void enter(admission, 'b', inside, 1_000, left.signal);
+  void enter(admission, 'c', inside);
+  left.abort();
+  await vi.advanceTimersByTimeAsync(25);
+  expect(inside).toEqual(['a', 'b gave up', 'c']);
 });

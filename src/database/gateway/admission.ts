@@ -17,10 +17,11 @@ export class Admission {
     this.#places = places;
   }
 
-  /** Waits for a place. The answer gives it back, once; null: there was none in time. */
-  async enter(timeoutMs: number): Promise<(() => void) | null> {
+  /** Waits for a place. The answer gives it back, once; null: there was none in time, or who waited is `gone`. */
+  async enter(timeoutMs: number, gone: AbortSignal): Promise<(() => void) | null> {
+    if (gone.aborted) return null;
     if (this.#taken < this.#places) this.#taken += 1;
-    else if (!(await this.#turn(timeoutMs))) return null;
+    else if (!(await this.#turn(timeoutMs, gone))) return null;
     let held = true;
     const leave = (): void => {
       if (!held) return;
@@ -32,16 +33,18 @@ export class Admission {
     return leave;
   }
 
-  #turn(timeoutMs: number): Promise<boolean> {
+  #turn(timeoutMs: number, gone: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
-      const called = (): void => {
+      const end = (hasPlace: boolean): void => {
         clearTimeout(timer);
-        resolve(true);
-      };
-      const timer = setTimeout(() => {
+        gone.removeEventListener('abort', giveUp);
         this.#waiting.delete(called);
-        resolve(false);
-      }, timeoutMs);
+        resolve(hasPlace);
+      };
+      const called = (): void => end(true);
+      const giveUp = (): void => end(false);
+      const timer = setTimeout(giveUp, timeoutMs);
+      gone.addEventListener('abort', giveUp, { once: true });
       this.#waiting.add(called);
     });
   }
@@ -52,7 +55,6 @@ export class Admission {
       this.#taken -= 1;
       return;
     }
-    this.#waiting.delete(next);
     next();
   }
 }

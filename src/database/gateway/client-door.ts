@@ -5,7 +5,7 @@ import { forwardCancel } from './cancel.ts';
 import { type GatewayContext, HANDSHAKE_MS } from './context.ts';
 import { askPeer } from './peer-door.ts';
 import { dialLocal, localTarget, openSession } from './session.ts';
-import { ConnectionLost, readHead, sayGoodbye } from './sockets.ts';
+import { ConnectionLost, readHead, sayGoodbye, type Waiting, watchWhileWaiting } from './sockets.ts';
 import { type Refusal, refusalOf } from './startup.ts';
 import type { Route } from './table.ts';
 import { type FirstPacket, fatal, MAX_STARTUP_BYTES, parseFirstPacket, ProtocolError, withParameter } from './wire.ts';
@@ -91,6 +91,11 @@ function startTls(gateway: GatewayContext, socket: Socket, direct: boolean): Pro
   });
 }
 
+/** A client that has said what it wants and was not answered yet. */
+interface WaitingClient extends Waiting {
+  readonly socket: Socket;
+}
+
 /** Looks for the database until it is there or the time is up (P7.2), then hands over to a relay. */
 async function connectAndRelay(
   gateway: GatewayContext,
@@ -99,6 +104,7 @@ async function connectAndRelay(
   startup: Buffer,
 ): Promise<void> {
   const giveUpAtMs = performance.now() + gateway.config.waitForPrimaryMs;
+  const client = { socket, ...watchWhileWaiting(socket) };
   let why = 'no database could be reached';
   gateway.waiting += 1;
   try {
@@ -107,16 +113,17 @@ async function connectAndRelay(
       const route = gateway.authority.route(want, attempt);
       if (route.kind === 'wait') why = route.why;
       else if (leftMs > 0 || attempt === 0) {
-        const problem = await tryRoute(gateway, socket, want, startup, route, Math.max(leftMs, RETRY_MS));
+        const problem = await tryRoute(gateway, client, want, startup, route, Math.max(leftMs, RETRY_MS));
         if (problem === null) return;
         why = problem;
       }
       if (giveUpAtMs <= performance.now()) break;
-      await nextChance(gateway, route.kind === 'wait' ? giveUpAtMs - performance.now() : RETRY_MS);
+      await nextChance(gateway, route.kind === 'wait' ? giveUpAtMs - performance.now() : RETRY_MS, client.gone);
     }
   } finally {
     gateway.waiting -= 1;
   }
+  client.stop();
   refuse(gateway, socket, {
     sqlState: '57P03',
     message: `farshore: cannot connect now: ${why}`,
@@ -127,7 +134,7 @@ async function connectAndRelay(
 /** Null when the relay runs, else why this way is closed. */
 async function tryRoute(
   gateway: GatewayContext,
-  client: Socket,
+  client: WaitingClient,
   want: 'rw' | 'ro',
   startup: Buffer,
   route: Exclude<Route, { readonly kind: 'wait' }>,
@@ -135,12 +142,12 @@ async function tryRoute(
 ): Promise<string | null> {
   try {
     if (route.kind === 'local') {
-      const { socket, begun } = await dialLocal(gateway, startup, timeoutMs);
+      const { socket, begun } = await dialLocal(gateway, startup, timeoutMs, client.gone);
       const binding = { want, epoch: route.epoch, target: 'local' } as const;
       return enter(gateway, client, socket, binding, localTarget(gateway), begun);
     }
     const cancelTarget = { host: route.host, port: route.port };
-    const peer = await askPeer(gateway, cancelTarget, want, startup, timeoutMs);
+    const peer = await askPeer(gateway, cancelTarget, want, startup, timeoutMs, client.gone);
     const epoch = Math.max(route.epoch, peer.epoch);
     return enter(gateway, client, peer.socket, { want, epoch, target: route.node }, cancelTarget, () => undefined);
   } catch (error) {
@@ -152,31 +159,36 @@ async function tryRoute(
 /** The table may have moved while we were dialling: look again, in the same breath as the session begins. */
 function enter(
   gateway: GatewayContext,
-  client: Socket,
+  waiting: WaitingClient,
   upstream: Socket,
   binding: Parameters<typeof openSession>[2],
   cancelTarget: Parameters<typeof openSession>[3]['cancelTarget'],
   begun: () => void,
 ): string | null {
+  const client = waiting.socket;
   const gone = client.destroyed || upstream.destroyed ? 'the connection ended at once' : null;
   const why = gone ?? gateway.authority.whyOver(binding);
-  if (why === null) openSession(gateway, binding.want, binding, { client, upstream, cancelTarget }, begun);
-  else {
+  if (why === null) {
+    waiting.stop();
+    openSession(gateway, binding.want, binding, { client, upstream, cancelTarget }, begun);
+  } else {
     begun();
     upstream.destroy();
   }
   return why;
 }
 
-function nextChance(gateway: GatewayContext, timeoutMs: number): Promise<void> {
+function nextChance(gateway: GatewayContext, timeoutMs: number, gone: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const proceed = (): void => {
       clearTimeout(timer);
       callOff();
+      gone.removeEventListener('abort', proceed);
       resolve();
     };
     const timer = setTimeout(proceed, timeoutMs);
     const callOff = gateway.authority.onChange(proceed);
+    gone.addEventListener('abort', proceed, { once: true });
   });
 }
 

@@ -12,7 +12,7 @@ import {
   takeLine,
 } from './preface.ts';
 import { type Beginning, dialLocal, localTarget, openSession } from './session.ts';
-import { ConnectionLost, dial, readHead, sayGoodbye } from './sockets.ts';
+import { ConnectionLost, dial, readHead, sayGoodbye, watchWhileWaiting } from './sockets.ts';
 import { refusalOf } from './startup.ts';
 import { fatal, MAX_STARTUP_BYTES, parseFirstPacket, ProtocolError } from './wire.ts';
 
@@ -29,9 +29,13 @@ export async function askPeer(
   want: 'rw' | 'ro',
   startup: Buffer,
   timeoutMs: number,
+  gone: AbortSignal,
 ): Promise<{ readonly socket: Socket; readonly epoch: number }> {
   const socket = await dial(to, Buffer.concat([prefaceFor(gateway, want), startup]), timeoutMs);
+  const leave = (): void => void socket.destroy();
+  gone.addEventListener('abort', leave, { once: true });
   try {
+    if (gone.aborted) throw new ConnectionLost('the client left');
     const line = await readHead(socket, { bytes: MAX_PREFACE_BYTES, timeoutMs }, takeLine);
     const answer = parseAnswer(line);
     if (answer === null) throw new ConnectionLost('its gateway gave an answer that is none');
@@ -42,6 +46,8 @@ export async function askPeer(
   } catch (error) {
     socket.destroy();
     throw error;
+  } finally {
+    gone.removeEventListener('abort', leave);
   }
 }
 
@@ -99,13 +105,16 @@ async function leadToLocal(
   let why = authority.whyNotForPeer(want, preface.epoch);
   let beginning: Beginning | null = null;
   if (why === null) {
+    const waiting = watchWhileWaiting(client);
     try {
-      beginning = await dialLocal(gateway, startup, HANDSHAKE_MS);
+      beginning = await dialLocal(gateway, startup, HANDSHAKE_MS, waiting.gone);
       // Things may have changed meanwhile.
       const isGone = client.destroyed || beginning.socket.destroyed;
       why = authority.whyOver(binding) ?? (isGone ? 'a connection ended' : null);
     } catch (error) {
       why = `my database: ${messageOf(error)}`;
+    } finally {
+      waiting.stop();
     }
   }
   const answer = { farshore: 1, epoch: authority.epoch, leftMs: authority.leftMs } as const;

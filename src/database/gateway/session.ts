@@ -57,10 +57,16 @@ export function sweepSessions(sessions: ReadonlySet<Session>, authority: Authori
 }
 
 /**
- * Opens a client's connection to the local PostgreSQL. Those that are being opened count: one table wakes all who wait at once.
+ * Opens a client's connection to the local PostgreSQL. Those that are being opened count: one table wakes all who wait at once. A
+ * client that is `gone` gets no backend: after an outage there may be many who gave up, before those who still wait.
  * @throws ConnectionLost, also when all that clients may have are in use.
  */
-export async function dialLocal(gateway: GatewayContext, startup: Buffer, timeoutMs: number): Promise<Beginning> {
+export async function dialLocal(
+  gateway: GatewayContext,
+  startup: Buffer,
+  timeoutMs: number,
+  gone: AbortSignal,
+): Promise<Beginning> {
   const local = [...gateway.sessions].filter(({ binding }) => binding.target === 'local').length;
   const { clientsMax } = gateway.config;
   if (local + gateway.dialling >= clientsMax)
@@ -68,7 +74,8 @@ export async function dialLocal(gateway: GatewayContext, startup: Buffer, timeou
   gateway.dialling += 1;
   let begun: (() => void) | null = null;
   try {
-    begun = await gateway.admission.enter(timeoutMs);
+    begun = await gateway.admission.enter(timeoutMs, gone);
+    if (gone.aborted) throw new ConnectionLost('the client left before its turn');
     if (begun === null) throw new ConnectionLost('too many connections began at the same time');
     const socket = await dial(localTarget(gateway), startup, timeoutMs);
     return { socket, begun };

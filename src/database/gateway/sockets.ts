@@ -78,6 +78,42 @@ export function dial(
   });
 }
 
+/** What may arrive of somebody whom nobody answers yet; more than this is left where it is. */
+const EARLY_BYTES = 65_536;
+
+/** Somebody who waits for something, and may leave meanwhile. */
+export interface Waiting {
+  /** Aborted when the other side is gone; the socket is destroyed then. */
+  readonly gone: AbortSignal;
+  /** Leaves the socket paused, with what arrived meanwhile in it. */
+  stop(): void;
+}
+
+/** A paused socket never says that its other side is gone. This one is read, and what arrives goes back into it in the end. */
+export function watchWhileWaiting(socket: Socket): Waiting {
+  const over = new AbortController();
+  const early: Buffer[] = [];
+  let bytes = 0;
+  const onData = (chunk: Buffer): void => {
+    early.push(chunk);
+    bytes += chunk.length;
+    if (bytes > EARLY_BYTES) socket.pause();
+  };
+  const onGone = (): void => {
+    over.abort();
+    socket.destroy();
+  };
+  const stop = (): void => {
+    socket.pause();
+    socket.off('data', onData).off('end', onGone).off('close', onGone);
+    if (early.length > 0 && !socket.destroyed) socket.unshift(Buffer.concat(early.splice(0)));
+  };
+  socket.on('data', onData).on('end', onGone).on('close', onGone);
+  if (socket.destroyed || socket.readableEnded) onGone();
+  else socket.resume();
+  return { gone: over.signal, stop };
+}
+
 /** How long a connection that was told goodbye may take to close. */
 const LINGER_MS = 1_000;
 
