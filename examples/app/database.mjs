@@ -19,7 +19,12 @@ const NOT_EXECUTED = new Set([
 ]);
 const PAUSE_MS = 100;
 const MIN_TRY_MS = 250;
+/** How long one try waits for a connection. */
+const CONNECTION_MS = 1_000;
+/** How long a connection may take to stand: much longer than anybody waits for it, see `take`. */
+const CONNECT_MS = 15_000;
 const ASK_AGAIN_MS = 10;
+const NOBODY = 'nobody waits for it any more';
 
 export class DatabaseError extends Error {
   /** @param {'not-executed' | 'unknown' | 'rejected'} outcome */
@@ -38,12 +43,12 @@ export function openPool(connectionStrings) {
   const pools = connectionStrings.split(',').map(openDoor);
   let preferred = 0;
   return {
-    async connect() {
+    async connect(signal) {
       const failures = [];
       for (let turn = 0; turn < pools.length; turn += 1) {
         const index = (preferred + turn) % pools.length;
         try {
-          const client = await pools[index].connect();
+          const client = await take(pools[index], signal);
           preferred = index;
           return client;
         } catch (error) {
@@ -61,7 +66,7 @@ function openDoor(connectionString) {
   const pool = new pg.Pool({
     connectionString,
     max: 10,
-    connectionTimeoutMillis: 2_000,
+    connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: 2_500,
     keepAlive: true,
   });
@@ -72,17 +77,46 @@ function openDoor(connectionString) {
 }
 
 /**
- * Runs one statement, again and again until `withinMs` is over, and resolves with its rows. Only for statements that may be
- * repeated: reads, and writes that carry an idempotency key. Rejects with a DatabaseError.
+ * A connection of the pool; rejects when there is none in time, or when whoever asked is gone (`signal`). One that comes later is
+ * not thrown away: it serves the next. After a failover every application connects at once, and where that takes longer than a
+ * request waits, connections that are given up together with their request would never stand.
  */
-export async function runRepeatable(pool, text, values, withinMs) {
+function take(pool, signal) {
+  if (signal?.aborted) return Promise.reject(new Error(NOBODY));
+  const connecting = pool.connect();
+  return new Promise((resolve, reject) => {
+    const giveUp = (why) => {
+      stop();
+      connecting.then(
+        (client) => client.release(),
+        () => {},
+      );
+      reject(new Error(why));
+    };
+    const onGone = () => giveUp(NOBODY);
+    const timer = setTimeout(() => giveUp(`no connection was free within ${CONNECTION_MS} ms`), CONNECTION_MS);
+    const stop = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onGone);
+    };
+    signal?.addEventListener('abort', onGone, { once: true });
+    connecting.then(resolve, reject).finally(stop);
+  });
+}
+
+/**
+ * Runs one statement, again and again until `withinMs` is over, and resolves with its rows. Only for statements that may be
+ * repeated: reads, and writes that carry an idempotency key. Rejects with a DatabaseError. `signal`: nobody waits for it any more;
+ * what was not begun is left, so that it does not stand before those who still wait.
+ */
+export async function runRepeatable(pool, text, values, withinMs, signal) {
   const deadlineMs = performance.now() + withinMs;
   let mayBeCommitted = false;
   for (;;) {
     try {
-      return await runOnce(pool, text, values, Math.max(MIN_TRY_MS, deadlineMs - performance.now()));
+      return await runOnce(pool, text, values, Math.max(MIN_TRY_MS, deadlineMs - performance.now()), signal);
     } catch (error) {
-      if (error.outcome === 'rejected') throw error;
+      if (error.outcome === 'rejected' || signal?.aborted) throw error;
       mayBeCommitted ||= error.outcome === 'unknown';
       if (performance.now() + PAUSE_MS >= deadlineMs) {
         // One try whose outcome is unknown makes the whole unknown, however the later ones ended.
@@ -97,10 +131,10 @@ export async function runRepeatable(pool, text, values, withinMs) {
  * Runs one statement on a connection whose server says `yes` to a question, which is asked again and again until `withinMs` is
  * over. Resolves with its rows; null: nobody said yes in time, or nobody could be asked.
  */
-export async function runWhen(pool, question, text, values, withinMs) {
+export async function runWhen(pool, question, text, values, withinMs, signal) {
   const deadlineMs = performance.now() + withinMs;
   try {
-    return await onConnection(pool, async (client) => {
+    return await onConnection(pool, signal, async (client) => {
       for (;;) {
         const { rows } = await client.query(question);
         // A statement of its own: it sees what was there when the question was answered.
@@ -114,14 +148,15 @@ export async function runWhen(pool, question, text, values, withinMs) {
   }
 }
 
-async function runOnce(pool, text, values, withinMs) {
-  return onConnection(pool, async (client) => (await client.query({ text, values, query_timeout: withinMs })).rows);
+async function runOnce(pool, text, values, withinMs, signal) {
+  const ask = async (client) => (await client.query({ text, values, query_timeout: withinMs })).rows;
+  return onConnection(pool, signal, ask);
 }
 
-async function onConnection(pool, work) {
+async function onConnection(pool, signal, work) {
   let client;
   try {
-    client = await pool.connect();
+    client = await pool.connect(signal);
   } catch (error) {
     throw new DatabaseError('not-executed', error);
   }

@@ -48,10 +48,10 @@ export async function makeTable(rw, onWaiting) {
 
 /**
  * Adds an order once, however often it is asked to. Resolves with `{ order, existed, sameContent }`; `sameContent` is false
- * when the id was used before for something else. Rejects with a DatabaseError.
+ * when the id was used before for something else. Rejects with a DatabaseError. Here as below, `signal` says that the client left.
  */
-export async function addOrder(rw, { id, item, quantity }, region) {
-  const [row] = await runRepeatable(rw, ADD, [id, item, quantity, region], WRITE_WITHIN_MS);
+export async function addOrder(rw, { id, item, quantity }, region, signal) {
+  const [row] = await runRepeatable(rw, ADD, [id, item, quantity, region], WRITE_WITHIN_MS, signal);
   const { attempts, ...order } = row;
   return { order, existed: attempts > 1, sameContent: order.item === item && order.quantity === quantity };
 }
@@ -60,9 +60,9 @@ export async function addOrder(rw, { id, item, quantity }, region) {
  * Where the primary is now: whoever has replayed up to there has everything that was committed before. Null when it can't be
  * had, which takes nothing away from the write: its reader may only see it later. Costs one more question to the primary.
  */
-export async function positionOf(rw) {
+export async function positionOf(rw, signal) {
   try {
-    const [position] = await runRepeatable(rw, POSITION, undefined, POSITION_WITHIN_MS);
+    const [position] = await runRepeatable(rw, POSITION, undefined, POSITION_WITHIN_MS, signal);
     return position ?? null;
   } catch {
     return null;
@@ -82,19 +82,19 @@ const REPLAYED = `
  * Reads where `seen`, the position of the client's last write, is there: from the replica if it gets there soon, else from
  * the primary. Without a position any replica will do. Resolves with `{ rows, from }`.
  */
-async function read({ rw, ro }, seen, text, values) {
-  if (seen === null) return { rows: await runRepeatable(ro, text, values, READ_WITHIN_MS), from: 'replica' };
+async function read({ rw, ro }, { seen, signal }, text, values) {
+  if (seen === null) return { rows: await runRepeatable(ro, text, values, READ_WITHIN_MS, signal), from: 'replica' };
   const question = { text: REPLAYED, values: [seen.epoch, seen.lsn] };
-  const rows = await runWhen(ro, question, text, values, WAIT_FOR_REPLICA_MS);
+  const rows = await runWhen(ro, question, text, values, WAIT_FOR_REPLICA_MS, signal);
   if (rows !== null) return { rows, from: 'replica' };
-  return { rows: await runRepeatable(rw, text, values, READ_WITHIN_MS), from: 'primary' };
+  return { rows: await runRepeatable(rw, text, values, READ_WITHIN_MS, signal), from: 'primary' };
 }
 
-/** One order, if it is there: `{ rows, from }`. */
-export const findOrder = (pools, seen, id) => read(pools, seen, `SELECT ${COLUMNS} FROM orders WHERE id = $1`, [id]);
+/** One order, if it is there: `{ rows, from }`. `asked`: what the client has `seen`, and `signal`. */
+export const findOrder = (pools, asked, id) => read(pools, asked, `SELECT ${COLUMNS} FROM orders WHERE id = $1`, [id]);
 
-export const newestOrders = (pools, seen, limit) =>
-  read(pools, seen, `SELECT ${COLUMNS} FROM orders ORDER BY seq DESC LIMIT $1`, [limit]);
+export const newestOrders = (pools, asked, limit) =>
+  read(pools, asked, `SELECT ${COLUMNS} FROM orders ORDER BY seq DESC LIMIT $1`, [limit]);
 
 /** Can this database be asked now? Resolves with milliseconds, rejects with a DatabaseError. */
 export async function ping(pool) {

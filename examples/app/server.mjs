@@ -43,25 +43,25 @@ const routes = [
   ],
 ];
 
-async function postOrder({ request }) {
-  const { order, existed, sameContent } = await addOrder(rw, parseOrder(await readJson(request)), region);
+async function postOrder({ request, signal }) {
+  const { order, existed, sameContent } = await addOrder(rw, parseOrder(await readJson(request)), region, signal);
   if (!sameContent) throw new Refusal(409, { code: 'id-taken', why: `order ${order.id} has other content` });
-  const position = await positionOf(rw);
+  const position = await positionOf(rw, signal);
   const headers = position === null ? {} : tokenHeaders(tokens.make(position));
   return ok({ id: order.id, region: order.region, seq: order.seq, existed }, 201, headers);
 }
 
-async function getOrder({ request, params: [id] }) {
-  const { rows, from } = await findOrder({ rw, ro }, tokens.of(request), decode(id));
+async function getOrder({ request, signal, params: [id] }) {
+  const { rows, from } = await findOrder({ rw, ro }, { seen: tokens.of(request), signal }, decode(id));
   const headers = { 'orders-read-from': from };
   if (rows.length === 0) throw new Refusal(404, { code: 'not-found', region }, headers);
   return ok(rows[0], 200, headers);
 }
 
-async function listOrders({ request, url }) {
+async function listOrders({ request, signal, url }) {
   const limit = Number(url.searchParams.get('limit') ?? 20);
   if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) throw badRequest('limit is a number from 1 to 1000');
-  const { rows, from } = await newestOrders({ rw, ro }, tokens.of(request), limit);
+  const { rows, from } = await newestOrders({ rw, ro }, { seen: tokens.of(request), signal }, limit);
   return ok({ region, orders: rows }, 200, { 'orders-read-from': from });
 }
 
@@ -108,12 +108,12 @@ function decode(text) {
   }
 }
 
-async function handle(request) {
+async function handle(request, signal) {
   const url = new URL(request.url ?? '/', 'http://app');
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   for (const [wanted, path, handler] of routes) {
     const match = path.exec(url.pathname);
-    if (match && method === wanted) return handler({ request, url, params: match.slice(1) });
+    if (match && method === wanted) return handler({ request, signal, url, params: match.slice(1) });
   }
   throw new Refusal(404, { code: 'no-such-path' });
 }
@@ -134,7 +134,9 @@ function answerFor(error, isWrite) {
 
 async function serve(request, response) {
   const isWrite = request.method === 'POST';
-  const { status, body, headers = {} } = await handle(request).catch((error) => answerFor(error, isWrite));
+  const left = new AbortController();
+  response.once('close', () => left.abort());
+  const { status, body, headers = {} } = await handle(request, left.signal).catch((error) => answerFor(error, isWrite));
   if (status === 500) process.stderr.write(`orders: ${request.method} ${request.url}: ${body.why}\n`);
   if (status === 503) response.setHeader('retry-after', '1');
   if (draining) response.setHeader('connection', 'close');

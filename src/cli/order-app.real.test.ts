@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { request } from 'node:http';
+import { connect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   NPM_18,
@@ -44,17 +47,19 @@ beforeAll(async () => {
   gateway = await startTestGateway(temp.dir, 'a', postgres, { waitForPrimaryMs: 500 });
   await closeGateway(1);
   ports = await Promise.all(REGIONS.map(() => freePort()));
-  for (const [index, region] of REGIONS.entries()) {
-    const env = {
-      ...process.env,
-      PORT: String(ports[index]),
-      FARSHORE_REGION: region,
-      DATABASE_URL: `postgres://app:for-tests@127.0.0.1:${gateway.rw}/app`,
-      DATABASE_URL_RO: `postgres://app:for-tests@127.0.0.1:${gateway.ro}/app`,
-    };
-    apps.push(spawn(process.execPath, [APP], { env, stdio: 'ignore' }));
-  }
+  for (const [index, region] of REGIONS.entries()) startApp(region, ports[index] ?? 0, gateway.rw, gateway.ro);
 });
+
+function startApp(region: string, port: number, rw: number, ro: number): void {
+  const env = {
+    ...process.env,
+    PORT: String(port),
+    FARSHORE_REGION: region,
+    DATABASE_URL: `postgres://app:for-tests@127.0.0.1:${rw}/app`,
+    DATABASE_URL_RO: `postgres://app:for-tests@127.0.0.1:${ro}/app`,
+  };
+  apps.push(spawn(process.execPath, [APP], { env, stdio: 'ignore' }));
+}
 
 afterAll(async () => {
   for (const app of apps) app.kill('SIGKILL');
@@ -158,6 +163,47 @@ test('a commit that no standby confirms is unknown; asked again it is acknowledg
   const again = await post(port, order);
   expect(again.status).toBe(201);
   expect(JSON.parse(again.body)).toMatchObject({ existed: true });
+});
+
+test('what was not begun when its client left is never begun', async () => {
+  const [port = 0] = ports;
+  const locker = new pg.Client({ host: postgres.socketDir, port: postgres.port, user: 'postgres', database: 'app' });
+  await locker.connect();
+  await locker.query('begin; lock table orders');
+  const busy = Array.from({ length: 10 }, (_, i) => post(port, { id: `busy-${i}`, item: 'tea', quantity: 1 }));
+  await poll('every connection of its pool waits', async () => {
+    const waits = "select count(*) from pg_stat_activity where usename = 'app' and wait_event_type = 'Lock'";
+    return (await admin(waits)).out.trim() === '10';
+  });
+  const leaving = Array.from({ length: 20 }, (_, i) => {
+    const sent = request({ host: '127.0.0.1', port, method: 'POST', path: '/orders', agent: false });
+    sent.on('error', () => undefined);
+    sent.end(JSON.stringify({ id: `left-${i}`, item: 'tea', quantity: 1 }));
+    return sent;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  for (const sent of leaving) sent.destroy();
+  const behind = post(port, { id: 'behind', item: 'tea', quantity: 1 });
+  await locker.query('commit');
+  await locker.end();
+  for (const answer of await Promise.all([...busy, behind])) expect(answer.status).toBe(201);
+  expect((await admin("select count(*) from orders where id like 'left-%'")).out.trim()).toBe('0');
+});
+
+test('a connection that takes longer to stand than a request waits serves the next one', async () => {
+  const slow = createServer((socket) => {
+    const far = connect({ host: '127.0.0.1', port: gateway.rw });
+    for (const one of [socket, far]) one.on('error', () => undefined);
+    setTimeout(() => void socket.pipe(far).pipe(socket), 4_500);
+  });
+  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  const address = slow.address();
+  const door = typeof address === 'object' && address !== null ? address.port : 0;
+  const port = await freePort();
+  startApp('aws:eu-west-1', port, door, door);
+  await poll('it serves', async () => (await answers(port, '/orders')) === 200, 30_000);
+  apps.pop()?.kill('SIGKILL');
+  slow.close();
 });
 
 test('told to stop, it answers what is in flight and leaves', async () => {
