@@ -4,16 +4,19 @@ import { fileURLToPath } from 'node:url';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { DrillReport } from '../report/report.ts';
 import { farshore, withScratchWorld } from '../scratch-world.ts';
+import { buildId } from './build.ts';
+import { type Asked, type Cell, cellOf, endedOf, openOf, progressOf, refusedCell, tableOf } from './cells.ts';
 import { type Deployment, derive, type Mode, MODES, type Store, STORES, withDerived } from './deployments.ts';
 
 const USAGE = `Usage: node dist/drills/matrix/main.js [--example NAME]... [--mode MODE]... [--store STORE]... [--drill "NAME OPTIONS"]...
-       [--trials N] [--zero-rtt] [--into FILE] [--slice]
+       [--trials N] [--zero-rtt] [--into FILE [--any-build]] [--for MINUTES] [--slice] [--left]
 
 Every drill on every example, in every mode (${MODES.join(', ')}) that it allows, on every store (${STORES.join(', ')}): each deployment in
-a world of its own, and one table at the end. --into: cells are kept there, one a line; what passed there already is not run again.
---slice: a few cells of it without distance, in under 90 s.
-A run that proves nothing either way, because the machine was too busy to send the load in time, is repeated twice; a red one never.
-Exit code 7 when anything failed or stayed open. One cell takes about 20 s, a world 10 s more.
+a world of its own, and one table at the end. --into: cells are kept there, one a line; what passed there is not run again if it was run
+by this very build: a hash of the programs and examples, so a change of texts or tests makes nothing void; --any-build counts others too.
+--for: begins no cell after so many minutes. --left: only says how many cells are left. --slice: a few cells without distance, in under 90 s.
+A load that was sent late takes nothing from a cell but its times. A run that proves nothing for another reason is repeated twice; a red one
+never. Exit code 7 when anything failed or is left. One cell takes about 20 s, a world 10 s more.
 `;
 
 const EXAMPLES = ['active-passive', 'active-active', 'global'];
@@ -44,21 +47,6 @@ interface Planned extends Deployment {
   readonly drills: readonly string[];
 }
 
-interface Cell {
-  readonly example: string;
-  readonly mode: Mode;
-  readonly store: Store;
-  readonly rttScale: number;
-  readonly drill: string;
-  readonly trial: number;
-  readonly verdict: DrillReport['verdict'];
-  readonly why: string;
-  readonly gapMs: number | null;
-  readonly rejoinMs: number | null;
-  readonly lost: number;
-}
-type Asked = Pick<Cell, 'example' | 'mode' | 'store' | 'rttScale' | 'drill' | 'trial'>;
-
 function deploymentOf(example: string, mode: Mode, store: Store): Deployment {
   const specPath = fileURLToPath(new URL(`../../../examples/${example}.yaml`, import.meta.url));
   return { specPath, example, mode, store };
@@ -74,6 +62,9 @@ async function main(): Promise<void> {
       trials: { type: 'string', default: '1' },
       'zero-rtt': { type: 'boolean' },
       into: { type: 'string' },
+      'any-build': { type: 'boolean' },
+      for: { type: 'string' },
+      left: { type: 'boolean' },
       slice: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -81,21 +72,27 @@ async function main(): Promise<void> {
   if (values.help === true) return void process.stdout.write(USAGE);
   const rttScale = values['zero-rtt'] === true || values.slice === true ? 0 : 1;
   const cells = values.into === undefined ? [] : readCells(values.into);
-  const asked: Asked[] = [];
-  for (const planned of values.slice === true ? SLICE : planOf(values)) {
-    const mine = cellsOf(planned, rttScale, Number(values.trials));
-    asked.push(...mine);
-    const open = mine.filter((it) => !cells.some((cell) => sameCell(cell, it) && cell.verdict === 'pass'));
+  const build = buildId();
+  const counted = values['any-build'] === true ? null : build;
+  const plan = values.slice === true ? SLICE : planOf(values);
+  const asked = plan.flatMap((planned) => cellsOf(planned, rttScale, Number(values.trials)));
+  const endMs = values.for === undefined ? Number.POSITIVE_INFINITY : performance.now() + Number(values.for) * 60_000;
+  for (const planned of values.left === true ? [] : plan) {
+    const open = openOf(cellsOf(planned, rttScale, Number(values.trials)), cells, counted);
     if (open.length === 0) continue;
-    await runIn(planned, open, (cell) => {
-      cells.push(cell);
-      if (values.into !== undefined) appendFileSync(values.into, `${JSON.stringify(cell)}\n`);
+    await runIn(planned, open, {
+      build,
+      isTime: () => performance.now() < endMs,
+      ended: (cell) => {
+        cells.push(cell);
+        if (values.into !== undefined) appendFileSync(values.into, `${JSON.stringify(cell)}\n`);
+        process.stderr.write(`${progressOf(asked, endedOf(asked, cells, counted), counted)}\n`);
+      },
     });
   }
-  const ended = asked.flatMap((it) => cells.findLast((cell) => sameCell(cell, it)) ?? []);
-  process.stdout.write(tableOf(ended));
-  if (ended.length === 0 || ended.length < asked.length || ended.some((cell) => cell.verdict !== 'pass'))
-    process.exitCode = FAILED;
+  const ended = endedOf(asked, cells, counted);
+  process.stdout.write(`${tableOf(ended)}\n${progressOf(asked, ended, counted)}\n`);
+  if (ended.length === 0 || openOf(asked, ended, counted).length > 0) process.exitCode = FAILED;
 }
 
 function planOf(values: {
@@ -125,70 +122,50 @@ const cellsOf = ({ example, mode, store, drills }: Planned, rttScale: number, tr
     Array.from({ length: trials }, (_, trial) => ({ example, mode, store, rttScale, drill, trial })),
   );
 
-const sameCell = (a: Asked, b: Asked): boolean =>
-  a.example === b.example &&
-  a.mode === b.mode &&
-  a.store === b.store &&
-  a.rttScale === b.rttScale &&
-  a.drill === b.drill &&
-  a.trial === b.trial;
-
 function readCells(path: string): Cell[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, 'utf8').split('\n');
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Cell);
 }
 
-async function runIn(planned: Planned, asked: readonly Asked[], ended: (cell: Cell) => void): Promise<void> {
+interface Run {
+  readonly build: string;
+  isTime(): boolean;
+  ended(cell: Cell): void;
+}
+
+/** Cells of one deployment share a world. What a cell that did not pass left behind is no ground for the next: that one gets a new world. */
+async function runIn(planned: Planned, asked: readonly Asked[], run: Run): Promise<void> {
   const { example, mode, store } = planned;
   const progress = (text: string) => void process.stderr.write(`${example} ${mode} ${store}: ${text}\n`);
   const rttScale = asked[0]?.rttScale ?? 1;
-  await withDerived(planned, (specPath) =>
-    withScratchWorld({ specPath, rttScale, env: {}, progress }, async (world) => {
-      for (const it of asked) {
-        const cell = await drillOnce(it, world.layout.stateDir);
-        ended(cell);
-        progress(`${it.drill}: ${cell.verdict}: ${cell.why}`);
-      }
-    }),
-  );
+  const rest = [...asked];
+  await withDerived(planned, async (specPath) => {
+    while (rest.length > 0 && run.isTime())
+      await withScratchWorld({ specPath, rttScale, env: {}, progress }, async (world) => {
+        let isSound = true;
+        while (isSound && run.isTime()) {
+          const it = rest.shift();
+          if (it === undefined) return;
+          const cell = await drillOnce(it, run.build, world.layout.stateDir);
+          progress(`${it.drill}: ${cell.verdict}: ${cell.why}`);
+          run.ended(cell);
+          isSound = cell.verdict === 'pass';
+        }
+      });
+  });
 }
 
-async function drillOnce(it: Asked, stateDir: string): Promise<Cell> {
+async function drillOnce(it: Asked, build: string, stateDir: string): Promise<Cell> {
   const args = ['drill', ...it.drill.split(' '), '--json', '--window', String(WINDOW_S), '--state', stateDir];
-  const run = () => farshore(args, {}, [0, REFUSED, FAILED, INCONCLUSIVE]);
-  const isOpen = (code: number | null) => code === INCONCLUSIVE || code === REFUSED;
-  let ended = await run();
-  for (let again = 0; again < AGAIN_MOST && isOpen(ended.code); again++) ended = await run();
-  // Refused because the world was not whole, or its load not served, before anything was broken: nothing was proven.
-  if (ended.code === REFUSED) {
-    const why = ended.said.replaceAll(/\s+/g, ' ');
-    return { ...it, verdict: 'inconclusive', why, gapMs: null, rejoinMs: null, lost: 0 };
-  }
-  const report = JSON.parse(ended.stdout) as DrillReport;
-  return {
-    ...it,
-    verdict: report.verdict,
-    why: report.why,
-    gapMs: report.writeGap?.anyRegionMs ?? null,
-    rejoinMs: report.undo.rejoinMs,
-    lost: report.rpo.ledger.lost.count + (report.rpo.orders?.lost.count ?? 0),
+  const run = async (): Promise<Cell> => {
+    const ended = await farshore(args, {}, [0, REFUSED, FAILED, INCONCLUSIVE]);
+    if (ended.code === REFUSED) return refusedCell(it, build, ended.said);
+    return cellOf(it, build, JSON.parse(ended.stdout) as DrillReport);
   };
-}
-
-function tableOf(cells: readonly Cell[]): string {
-  const ms = (value: number | null) => (value === null ? '-' : String(Math.round(value)));
-  const head = ['deployment', 'drill', 'verdict', 'writes stood still, ms', 'whole again, ms', 'lost', ''];
-  const rows = cells.map((it) => [
-    `${it.example} ${it.mode} ${it.store}`,
-    it.drill,
-    it.verdict === 'pass' ? 'pass' : it.verdict.toUpperCase(),
-    ms(it.gapMs),
-    ms(it.rejoinMs),
-    String(it.lost),
-    it.verdict === 'pass' ? '' : it.why,
-  ]);
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |\n`).join('');
+  let cell = await run();
+  for (let again = 0; again < AGAIN_MOST && cell.verdict === 'inconclusive'; again++) cell = await run();
+  return cell;
 }
 
 main().catch((error: unknown) => {
