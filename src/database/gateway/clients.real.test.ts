@@ -226,4 +226,15 @@ describe('what is not the protocol', () => {
     expect((await client.until((seen) => seen.includes('Z I')))[0]).toBe('v');
     client.socket.destroy();
   });
+
+  it.runIf(process.getuid?.() === 0)('gets a processor first, and nobody else of its session does', async () => {
+    const stat = await readFile(`/proc/${gateway.pid}/stat`, 'utf8');
+    const [nice] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(16);
+    expect(nice).toBe('-10');
+    if (existsSync('/proc/self/autogroup'))
+      expect(await readFile('/proc/self/autogroup', 'utf8')).not.toMatch(/nice -10$/m);
+  });
 });

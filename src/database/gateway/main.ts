@@ -4,12 +4,13 @@ import { FarshoreError, messageOf } from '../../base/errors.ts';
 import { parseNodeId } from '../../base/ids.ts';
 import type { GatewayConfig } from '../../ports/gateway.ts';
 import { listenControl } from './control.ts';
+import { goFirst } from './first-in-line.ts';
 import { poller } from './poller.ts';
 import { startGateway } from './server.ts';
 
 /**
  * The gateway process: `node dist/database/gateway/main.js FILE`, FILE holding a GatewayConfig.
- * Prints one JSON line `{"ready":true,"pid":…,"carrier":"poller"|"node","rw":…,"ro":…,"peer":…}` when its doors are open. SIGTERM closes it in order.
+ * Prints one JSON line `{"ready":true,"pid":…,"carrier":"poller"|"node","first":true|false,"rw":…,"ro":…,"peer":…}` when its doors are open. SIGTERM closes it in order.
  */
 const address = z.strictObject({ host: z.string(), port: z.number().int().min(0).max(65_535) });
 const configSchema = z.strictObject({
@@ -32,6 +33,8 @@ async function readConfig(path: string | undefined): Promise<GatewayConfig> {
 
 async function main(): Promise<void> {
   const config = await readConfig(process.argv[2]);
+  // A transaction passes here a dozen times: waiting for a processor each time is most of what a gateway costs its clients.
+  const first = goFirst();
   const gateway = await startGateway(config);
   const control = await listenControl(config.controlSocketPath, gateway);
   let closing = false;
@@ -44,7 +47,7 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   const carrier = poller === null ? 'node' : 'poller';
-  process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, carrier, ...gateway.addresses })}\n`);
+  process.stdout.write(`${JSON.stringify({ ready: true, pid: process.pid, carrier, first, ...gateway.addresses })}\n`);
 }
 
 main().catch((error: unknown) => {

@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { messageOf } from '../../base/errors.ts';
+import { goFirst } from '../../database/gateway/first-in-line.ts';
 import type { Secrets } from '../../ports/config.ts';
 import { monotonicMs } from '../monotonic.ts';
 import type { LoadConfig } from './config.ts';
@@ -10,8 +10,6 @@ import { SqlCohort } from './sql-cohort.ts';
 
 /** Sessions open before the first request is due. */
 const HEAD_START_MS = 1_500;
-/** Of -20 to 19. */
-const FIRST_IN_LINE = -10;
 
 /**
  * The load of a drill, as its own process: a busy event loop of the drill must not delay requests. It ends when its
@@ -19,6 +17,7 @@ const FIRST_IN_LINE = -10;
  */
 async function main(path: string | undefined): Promise<void> {
   if (path === undefined) throw new Error('usage: main.js LOAD-CONFIG.json');
+  // A busy machine must not make the generator late; where this is not allowed the drill says how late it was.
   goFirst();
   const config = JSON.parse(readFileSync(path, 'utf8')) as LoadConfig;
   const secrets = JSON.parse(readFileSync(config.secretsPath, 'utf8')) as Secrets;
@@ -44,20 +43,6 @@ async function main(path: string | undefined): Promise<void> {
   clearTimeout(limit);
   ledger.close();
   process.stdin.destroy();
-}
-
-/**
- * A busy machine must not make the generator late. Only root may ask for this; for others the drill says how late it was.
- * Where the kernel groups tasks by session (sched(7), autogroup), a priority counts inside the session only, and the
- * session has one of its own. This process leads its session, so nobody else gains by it.
- */
-function goFirst(): void {
-  try {
-    setPriority(FIRST_IN_LINE);
-    writeFileSync('/proc/self/autogroup', String(FIRST_IN_LINE));
-  } catch {
-    // Not allowed, or no such kernel.
-  }
 }
 
 main(process.argv[2]).catch((error: unknown) => {
