@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/longest-first.ts';
 
 // unit: pure and fast. real: starts real PostgreSQL, etcd or processes. e2e: a whole world through the built command line.
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -23,7 +25,7 @@ export default defineConfig({
           include: ['src/**/*.real.test.ts'],
           pool: 'forks',
           // They wait more than they compute.
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
