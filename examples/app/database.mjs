@@ -23,6 +23,9 @@ const MIN_TRY_MS = 250;
 const CONNECTION_MS = 1_000;
 /** How long a connection may take to stand: much longer than anybody waits for it, see `take`. */
 const CONNECT_MS = 15_000;
+/** So many connections are there before anybody asks for one, and again after a failover has closed them. */
+const WARM = 2;
+const WARM_AGAIN_MS = 250;
 const ASK_AGAIN_MS = 10;
 const NOBODY = 'nobody waits for it any more';
 
@@ -66,6 +69,7 @@ function openDoor(connectionString) {
   const pool = new pg.Pool({
     connectionString,
     max: 10,
+    min: WARM,
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: 2_500,
     keepAlive: true,
@@ -73,7 +77,34 @@ function openDoor(connectionString) {
   // A failover closes connections. In use or idle, each then emits 'error', and without handlers that ends the process.
   pool.on('connect', (client) => client.on('error', () => {}));
   pool.on('error', () => {});
+  keepWarm(pool);
   return pool;
+}
+
+/**
+ * Connects before anybody asks. A region that stands by has no users and so no connections; when it takes over, all its users come
+ * in the moment in which everybody connects. A connection that was asked for before waits in the gateway and is among the first.
+ */
+function keepWarm(pool) {
+  const warm = async () => {
+    while (pool.totalCount < WARM && !pool.ending) {
+      try {
+        const missing = Array.from({ length: WARM - pool.totalCount }, () => pool.connect());
+        for (const connected of await Promise.allSettled(missing)) connected.value?.release();
+      } finally {
+        await new Promise((resolve) => setTimeout(resolve, WARM_AGAIN_MS));
+      }
+    }
+    isWarming = false;
+  };
+  let isWarming = false;
+  const begin = () => {
+    if (isWarming) return;
+    isWarming = true;
+    void warm();
+  };
+  pool.on('remove', begin);
+  begin();
 }
 
 /**

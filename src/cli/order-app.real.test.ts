@@ -50,13 +50,13 @@ beforeAll(async () => {
   for (const [index, region] of REGIONS.entries()) startApp(region, ports[index] ?? 0, gateway.rw, gateway.ro);
 });
 
-function startApp(region: string, port: number, rw: number, ro: number): void {
+function startApp(region: string, port: number, rw: number, ro: number, as = 'orders'): void {
   const env = {
     ...process.env,
     PORT: String(port),
     FARSHORE_REGION: region,
-    DATABASE_URL: `postgres://app:for-tests@127.0.0.1:${rw}/app`,
-    DATABASE_URL_RO: `postgres://app:for-tests@127.0.0.1:${ro}/app`,
+    DATABASE_URL: `postgres://app:for-tests@127.0.0.1:${rw}/app?application_name=${as}-rw`,
+    DATABASE_URL_RO: `postgres://app:for-tests@127.0.0.1:${ro}/app?application_name=${as}-ro`,
   };
   apps.push(spawn(process.execPath, [APP], { env, stdio: 'ignore' }));
 }
@@ -67,6 +67,10 @@ afterAll(async () => {
   await postgres?.stop();
   await temp?.remove();
 });
+
+async function heard(port: number): Promise<void> {
+  for (let times = 0; times < 3; times += 1) expect(await answers(port, '/healthz')).toBe(200);
+}
 
 const answers = async (port: number, path: string): Promise<number> => {
   try {
@@ -181,8 +185,10 @@ test('what was not begun when its client left is never begun', async () => {
     sent.end(JSON.stringify({ id: `left-${i}`, item: 'tea', quantity: 1 }));
     return sent;
   });
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // What came before an answer to a newer connection is there by then: first the requests, then their ends.
+  await heard(port);
   for (const sent of leaving) sent.destroy();
+  await heard(port);
   const behind = post(port, { id: 'behind', item: 'tea', quantity: 1 });
   await locker.query('commit');
   await locker.end();
@@ -204,6 +210,22 @@ test('a connection that takes longer to stand than a request waits serves the ne
   await poll('it serves', async () => (await answers(port, '/orders')) === 200, 30_000);
   apps.pop()?.kill('SIGKILL');
   slow.close();
+});
+
+test('connections are there before anybody asks, and again after a failover', async () => {
+  startApp('aws:eu-west-1', await freePort(), gateway.rw, gateway.ro, 'warm');
+  const standing = async (sinceMs: number) => {
+    const recent = `backend_start > to_timestamp(${sinceMs / 1000})`;
+    const several = `select application_name from pg_stat_activity where ${recent} group by 1 having count(*) >= 2`;
+    const { out } = await admin(`${several} order by 1`);
+    return out.includes('warm-ro\nwarm-rw');
+  };
+  await poll('two of each stand', () => standing(0));
+  await closeGateway(30);
+  const closedMs = Date.now();
+  await gateway.table({ epoch: 31 });
+  await poll('two of each stand again', () => standing(closedMs));
+  apps.pop()?.kill('SIGKILL');
 });
 
 test('told to stop, it answers what is in flight and leaves', async () => {
