@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
+import { parseNodeId, placeOf } from '../../base/ids.ts';
 import type { World } from '../../world/open.ts';
 import { moveLead } from '../../world/store-members.ts';
 import type { DrillReport } from '../report/report.ts';
@@ -16,6 +17,7 @@ trips and once with none, and prints a table: last acknowledged write before to 
 saw it. Worlds of its own, fsync on. Then Patroni, when Debian's is installed, under the same load, and the ratios.
 
   --fault switchover              nothing is lost: the primary moves as planned
+  --fault standby:freeze          a standby's region, by any of the faults: how soon it confirms again ("whole again")
   --example async                 what is lost must be within the bound that the takeover told of, and saved
   --example active-active-etcd    each fault twice: with the store's leader elsewhere, and in the region that is lost
 
@@ -25,6 +27,8 @@ One trial takes about 18 s: everything with 10 trials 55 minutes, one fault at o
 const FAULTS = ['crash', 'blackhole', 'freeze'];
 /** Nothing is lost: the primary moves because somebody asks. */
 const PLANNED = 'switchover';
+/** Nothing is lost here either: one who confirms goes away and comes back. */
+const STANDBY = 'standby:';
 const EXAMPLES = ['active-passive', 'active-active', 'global'];
 /** Service must hold this long; the bench is after the gap, and a drill after everything. */
 const WINDOW_S = 3;
@@ -105,14 +109,22 @@ async function drillAgain(
   for (let trial = 1; trial <= trials; trial++) {
     if (lead !== null) await placeLead(world, lead);
     const { stateDir } = world.layout;
-    const drill = fault === PLANNED ? [PLANNED] : ['region-failover', '--fault', fault];
     const options = ['--json', '--window', String(WINDOW_S), '--state', stateDir];
-    const { stdout } = await farshore(['drill', ...drill, ...options], {}, DRILL_EXITS);
+    const { stdout } = await farshore(['drill', ...(await drillOf(world, fault)), ...options], {}, DRILL_EXITS);
     const report = JSON.parse(stdout) as DrillReport;
     reports.push(report);
     progress(`trial ${trial}/${trials}: ${gapText(report)}, ${report.verdict}: ${report.why}`);
   }
   return reports;
+}
+
+async function drillOf(world: World, fault: string): Promise<readonly string[]> {
+  if (fault === PLANNED) return [PLANNED];
+  if (!fault.startsWith(STANDBY)) return ['region-failover', '--fault', fault];
+  const [standby] = (await preflight(world, null, READY_WITHIN_MS)).confirms;
+  if (standby === undefined) throw new FarshoreError('FSH_REFUSED', 'nobody confirms, so no standby can be lost');
+  const region = placeOf(parseNodeId(standby));
+  return ['region-failover', '--fault', fault.slice(STANDBY.length), '--region', region];
 }
 
 /** Hands the lead on from member to member until it is where this trial wants it. */

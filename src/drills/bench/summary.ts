@@ -16,8 +16,9 @@ export interface BenchRow {
   readonly expectedMs: readonly [number, number] | null;
   readonly promisedMs: readonly [number, number] | null;
   readonly withinPromise: number;
-  /** From the release until everybody confirms again. */
+  /** From the release until everybody confirms again: where nothing had to be saved and copied, and where it had. */
   readonly rejoinMs: Spread | null;
+  readonly rejoinDivergedMs: Spread | null;
   readonly toleratedPauseMs: number;
   readonly acknowledged: number;
   readonly lost: number;
@@ -52,7 +53,8 @@ export function summarize(
     expectedMs: rangeOf(reports.map((report) => report.rto.predicted.expectedMs)),
     promisedMs: rangeOf(reports.map((report) => report.rto.predicted.promisedMs)),
     withinPromise: reports.filter(keptPromise).length,
-    rejoinMs: spreadOf(reports.flatMap((report) => report.undo.rejoinMs ?? [])),
+    rejoinMs: spreadOf(rejoins(reports, false)),
+    rejoinDivergedMs: spreadOf(rejoins(reports, true)),
     toleratedPauseMs: Math.max(0, ...reports.map((report) => report.rto.predicted.toleratedPauseMs)),
     acknowledged: sum(({ rpo }) => rpo.ledger.acknowledged + (rpo.orders?.acknowledged ?? 0)),
     lost: sum(({ rpo }) => rpo.ledger.lost.count + (rpo.orders?.lost.count ?? 0)),
@@ -63,6 +65,9 @@ export function summarize(
     },
   };
 }
+
+const rejoins = (reports: readonly DrillReport[], diverged: boolean): readonly number[] =>
+  reports.flatMap(({ undo }) => (undo.diverged === diverged ? (undo.rejoinMs ?? []) : []));
 
 const keptPromise = ({ writeGap, rto }: DrillReport): boolean =>
   writeGap !== null && writeGap.anyRegionMs <= rto.predicted.promisedMs;
@@ -84,6 +89,7 @@ const HEAD = [
   'lost of acknowledged',
   'safe requests failed within 2 s',
   'whole again, p50 / max, ms',
+  'of those that came back diverged, ms',
   'ready, s',
 ];
 
@@ -114,6 +120,7 @@ function cellsOf(row: BenchRow): readonly string[] {
     `${row.lost} of ${row.acknowledged}${row.mayLose && fail === 0 ? ', within the bound' : ''}`,
     `${row.safeRequests.failed} of ${row.safeRequests.count}`,
     spreadText(row.rejoinMs, false),
+    row.rejoinDivergedMs === null ? 'none' : `${row.rejoinDivergedMs.n}: ${spreadText(row.rejoinDivergedMs, false)}`,
     (row.readyMs / 1000).toFixed(1),
   ];
 }

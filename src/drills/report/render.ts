@@ -94,7 +94,8 @@ function waysRows(ways: DrillReport['ways']): readonly string[] {
 
 function undoText(undo: DrillReport['undo']): string {
   const down = undo.downMs === null ? '' : `down ${seconds(undo.downMs)}, `;
-  const back = undo.rejoinMs === null ? 'not back' : `back in ${seconds(undo.rejoinMs)}`;
+  const back =
+    undo.rejoinMs === null ? 'not back' : `back in ${seconds(undo.rejoinMs)}${undo.diverged ? ', diverged' : ''}`;
   return `${undo.complete ? 'complete' : 'INCOMPLETE'}: ${down}${back}; ${undo.why}`;
 }
 

@@ -135,9 +135,9 @@ const injectionOf = ({ injected }: TrialObservation): DrillReport['injection'] =
         evidence: injected.evidence,
       };
 
-function undoOf({ undo }: TrialObservation, { servedAgainMs }: Figures): DrillReport['undo'] {
+function undoOf({ undo, diverged }: TrialObservation, { servedAgainMs }: Figures): DrillReport['undo'] {
   const { complete, why, downFromMs, releasedMs, rejoinedMs } = undo;
   const downMs = downFromMs === null || releasedMs === null ? null : releasedMs - downFromMs;
   const rejoinMs = releasedMs === null || rejoinedMs === null ? null : rejoinedMs - releasedMs;
-  return { complete, why, downMs, rejoinMs, servedAgainMs };
+  return { complete, why, downMs, rejoinMs, diverged, servedAgainMs };
 }

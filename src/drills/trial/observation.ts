@@ -51,6 +51,8 @@ export interface TrialObservation {
   readonly operation: OperationRecord | null;
   /** What its fence says that may be lost (async), and how many transactions were saved from the node that it left behind. */
   readonly told: { readonly bound: LossBound | null; readonly saved: number };
+  /** Since the takeover a node has put aside what it alone held: it came back diverged. */
+  readonly diverged: boolean;
   readonly primaryBefore: string;
   readonly primaryAfter: string | null;
   /** Warnings in the servers' logs about cancelled waits of application sessions. */

@@ -101,6 +101,7 @@ export function honestTrial(): TrialObservation {
       ],
     },
     told: { bound: null, saved: 0 },
+    diverged: false,
     primaryBefore: 'aws:a/n1',
     primaryAfter: 'aws:b/n1',
     cancelledWaits: 0,

@@ -263,6 +263,7 @@ class Trial {
         bound: operation === null ? null : await readLossBound(this.#world, operation.epoch),
         saved: saved.reduce((sum, { transactions }) => sum + transactions, 0),
       },
+      diverged: saved.length > 0,
       primaryAfter: status.primary?.value.node ?? null,
     };
   }

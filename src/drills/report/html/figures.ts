@@ -70,6 +70,10 @@ function back({ undo, zombies }: DrillReport): string {
     value: undo.rejoinMs === null ? 'not whole' : duration(undo.rejoinMs),
     tone: undo.rejoinMs === null || !undo.complete ? 'fail' : '',
     used: null,
-    lines: [...(undo.downMs === null ? [] : [`it lasted ${duration(undo.downMs)}`]), old],
+    lines: [
+      ...(undo.downMs === null ? [] : [`it lasted ${duration(undo.downMs)}`]),
+      ...(undo.diverged ? ['it came back diverged: what it held alone was saved'] : []),
+      old,
+    ],
   });
 }
