@@ -147,8 +147,30 @@ export interface HaproxyConfig {
   readonly primaryMapPath: string;
   /** Where HAProxy's agent checks are answered. */
   readonly agent: { readonly host: string; readonly port: number };
-  /** Regions that HAProxy has a server for. */
-  readonly regions: readonly PlaceId[];
+  /** Clients that the policies treat alike: HAProxy has backends for each, and a line in its map. */
+  readonly audiences: readonly HaproxyAudience[];
+  /** The policy that they were made by; null: that of a file without `traffic`. */
+  readonly routing: RoutingPolicy | null;
+  /** The weights that HAProxy's configuration has. */
+  readonly weights: readonly { readonly id: PlaceId; readonly weight: number }[];
+  /** For asking the regions whether they can write, when the policy wants to know. */
+  readonly healthPath: string;
+  readonly upstreams: EdgeConfig['upstreams'];
+}
+
+/** Clients that the policies treat alike, whatever becomes of the regions. */
+export interface HaproxyAudience {
+  readonly name: string;
+  /** Where one of them is: what is decided for him is decided for all. */
+  readonly place: {
+    readonly place: string | null;
+    readonly country: string | null;
+    readonly source: 'override' | 'database' | 'asked' | 'unmapped';
+  };
+  /** Regions in order; those in one tier share the clients by weight. Regions that residency forbids are missing. */
+  readonly tiers: readonly (readonly PlaceId[])[];
+  /** Who is asked, in this order, when all look dead. */
+  readonly lastResort: readonly PlaceId[];
 }
 
 /** One relay process: connections that processes in `from` open towards `to`. `farshore link FILE`. */

@@ -32,7 +32,7 @@ import {
   type WorldLayout,
 } from './layout.ts';
 import { dnsConfig, publicPort } from './dns-config.ts';
-import { haproxyFiles } from './haproxy-files.ts';
+import { haproxyFiles, type Rows } from './haproxy-files.ts';
 import { type StoreLayout, storeDirOf } from './store-layout.ts';
 import { wallClockPath } from './wall-clock-path.ts';
 
@@ -73,11 +73,12 @@ export interface Program {
 /** How long a new connection to `rw` waits for a primary: longer than a failover, shorter than a person's patience. */
 const WAIT_FOR_PRIMARY_MS = 10_000;
 
-/** Completes a plan: every process in the order of its start, and the file each one reads. */
+/** Completes a plan: every process in the order of its start, and the file each one reads. `rows` are for HAProxy's maps. */
 export function planProcesses(
   plan: Plan,
   deployment: Deployment,
   program: Program,
+  rows: Rows = null,
 ): { readonly layout: WorldLayout; readonly files: readonly ConfigFile[] } {
   const files: ConfigFile[] = [];
   const processes: ProcessPlan[] = [];
@@ -156,8 +157,8 @@ export function planProcesses(
     );
     if (plan.haproxyBinary === null) continue;
     const of = { place: place.id, node: null };
-    const haproxy = haproxyFiles(plan, place, edgeConfig(plan, place));
-    files.push(haproxy.setup, haproxy.map);
+    const haproxy = haproxyFiles(plan, place, edgeConfig(plan, place), rows);
+    files.push(haproxy.setup, ...haproxy.maps, haproxy.map);
     const argv = [plan.haproxyBinary, '-db', '-f', haproxy.setup.path];
     const [kind, itsName] = ['haproxy', `${slug(place.id)}-haproxy`] as const;
     processes.push({ ...base, ...of, kind, name: itsName, argv, logPath: logPath(itsName) });

@@ -1,47 +1,66 @@
-import { haproxyConfig, NOBODY } from '../planes/haproxy/config-file.ts';
-import { mapText } from '../planes/haproxy/map-file.ts';
+import { haproxyConfig } from '../planes/haproxy/config-file.ts';
+import { nobodyWrites } from '../planes/haproxy/map-file.ts';
+import { placeMapsOf } from '../planes/haproxy/place-maps.ts';
+import type { readGeoRows } from '../planes/geo/read-geo.ts';
 import { assert } from '../base/result.ts';
 import { slug } from '../base/ids.ts';
 import type { EdgeConfig, HaproxyConfig } from '../ports/config.ts';
 import { HOST, type PlaceLayout, type WorldLayout } from './layout.ts';
 
+/** Which addresses are where; null: the policies need no database. */
+export type Rows = Awaited<ReturnType<typeof readGeoRows>> | null;
+
+interface TextFile {
+  readonly path: string;
+  readonly content: string;
+}
+
 interface HaproxyFiles {
-  /** HAProxy's own configuration. */
-  readonly setup: { readonly path: string; readonly content: string };
+  /** HAProxy's own configuration, and its maps from networks and countries. */
+  readonly setup: TextFile;
+  readonly maps: readonly TextFile[];
   /** Where HAProxy starts from, until its driver has a table. */
-  readonly map: { readonly path: string; readonly content: string; readonly keep: true };
+  readonly map: TextFile & { readonly keep: true };
   readonly driver: HaproxyConfig;
 }
 
-/** Both files of the HAProxy that stands beside a region's edge: it reaches the same regions over the same links. */
+/** The files of the HAProxy that stands beside a region's edge: it reaches the same regions over the same links. */
 export function haproxyFiles(
-  plan: Pick<WorldLayout, 'stateDir' | 'runDir'>,
+  plan: Pick<WorldLayout, 'stateDir' | 'runDir' | 'policy'>,
   place: PlaceLayout,
   edge: EdgeConfig,
+  rows: Rows,
 ): HaproxyFiles {
   const { haproxy: port, haproxyAgent: agentPort } = place.ports;
   assert(port !== undefined && agentPort !== undefined, 'a place with a HAProxy has its ports');
+  const fileOf = (kind: string): string => `${plan.stateDir}/config/${slug(place.id)}-haproxy${kind}`;
+  const { deployment, group, storeUrls, storeKind, secretsPath, upstreams, healthPath } = edge;
+  const { routing = null, regions: weights } = plan.policy;
+  const { audiences, maps } = placeMapsOf({ routing, place: place.id, upstreams }, rows);
+  const placeMaps = maps === null ? null : { networks: fileOf('-networks.map'), countries: fileOf('-countries.map') };
   const common = {
     place: place.id,
     runtimeSocketPath: `${plan.runDir}/h${place.index}.sock`,
-    primaryMapPath: `${plan.stateDir}/config/${slug(place.id)}-haproxy.map`,
+    primaryMapPath: fileOf('.map'),
     agent: { host: HOST, port: agentPort },
+    healthPath,
+    upstreams,
+    audiences,
+    routing,
+    weights,
   };
-  const { deployment, group, storeUrls, storeKind, secretsPath, upstreams, healthPath } = edge;
+  const listen = { host: HOST, port };
+  const setup = { ...common, listen, threads: null, trust: edge.trust ?? null, placeMaps };
   return {
-    setup: {
-      path: `${plan.stateDir}/config/${slug(place.id)}-haproxy.cfg`,
-      content: haproxyConfig({ ...common, listen: { host: HOST, port }, healthPath, upstreams, threads: null }),
-    },
-    map: { path: common.primaryMapPath, content: mapText(NOBODY), keep: true },
-    driver: {
-      ...common,
-      deployment,
-      group,
-      storeUrls,
-      storeKind,
-      secretsPath,
-      regions: upstreams.map(({ region }) => region),
-    },
+    setup: { path: fileOf('.cfg'), content: haproxyConfig(setup) },
+    maps:
+      maps === null || placeMaps === null
+        ? []
+        : [
+            { path: placeMaps.networks, content: maps.networks },
+            { path: placeMaps.countries, content: maps.countries },
+          ],
+    map: { path: common.primaryMapPath, content: nobodyWrites(audiences), keep: true },
+    driver: { ...common, deployment, group, storeUrls, storeKind, secretsPath },
   };
 }

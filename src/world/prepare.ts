@@ -7,6 +7,7 @@ import type { PlaceId } from '../base/ids.ts';
 import { asFarshoreError } from '../database/postgres/files.ts';
 import { locateBinaries } from '../database/postgres/locate-binaries.ts';
 import { chooseRunAs, type RunAs, reachableFor } from '../database/postgres/run-as.ts';
+import { readGeoRows } from '../planes/geo/read-geo.ts';
 import { type Deployment, storePlaces } from '../spec/deployment.ts';
 import { locateEtcd, locateHaproxy } from './locate-program.ts';
 import { type ConfigFile, planProcesses } from './configs.ts';
@@ -81,7 +82,8 @@ export async function prepareWorld(deployment: Deployment, options: WorldOptions
   const draft: LayoutOptions = { ...fixed, rttScale, specPath: resolve(options.specPath), basePort: DEFAULT_BASE_PORT };
   const basePort = await choosePorts(options.basePort ?? saved?.basePort ?? null, layOut(deployment, draft).portCount);
   const plan = layOut(deployment, { ...draft, basePort });
-  const { layout, files } = planProcesses(plan, deployment, program());
+  const rows = haproxyBinary === null || plan.geo === null ? null : await readGeoRows(plan.geo.database);
+  const { layout, files } = planProcesses(plan, deployment, program(), rows);
   makeFolders(layout);
   takeSecrets(layout);
   writeFiles(files);

@@ -49,9 +49,18 @@ export interface GeoClasses {
    * (RFC 7871). Up to 32, or 64 for IPv6. Of an address that only carries an IPv4 one, that one's.
    */
   scopeOf(address: Address): number;
+  /** Every address, in order, without gaps: from `first` up to the `first` of the next one of its family. */
+  ranges(): readonly GeoRange[];
 }
 
-type Word64 = readonly [number, number];
+export interface GeoRange {
+  readonly family: 4 | 6;
+  /** The first 64 bits; of IPv4 the first word alone. */
+  readonly first: Word64;
+  readonly class: number;
+}
+
+export type Word64 = readonly [number, number];
 type Bound = { readonly at: Word64; code: number };
 type Row = { readonly first: Word64; readonly last: Word64; readonly code: number };
 
@@ -141,6 +150,12 @@ class MergedGeo implements GeoClasses {
     const next = at + 1;
     const end = next === flat.codes.length ? null : ([flat.high[next] ?? 0, flat.low?.[next] ?? 0] as const);
     return blockLength([a, b], low, end, family === 4 ? 32 : 64);
+  }
+
+  ranges(): readonly GeoRange[] {
+    const of = (family: 4 | 6, { high, low, codes }: Flat): readonly GeoRange[] =>
+      Array.from(codes, (code, i) => ({ family, first: [high[i] ?? 0, low?.[i] ?? 0], class: code }));
+    return [...of(4, this.#v4), ...of(6, this.#v6)];
   }
 }
 

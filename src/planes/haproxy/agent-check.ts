@@ -1,22 +1,21 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import type { PlaceId } from '../../base/ids.ts';
 import type { ServerState } from './desired.ts';
 
 const QUESTION_WITHIN_MS = 2_000;
 const QUESTION_BYTES_MAX = 256;
 
 /**
- * Answers HAProxy's agent checks: it sends a region's id and a line feed, and hears `ready`, `drain` or `maint`. A region we say
+ * Answers HAProxy's agent checks: it sends a backend, a region's id and a line feed, and hears `ready`, `drain` or `maint`. A server we say
  * nothing about gets no answer, which HAProxy takes for no change; the same holds when this process is gone.
  */
-export function serveAgentChecks(stateOf: (region: string) => ServerState | undefined): Server {
+export function serveAgentChecks(stateOf: (server: string) => ServerState | undefined): Server {
   const server = createServer((socket) => answer(socket, stateOf));
   // HAProxy asks once a second for each server; more than this at once is somebody else.
   server.maxConnections = 256;
   return server;
 }
 
-function answer(socket: Socket, stateOf: (region: PlaceId) => ServerState | undefined): void {
+function answer(socket: Socket, stateOf: (server: string) => ServerState | undefined): void {
   let question = '';
   socket.setTimeout(QUESTION_WITHIN_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
@@ -27,7 +26,7 @@ function answer(socket: Socket, stateOf: (region: PlaceId) => ServerState | unde
       if (question.length > QUESTION_BYTES_MAX) socket.destroy();
       return;
     }
-    const state = stateOf(question.slice(0, end).trim() as PlaceId);
+    const state = stateOf(question.slice(0, end).trim());
     if (state === undefined) socket.destroy();
     else socket.end(`${state}\n`);
   });

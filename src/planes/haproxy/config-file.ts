@@ -1,4 +1,11 @@
 import type { PlaceId } from '../../base/ids.ts';
+import { assert } from '../../base/result.ts';
+import type { EdgeConfig, HaproxyAudience } from '../../ports/config.ts';
+import type { RoutingPolicy } from '../../ports/routing.ts';
+import { weightOf } from './desired.ts';
+import { frontendSection } from './frontend.ts';
+import { FENCED, LAST_RESORT, readsOf, writesTo } from './names.ts';
+import { quote } from './words.ts';
 
 /** What HAProxy is told once, when it starts. Everything that changes at run time goes through maps, server states and agent checks. */
 export interface HaproxySetup {
@@ -6,7 +13,7 @@ export interface HaproxySetup {
   readonly listen: { readonly host: string; readonly port: number };
   /** Unix socket with level admin: what Farshore changes at run time. */
   readonly runtimeSocketPath: string;
-  /** A file with one line `primary REGION`: HAProxy reads it when it starts, the runtime socket changes it later. */
+  /** A file with a line `primary REGION` for each audience: HAProxy reads it when it starts, the runtime socket changes it later. */
   readonly primaryMapPath: string;
   /** Answers `ready`, `drain` or `maint` for a region; null: only the runtime socket is used. */
   readonly agent: { readonly host: string; readonly port: number } | null;
@@ -14,6 +21,15 @@ export interface HaproxySetup {
   readonly upstreams: readonly Upstream[];
   /** Threads of HAProxy; null: one for each core. */
   readonly threads: number | null;
+  /** From `audiencesOf`, for the same policy. */
+  readonly audiences: readonly HaproxyAudience[];
+  readonly routing: RoutingPolicy | null;
+  /** Shares of the regions by weight; those that are missing weigh nothing. */
+  readonly weights: readonly { readonly id: PlaceId; readonly weight: number }[];
+  /** Whose word about a client is believed. */
+  readonly trust: NonNullable<EdgeConfig['trust']> | null;
+  /** Files that lead networks and countries to audiences; null: there is only one. */
+  readonly placeMaps: { readonly networks: string; readonly countries: string } | null;
 }
 
 export interface Upstream {
@@ -23,32 +39,22 @@ export interface Upstream {
   readonly rttMs: number;
 }
 
-/** Backends that other code speaks about. A server is named after its region. */
-export const READS = 'reads';
-export const LAST_RESORT = 'reads-last-resort';
-/** The value of `primary` in the map while nobody may accept writes. */
-export const NOBODY = 'none';
-export const writesTo = (region: PlaceId): string => `writes-${region}`;
-
 /**
- * HAProxy's configuration (2.6 and later) for one place. Reads go to the nearest region that is up, may serve and has room; a
- * failed try is made again elsewhere. Writes go to the region that the map calls primary, are sent once, and are refused while it names nobody. When every region looks dead, reads are tried anyway, nearest first (I12).
+ * HAProxy's configuration (2.6 and later) for one place. Reads go to the first region of their order that is up, may serve and has room; a
+ * failed try is made again elsewhere. Each audience has backends of its own, with no server that residency forbids it (I11). Writes go to the
+ * region that the map calls primary, are sent once, and are refused while it names nobody. When every region looks dead, reads
+ * are tried anyway, nearest first, unless the file says otherwise (I12).
  */
 export function haproxyConfig(setup: HaproxySetup): string {
-  const away = ({ region }: Upstream): number => Number(region !== setup.place);
-  // Without distance the own region still is the nearest: no other place's loss may reach its users.
-  const nearestFirst = setup.upstreams.toSorted(
-    (a, b) => a.rttMs - b.rttMs || away(a) - away(b) || (a.region < b.region ? -1 : 1),
-  );
+  const { audiences } = setup;
   return [
-    `# Made by Farshore for ${setup.place}; written again when its places or addresses change.`,
+    `# Made by Farshore for ${setup.place}; written again when its places, addresses or policies change.`,
     ...globalSection(setup),
     ...defaultsSection(setup),
     ...frontendSection(setup),
-    ...readsSection(setup, nearestFirst),
-    ...lastResortSection(setup, nearestFirst),
+    ...audiences.flatMap((audience) => [...readsSection(setup, audience), ...lastResortSection(setup, audience)]),
     ...setup.upstreams.flatMap(writesSection),
-    ...refusedSection(),
+    ...refusedSections(),
     '',
   ].join('\n');
 }
@@ -84,19 +90,6 @@ const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   '  default-server check inter 1s fastinter 250ms downinter 500ms fall 2 rise 2 observe layer7 error-limit 5 on-error mark-down',
 ];
 
-const frontendSection = (setup: HaproxySetup): readonly string[] => [
-  'frontend users',
-  `  bind ${setup.listen.host}:${setup.listen.port}`,
-  '  acl safe method GET HEAD OPTIONS',
-  `  http-request set-var(txn.primary) ${quote(`str(primary),map_str(${argument(setup.primaryMapPath)},${NOBODY})`)} unless safe`,
-  '  http-request set-header x-forwarded-proto http',
-  '  option forwardfor',
-  `  use_backend ${LAST_RESORT} if safe { nbsrv(${READS}) eq 0 }`,
-  `  use_backend ${READS} if safe`,
-  '  use_backend writes-%[var(txn.primary)]',
-  '  default_backend refused',
-];
-
 /**
  * What a safe request is tried again for, each time on another server: `balance first` takes the nearest that was not the last one tried.
  * Backups would not do: they are left alone while the nearest counts as up, and a try that fails after it was connected doesn't count
@@ -104,30 +97,58 @@ const frontendSection = (setup: HaproxySetup): readonly string[] => [
  */
 const RETRIED = 'conn-failure empty-response response-timeout 0rtt-rejected 502 503';
 
-function readsSection(setup: HaproxySetup, nearestFirst: readonly Upstream[]): readonly string[] {
+/** Where there is no other server HAProxy waits a second before each further try. */
+const retriesFor = (servers: readonly PlaceId[]): number => (servers.length > 1 ? 10 : 2);
+
+function readsSection(setup: HaproxySetup, { name, tiers }: HaproxyAudience): readonly string[] {
+  const [first = [], ...others] = tiers;
+  const behind = others.flat();
+  const isShared = first.length > 1;
+  const backend = readsOf(name);
+  const slowStart = isShared && setup.routing !== null && setup.routing.slowStartMs > 0;
+  const words = (region: PlaceId): readonly string[] => [
+    ...(isShared ? [`weight ${weightOf(setup.weights, region)}`] : []),
+    ...(slowStart ? [`slowstart ${setup.routing?.slowStartMs}ms`] : []),
+    ...(pins(setup, name) ? [`cookie ${encodeURIComponent(region)}`] : []),
+  ];
+  const server = (region: PlaceId, more: readonly string[] = []): string =>
+    serverLine(upstreamOf(setup, region), [...words(region), ...more, ...agentWords(setup, backend, region)]);
   return [
-    `backend ${READS}`,
+    `backend ${backend}`,
     // A connection that an earlier request left may be dead by now: safe requests are tried again, so they may use any.
     '  http-reuse always',
     '  timeout server 2s',
-    '  balance first',
-    '  retries 10',
+    // Shares by the client's network: it stays with its region, and when one is lost only that one's clients move.
+    ...(isShared ? ['  balance hash var(txn.client),ipmask(24,48)', '  hash-type consistent'] : ['  balance first']),
+    ...(pins(setup, name) ? [STAY] : []),
+    `  retries ${retriesFor(tiers.flat())}`,
     `  retry-on ${RETRIED}`,
     `  http-response set-header x-farshore-region %[srv_name]`,
-    ...nearestFirst.map((it) => serverLine(it, agentWords(setup, it))),
+    ...first.map((region) => server(region)),
+    ...behind.map((region) => server(region, isShared ? ['backup'] : [])),
   ];
 }
 
+/** The cookie of the edges. Canaries don't stay: what marks them decides. */
+const STAY = '  cookie farshore-region insert indirect nocache httponly attr "SameSite=Lax"';
+const pins = ({ routing }: HaproxySetup, name: string): boolean =>
+  routing?.affinity === 'cookie' && (routing.canary === null || !name.endsWith('c'));
+
 /** No checks: health takes nothing away here, only what the operator and the roles say. Tried in turn. */
-const lastResortSection = (setup: HaproxySetup, nearestFirst: readonly Upstream[]): readonly string[] => [
-  `backend ${LAST_RESORT}`,
-  '  timeout server 2s',
-  '  balance first',
-  '  retries 10',
-  `  retry-on ${RETRIED}`,
-  '  http-response set-header x-farshore-region %[srv_name]',
-  ...nearestFirst.map((it) => serverLine(it, ['no-check', ...agentWords(setup, it)])),
-];
+function lastResortSection(setup: HaproxySetup, { name, lastResort }: HaproxyAudience): readonly string[] {
+  const backend = `${readsOf(name)}${LAST_RESORT}`;
+  return [
+    `backend ${backend}`,
+    '  timeout server 2s',
+    '  balance first',
+    `  retries ${retriesFor(lastResort)}`,
+    `  retry-on ${RETRIED}`,
+    '  http-response set-header x-farshore-region %[srv_name]',
+    ...lastResort.map((region) =>
+      serverLine(upstreamOf(setup, region), ['no-check', ...agentWords(setup, backend, region)]),
+    ),
+  ];
+}
 
 /** One server and no second try once anything was sent. 503 is HAProxy's own word for "never sent", 502 and 504 for "sent, no answer". */
 const writesSection = (upstream: Upstream): readonly string[] => [
@@ -153,14 +174,16 @@ const writesSection = (upstream: Upstream): readonly string[] => [
   serverLine(upstream, ['no-check']),
 ];
 
-const refusedSection = (): readonly string[] => [
+const refusedSections = (): readonly string[] => [
   'backend refused',
   ownAnswer('request', 503, 'refused', 'nobody may accept writes now; nothing was sent'),
+  `backend ${writesTo(FENCED)}`,
+  ownAnswer('request', 451, 'fenced', 'residency allows no region that may serve this; nothing was sent'),
 ];
 
 function ownAnswer(when: 'request' | 'error', status: number, code: string, why: string): string {
   const verb = when === 'request' ? 'http-request return' : 'http-error';
-  const outcome = code === 'refused' ? 'refused' : 'unknown';
+  const outcome = code === 'outcome-unknown' ? 'unknown' : 'refused';
   const headers = [`hdr x-farshore-outcome ${outcome}`, 'hdr cache-control no-store'];
   if (status === 503) headers.push('hdr retry-after 1');
   const body = JSON.stringify({ code, why }).replaceAll('"', '\\"');
@@ -170,13 +193,15 @@ function ownAnswer(when: 'request' | 'error', status: number, code: string, why:
 const serverLine = (upstream: Upstream, words: readonly string[]): string =>
   [`  server ${upstream.region} ${upstream.host}:${upstream.port}`, 'maxconn 2048', ...words].join(' ');
 
-const agentWords = ({ agent }: HaproxySetup, { region }: Upstream): readonly string[] =>
+const agentWords = ({ agent }: HaproxySetup, backend: string, region: PlaceId): readonly string[] =>
   agent === null
     ? []
-    : [`agent-check agent-addr ${agent.host} agent-port ${agent.port} agent-inter 1s agent-send "${region}\\n"`];
+    : [
+        `agent-check agent-addr ${agent.host} agent-port ${agent.port} agent-inter 1s agent-send "${backend}/${region}\\n"`,
+      ];
 
-/** A word of a configuration line: spaces, quotes and what HAProxy expands are made harmless. */
-const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
-
-/** One argument of a converter. The line is taken apart first, then its arguments: this is the inner of the two. */
-const argument = (text: string): string => `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+function upstreamOf({ upstreams }: HaproxySetup, region: PlaceId): Upstream {
+  const found = upstreams.find((it) => it.region === region);
+  assert(found !== undefined, `an audience has only regions that are reached: ${region}`);
+  return found;
+}

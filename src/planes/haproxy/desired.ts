@@ -1,25 +1,117 @@
 import type { PlaceId } from '../../base/ids.ts';
-import { route } from '../../decide/routing/route.ts';
+import type { Reason } from '../../base/reason.ts';
+import { routingOf } from '../../decide/routing/defaults.ts';
+import { ANYBODY, bookOf } from '../../decide/routing/route.ts';
+import { Router } from '../../decide/routing/router.ts';
+import { UNMAPPED } from '../../decide/routing/world.ts';
+import type { HaproxyAudience } from '../../ports/config.ts';
 import type { RouteTable } from '../../ports/records.ts';
+import type { RoutingPolicy } from '../../ports/routing.ts';
+import { FENCED, LAST_RESORT, NOBODY, primaryKey, readsOf } from './names.ts';
 
 /** `ready`: takes new requests. `drain`: keeps the sessions it has. `maint`: takes nothing. HAProxy's words. */
 export type ServerState = 'ready' | 'drain' | 'maint';
 
 /** What HAProxy is to do. Health is its own business: it looks for itself, and goes on when we are gone. */
 export interface Desired {
-  /** Null: nobody may accept writes. */
-  readonly primary: PlaceId | null;
-  readonly reads: ReadonlyMap<PlaceId, ServerState>;
+  /** What the map says of each audience: the region that takes its writes, `none` or `fenced`. By key of the map. */
+  readonly writes: ReadonlyMap<string, string>;
+  /** By backend and server: `reads/aws:eu-west-1`. */
+  readonly servers: ReadonlyMap<string, { readonly state: ServerState; readonly weight: number | null }>;
 }
 
-/** The same decision as every plane's, for a plane in `place` that knows nothing of health. Regions outside of `known` have no server. */
-export function desiredOf(table: RouteTable, place: PlaceId, known: readonly PlaceId[]): Desired {
-  const read = route(table, { method: 'read', from: place }, new Map(), new Map());
-  const write = route(table, { method: 'write', from: place }, new Map(), new Map());
-  const primary = write.candidates.find((region) => known.includes(region)) ?? null;
-  const stateOf = (region: PlaceId): ServerState => {
-    if (read.candidates.includes(region)) return 'ready';
-    return table.regions.some((it) => it.id === region && it.state === 'drained') ? 'drain' : 'maint';
-  };
-  return { primary, reads: new Map(known.map((region) => [region, stateOf(region)])) };
+export interface Knowledge {
+  readonly table: RouteTable;
+  readonly place: PlaceId;
+  readonly audiences: readonly HaproxyAudience[];
+  /** Regions that say that they can't write. */
+  readonly readOnly: ReadonlyMap<PlaceId, Reason>;
+  /** The policy that HAProxy's configuration was made for; null: none was. */
+  readonly madeFor: RoutingPolicy | null;
+  /** And the weights. */
+  readonly weights: readonly Weighed[];
+}
+
+/** The same decision as every plane's, for a plane that knows nothing of health and asks it for one client of each audience. */
+export function desiredOf({ table, place, audiences, readOnly, madeFor, weights: made }: Knowledge): Desired {
+  const stranger = !sameFences(table.routing, madeFor);
+  const router = new Router({
+    // Who belongs to which audience was worked out for other fences: then only what every fence allows is left (I11).
+    table: stranger ? { ...table, routing: { ...routingOf(table), unmapped: 'fenced' } } : table,
+    from: place,
+    health: new Map(),
+    readOnly,
+    latency: bookOf(new Map()),
+    load: new Map(),
+    leaders: new Map(),
+    acceptedAtMs: 0,
+    // Ramps are for planes that draw among clients; here they are over as soon as they begin.
+    nowMs: Number.MAX_SAFE_INTEGER,
+  });
+  const writes = new Map<string, string>();
+  const servers = new Map<string, { state: ServerState; weight: number | null }>();
+  for (const audience of audiences) {
+    const client = { ...ANYBODY, place: stranger ? UNMAPPED : audience.place };
+    const write = router.route({ ...client, method: 'write' });
+    const target = write.candidates.find((region) => table.regions.some(({ id }) => id === region));
+    writes.set(primaryKey(audience.name), target ?? (write.refusal === 'fenced' ? FENCED : NOBODY));
+    const open = new Set(router.route({ ...client, method: 'read' }).candidates);
+    for (const [backend, regions] of [
+      [readsOf(audience.name), audience.tiers.flat()],
+      [`${readsOf(audience.name)}${LAST_RESORT}`, audience.lastResort],
+    ] as const)
+      for (const region of regions)
+        servers.set(`${backend}/${region}`, {
+          state: open.has(region) ? 'ready' : closed(table, region),
+          weight: audience.tiers.some((tier) => tier.length > 1) ? weightOf(table.regions, region, made) : null,
+        });
+  }
+  return { writes, servers };
+}
+
+/** A cookie would lead its clients to a region that only drains. */
+function closed(table: RouteTable, region: PlaceId): ServerState {
+  const isDrained = table.regions.some(({ id, state }) => id === region && state === 'drained');
+  return isDrained && table.routing?.affinity !== 'cookie' ? 'drain' : 'maint';
+}
+
+const WEIGHT_MAX = 256;
+interface Weighed {
+  readonly id: PlaceId;
+  readonly weight: number;
+}
+
+/**
+ * In HAProxy's measure, whole numbers up to 256. The measure is that of the configuration as long as no weight has outgrown it: a
+ * region that is taken out changes nothing for the others' clients.
+ */
+export function weightOf(now: readonly Weighed[], region: PlaceId, made: readonly Weighed[] = now): number {
+  const largest = Math.max(0, ...[...now, ...made].map(({ weight }) => weight));
+  const own = now.find(({ id }) => id === region)?.weight ?? 0;
+  if (own <= 0 || largest <= 0) return 0;
+  return Math.max(1, Math.round((WEIGHT_MAX * own) / largest));
+}
+
+const sameFences = (a: RoutingPolicy | undefined, b: RoutingPolicy | null): boolean =>
+  fencesOf(a ?? null) === fencesOf(b);
+
+/** Without fences it doesn't matter who is where. */
+function fencesOf(policy: RoutingPolicy | null): string {
+  if (policy === null || policy.fences.length === 0) return '';
+  return JSON.stringify([policy.fences, policy.unmapped, policy.geolocation.overrides]);
+}
+
+/** Does HAProxy's configuration say something else than the table? Checks and hosts are no part of it. */
+export const madeForOther = (table: RouteTable, madeFor: RoutingPolicy | null): boolean =>
+  shapeOf(table.routing ?? null) !== shapeOf(madeFor);
+
+function shapeOf(policy: RoutingPolicy | null): string {
+  if (policy === null) return '';
+  const { policies, geolocation, latency, failover, slowStartMs, canary, affinity, fences, unmapped } = policy;
+  const { order } = failover;
+  const { whenAllUnhealthy } = policy;
+  return JSON.stringify([
+    [policies, geolocation, latency, order, slowStartMs],
+    [canary, affinity, fences, unmapped, whenAllUnhealthy],
+  ]);
 }

@@ -1,15 +1,15 @@
 import type { AddressInfo, Server } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
-import type { PlaceId } from '../../base/ids.ts';
-import { isNewer, parseRouteTable } from '../../decide/routing/table.ts';
 import type { HaproxyConfig } from '../../ports/config.ts';
 import type { Coordination } from '../../ports/coordination.ts';
-import { keysOf, type RouteTable } from '../../ports/records.ts';
+import { keysOf } from '../../ports/records.ts';
+import { startDeepChecks } from '../edge/deep-checks.ts';
+import { startChecks } from '../looks/checks.ts';
+import { Steering } from '../steering/steering.ts';
 import { TableWatch } from '../steering/table-watch.ts';
 import { serveAgentChecks } from './agent-check.ts';
-import { NOBODY } from './config-file.ts';
-import { type Desired, desiredOf } from './desired.ts';
+import { type Desired, desiredOf, madeForOther } from './desired.ts';
 import { keepMap } from './map-file.ts';
 import { ask, commandsFor, readActual } from './runtime.ts';
 
@@ -17,6 +17,8 @@ import { ask, commandsFor, readActual } from './runtime.ts';
 const COMPARE_EVERY_MS = 1_000;
 const REREAD_TABLE_EVERY_MS = 2_000;
 const RETRY_STORE_MS = 250;
+/** Regions are looked at only to tell a silent deep check from a silent region: when the policy asks for deep checks. */
+const LOOK = { checkEveryMs: 500, checkTimeoutMs: 500 };
 
 /** How to reach the store is the business of whoever connects it. */
 type DrivenConfig = Omit<HaproxyConfig, 'storeUrls' | 'storeKind' | 'secretsPath'>;
@@ -52,16 +54,21 @@ class Driver implements HaproxyDriver {
   readonly #agent: Server;
   readonly #stopping = new AbortController();
   readonly #loop: Promise<void>;
+  readonly #steering: Steering;
+  readonly #stopChecks: readonly (() => void)[];
   #wake: AbortController = new AbortController();
-  #table: RouteTable | null = null;
   #desired: Desired | null = null;
+  #refused: string | null = null;
   #said = '';
 
   constructor(config: DrivenConfig, coordination: Coordination, clock: Clock, say: (text: string) => void) {
     this.#config = config;
     this.#clock = clock;
     this.#say = say;
-    this.#agent = serveAgentChecks((region) => this.#desired?.reads.get(region as PlaceId));
+    this.#agent = serveAgentChecks((server) => this.#desired?.servers.get(server)?.state);
+    const rtt = new Map(config.upstreams.map(({ region, rttMs }) => [region, rttMs]));
+    this.#steering = new Steering(clock, config.place, rtt, () => this.#redirect());
+    this.#stopChecks = [...this.#startLooks(), ...startDeepChecks(config.upstreams, this.#steering, clock)];
     this.#watch = new TableWatch({
       coordination,
       clock,
@@ -93,17 +100,45 @@ class Driver implements HaproxyDriver {
     this.#stopping.abort();
     this.#wake.abort();
     this.#watch.stop();
+    for (const stop of this.#stopChecks) stop();
     this.#agent.close();
     await this.#loop;
   }
 
   #offer(text: string): void {
-    const parsed = parseRouteTable(text);
-    if (!parsed.ok) return this.#tell(`a route table is refused, the last one stays: ${parsed.error}`);
-    if (!isNewer(this.#table, parsed.value)) return;
-    this.#table = parsed.value;
-    this.#desired = desiredOf(parsed.value, this.#config.place, this.#config.regions);
+    this.#steering.offerTable(text);
+    const { lastRefusal } = this.#steering.tableHistory;
+    if (lastRefusal !== null && lastRefusal !== this.#refused)
+      this.#tell(`a route table is refused, the last one stays: ${lastRefusal}`);
+    this.#refused = lastRefusal;
+  }
+
+  /** The table, or what the regions say of writing, is another one. */
+  #redirect(): void {
+    const { world } = this.#steering;
+    if (world === null) return;
+    const { place, audiences, routing: madeFor, weights } = this.#config;
+    const { table, readOnly } = world;
+    this.#desired = desiredOf({ table, place, audiences, readOnly, madeFor, weights });
+    if (madeForOther(table, madeFor))
+      this.#tell('the policies are others than those that the configuration of HAProxy was made for: make it again');
     this.#wake.abort();
+  }
+
+  #startLooks(): readonly (() => void)[] {
+    const { upstreams, healthPath } = this.#config;
+    return upstreams.map(({ region, host, port, rttMs }, index) =>
+      startChecks({
+        question: () =>
+          this.#steering.deepCheck === null
+            ? null
+            : { target: { host, port }, look: this.#steering.applicationLook(healthPath) },
+        pace: () => this.#steering.paceOf(rttMs, LOOK),
+        offsetMs: (index * LOOK.checkEveryMs) / upstreams.length,
+        clock: this.#clock,
+        onFound: ({ code }) => this.#steering.signal(region, code === 'ok', 'check', code),
+      }),
+    );
   }
 
   async #run(): Promise<void> {
@@ -119,7 +154,7 @@ class Driver implements HaproxyDriver {
   async #apply(desired: Desired): Promise<void> {
     const { runtimeSocketPath: socket, primaryMapPath: map } = this.#config;
     try {
-      await keepMap(map, desired.primary ?? NOBODY);
+      await keepMap(map, desired.writes);
     } catch (error) {
       this.#tell(`the map for the next start of HAProxy cannot be written: ${messageOf(error)}`);
     }
@@ -131,7 +166,7 @@ class Driver implements HaproxyDriver {
       const trouble = answer.ok ? answer.value : answer.error;
       if (trouble !== '') return this.#tell(`"${command}" failed: ${trouble}`);
     }
-    if (commands.length > 0) this.#tell(`writes go to ${desired.primary ?? 'nobody'}; ${commands.join('; ')}`);
+    if (commands.length > 0) this.#tell(`writes: ${shown(desired)}; ${commands.join('; ')}`);
   }
 
   #tell(text: string): void {
@@ -139,3 +174,5 @@ class Driver implements HaproxyDriver {
     this.#said = text;
   }
 }
+
+const shown = ({ writes }: Desired): string => [...new Set(writes.values())].join(', ');

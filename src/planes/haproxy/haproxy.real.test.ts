@@ -1,123 +1,17 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { memoryStore } from '../../coordination/memory.ts';
-import type { Coordination } from '../../ports/coordination.ts';
 import type { RouteTable } from '../../ports/records.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import {
-  A,
-  ask,
-  B,
-  C,
-  listen,
-  publish,
-  type RegionProcess,
-  startLoad,
-  startRegion,
-  tableOf,
-  until,
-} from '../edge/testing.ts';
-import { haproxyConfig, LAST_RESORT, READS } from './config-file.ts';
-import { driveHaproxy, type HaproxyDriver } from './drive.ts';
-import { ask as askHaproxy, parseServersState } from './runtime.ts';
-import { freePort } from '../../world/free-ports.ts';
-
-const PROGRAM = '/usr/sbin/haproxy';
-const installed = existsSync(PROGRAM);
-if (!installed && process.env['CI'] !== undefined) throw new Error('CI needs HAProxy: `npm run setup:debian`');
-if (!installed) process.stderr.write(`skipped: HAProxy is not at ${PROGRAM} (\`npm run setup:debian\`)\n`);
+import { A, ask, B, C, listen, publish, startLoad, startRegion, tableOf, until } from '../edge/testing.ts';
+import { READS } from './names.ts';
+import { aRig as newRig, installed, LAST_RESORT_OF_ALL as LAST_RESORT, type RigOptions } from './testing.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-interface Rig {
-  readonly port: number;
-  readonly regions: readonly [RegionProcess, RegionProcess, RegionProcess];
-  readonly store: Coordination;
-  readonly said: readonly string[];
-  readonly mapPath: string;
-  drive(): Promise<HaproxyDriver>;
-  startHaproxy(): ChildProcess;
-  stopHaproxy(): Promise<void>;
-  states(): Promise<ReadonlyMap<string, string>>;
-  runtime(command: string): Promise<string>;
-}
-
-/** Three regions, the first the nearest, behind a real HAProxy that nobody drives yet. Its folder has a space and a quote in its name. */
-async function aRig(addressOfFirst = (port: number): Promise<number> | number => port): Promise<Rig> {
-  const started = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
-  for (const region of started) cleanups.push(() => region.kill());
-  const parent = mkdtempSync(join(tmpdir(), 'farshore-haproxy-'));
-  cleanups.push(() => rmSync(parent, { recursive: true, force: true }));
-  const dir = join(parent, `it's here`);
-  mkdirSync(dir);
-  const [port, agentPort] = [await freePort(), await freePort()];
-  const agent = { host: '127.0.0.1', port: agentPort };
-  const mapPath = join(dir, 'primary.map');
-  const runtimeSocketPath = join(dir, 'run.sock');
-  const file = join(dir, 'haproxy.cfg');
-  writeFileSync(mapPath, 'primary none\n');
-  const ports = [await addressOfFirst(started[0].port), started[1].port, started[2].port];
-  const upstreams = started.map((it, i) => ({
-    region: it.region,
-    host: '127.0.0.1',
-    port: ports[i] ?? 0,
-    rttMs: i * 10,
-  }));
-  const listen = { host: '127.0.0.1', port };
-  const common = { place: A, runtimeSocketPath, primaryMapPath: mapPath, agent };
-  writeFileSync(file, haproxyConfig({ ...common, listen, healthPath: '/healthz', upstreams, threads: 1 }));
-  const checked = spawnSync(PROGRAM, ['-c', '-f', file], { encoding: 'utf8' });
-  expect(checked.status, checked.stderr).toBe(0);
-
-  const memory = memoryStore(nodeClock);
-  cleanups.push(() => memory.close());
-  const store = memory.connect();
-  const said: string[] = [];
-  let child: ChildProcess | null = null;
-  const startHaproxy = () => {
-    child = spawn(PROGRAM, ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'inherit'] });
-    return child;
-  };
-  const stopHaproxy = async () => {
-    const gone = child;
-    if (gone === null || gone.exitCode !== null || gone.signalCode !== null) return;
-    const ended = new Promise((resolve) => gone.once('exit', resolve));
-    gone.kill('SIGKILL');
-    await ended;
-  };
-  startHaproxy();
-  cleanups.push(stopHaproxy);
-  const runtime = async (command: string) => {
-    const answer = await askHaproxy(runtimeSocketPath, command);
-    if (!answer.ok) throw new Error(answer.error);
-    return answer.value;
-  };
-  await until('HAProxy listens', async () => (await askHaproxy(runtimeSocketPath, 'show info')).ok);
-  return {
-    port,
-    regions: started as [RegionProcess, RegionProcess, RegionProcess],
-    store,
-    said,
-    mapPath,
-    startHaproxy,
-    stopHaproxy,
-    runtime,
-    states: async () => parseServersState(await runtime('show servers state')),
-    drive: async () => {
-      const config = { ...common, deployment: 'shop', group: 'main', regions: [A, B, C] };
-      const driver = await driveHaproxy(config, store, nodeClock, (text) => said.push(text));
-      cleanups.push(() => driver.close());
-      return driver;
-    },
-  };
-}
+const aRig = (options: RigOptions = {}) => newRig(cleanups, options);
 
 /** A balancer in front of a region: it accepts every connection, and closes it when nobody is behind. */
 async function aDoor(regionPort: number): Promise<number> {
@@ -198,7 +92,7 @@ describe.skipIf(!installed)('HAProxy as a plane', () => {
   });
 
   test('neither does one whose door still accepts connections and closes them, as a balancer in front of it may', async () => {
-    const rig = await aRig(aDoor);
+    const rig = await aRig({ addressOfFirst: aDoor });
     await rig.drive();
     await publish(rig.store, tableOf({ epoch: 1, primary: B }));
     await until('writes are taken', async () => (await write(rig.port, 'one')).status === 200);
@@ -311,7 +205,7 @@ describe.skipIf(!installed)('HAProxy as a plane', () => {
     await publish(rig.store, drained(tableOf({ epoch: 1, primary: B }), C));
     await until('drained', async () => (await rig.states()).get(`${READS}/${C}`) === 'drain');
     const word = await new Promise<string>((resolve) => {
-      const socket = connect(driver.agentPort, '127.0.0.1', () => socket.write(`${C}\n`));
+      const socket = connect(driver.agentPort, '127.0.0.1', () => socket.write(`${READS}/${C}\n`));
       socket.on('data', (chunk: Buffer) => resolve(chunk.toString()));
     });
     expect(word).toBe('drain\n');

@@ -1,7 +1,5 @@
 import { createConnection } from 'node:net';
-import type { PlaceId } from '../../base/ids.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import { LAST_RESORT, NOBODY, READS } from './config-file.ts';
 import type { Desired, ServerState } from './desired.ts';
 
 /** Past this, HAProxy is busy or gone. Milliseconds. */
@@ -30,9 +28,14 @@ export function ask(socketPath: string, command: string): Promise<Result<string,
 
 /** What HAProxy does now, as far as we drive it. */
 export interface Actual {
-  readonly primary: string;
+  /** Its map. */
+  readonly writes: ReadonlyMap<string, string>;
   /** By backend and server, `reads/aws:eu-west-1`. */
-  readonly states: ReadonlyMap<string, ServerState>;
+  readonly servers: ReadonlyMap<string, ActualServer>;
+}
+interface ActualServer {
+  readonly state: ServerState;
+  readonly weight: number;
 }
 
 export async function readActual(socketPath: string, mapPath: string): Promise<Result<Actual, string>> {
@@ -43,16 +46,17 @@ export async function readActual(socketPath: string, mapPath: string): Promise<R
   if (!servers.ok) return servers;
   if (!map.ok) return map;
   // `0x55… primary aws:eu-west-1`
-  const primary = /^\S+ primary (\S+)$/m.exec(map.value)?.[1];
-  if (primary === undefined) return err(`its map has no primary: ${map.value.slice(0, 200)}`);
-  return ok({ primary, states: parseServersState(servers.value) });
+  const entries = [...map.value.matchAll(/^0x\S+ (\S+) (\S+)$/gm)];
+  const writes = new Map(entries.map(([, key, value]): [string, string] => [key ?? '', value ?? '']));
+  if (writes.size === 0) return err(`its map is empty: ${map.value.slice(0, 200)}`);
+  return ok({ writes, servers: parseServersState(servers.value) });
 }
 
 /** Bits of `srv_admin_state` (HAProxy's management.txt, "show servers state"): maintenance and drain, asked for by command. */
 const ASKED_MAINTENANCE = 0x01;
 const ASKED_DRAIN = 0x08;
 
-export function parseServersState(text: string): ReadonlyMap<string, ServerState> {
+export function parseServersState(text: string): ReadonlyMap<string, ActualServer> {
   const lines = text.split('\n');
   const columns =
     lines
@@ -60,7 +64,7 @@ export function parseServersState(text: string): ReadonlyMap<string, ServerState
       ?.slice(2)
       .split(' ') ?? [];
   const at = (name: string): number => columns.indexOf(name);
-  const states = new Map<string, ServerState>();
+  const states = new Map<string, ActualServer>();
   for (const line of lines) {
     const fields = line.split(' ');
     const backend = fields[at('be_name')];
@@ -68,23 +72,26 @@ export function parseServersState(text: string): ReadonlyMap<string, ServerState
     const admin = Number(fields[at('srv_admin_state')]);
     if (line.startsWith('#') || backend === undefined || server === undefined || Number.isNaN(admin)) continue;
     const state = (admin & ASKED_MAINTENANCE) !== 0 ? 'maint' : (admin & ASKED_DRAIN) !== 0 ? 'drain' : 'ready';
-    states.set(`${backend}/${server}`, state);
+    states.set(`${backend}/${server}`, { state, weight: Number(fields[at('srv_uweight')]) });
   }
   return states;
 }
 
 /** The commands that lead from what is to what should be; none when they agree. Writes come first: they have one right place. */
 export function commandsFor(desired: Desired, actual: Actual, mapPath: string): readonly string[] {
-  const primary = desired.primary ?? NOBODY;
-  const commands = actual.primary === primary ? [] : [`set map ${word(mapPath)} primary ${primary}`];
-  const wanted = [...desired.reads].flatMap(([region, state]: [PlaceId, ServerState]) =>
-    [READS, LAST_RESORT].map((backend) => ({ server: `${backend}/${region}`, state })),
-  );
+  const commands: string[] = [];
+  for (const [key, value] of desired.writes) {
+    const now = actual.writes.get(key);
+    if (now !== value) commands.push(`${now === undefined ? 'add' : 'set'} map ${word(mapPath)} ${key} ${value}`);
+  }
   // What opens comes before what closes: there is no moment without any region.
   for (const opening of [true, false])
-    for (const { server, state } of wanted)
-      if ((state === 'ready') === opening && actual.states.get(server) !== state)
+    for (const [server, { state }] of desired.servers)
+      if ((state === 'ready') === opening && actual.servers.get(server)?.state !== state)
         commands.push(`set server ${server} state ${state}`);
+  for (const [server, { weight }] of desired.servers)
+    if (weight !== null && actual.servers.get(server)?.weight !== weight)
+      commands.push(`set server ${server} weight ${weight}`);
   return commands;
 }
 

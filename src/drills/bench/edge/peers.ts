@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { nodeId, placeId } from '../../../base/ids.ts';
-import { haproxyConfig, NOBODY } from '../../../planes/haproxy/config-file.ts';
-import { mapText } from '../../../planes/haproxy/map-file.ts';
+import { audiencesOf } from '../../../planes/haproxy/audiences.ts';
+import { haproxyConfig } from '../../../planes/haproxy/config-file.ts';
+import { nobodyWrites } from '../../../planes/haproxy/map-file.ts';
 import type { EdgeConfig, HaproxyConfig } from '../../../ports/config.ts';
 import { launch, listening, MAIN, MEASURED, missing, OTHERS, store, type Table } from '../machine.ts';
 
@@ -224,17 +225,24 @@ const haproxyDriven: Peer = {
   name: 'HAProxy driven by Farshore',
   missing: missing('haproxy'),
   async start(port, upstreamPort, dir) {
+    const [upstreams, routing] = [upstreamsOf(upstreamPort), null];
+    const { list: audiences } = audiencesOf({ routing, place: REGION, upstreams, places: [] });
     const common = {
       place: REGION,
       runtimeSocketPath: join(dir, 'run.sock'),
       primaryMapPath: join(dir, 'primary.map'),
       agent: { host: '127.0.0.1', port: port + 1 },
+      healthPath: '/healthz',
+      upstreams,
+      routing,
+      audiences,
+      weights: [],
     };
-    writeFileSync(common.primaryMapPath, mapText(NOBODY));
-    const setup = { ...common, listen: { host: '127.0.0.1', port }, healthPath: '/healthz', threads: 1 };
-    writeFileSync(join(dir, 'driven.cfg'), haproxyConfig({ ...setup, upstreams: upstreamsOf(upstreamPort) }));
+    writeFileSync(common.primaryMapPath, nobodyWrites(audiences));
+    const setup = { ...common, listen: { host: '127.0.0.1', port }, threads: 1 };
+    writeFileSync(join(dir, 'driven.cfg'), haproxyConfig({ ...setup, trust: null, placeMaps: null }));
     const reach = { storeUrls: store.urls, storeKind: 'embedded' as const, secretsPath: join(dir, 'secrets.json') };
-    const driver: HaproxyConfig = { ...common, ...reach, deployment: DEPLOYMENT, group: GROUP, regions: [REGION] };
+    const driver: HaproxyConfig = { ...common, ...reach, deployment: DEPLOYMENT, group: GROUP };
     writeFileSync(join(dir, 'driver.json'), JSON.stringify(driver));
     const child = launch(MEASURED, ['haproxy', '-db', '-f', join(dir, 'driven.cfg')], dir);
     await listening(port);
