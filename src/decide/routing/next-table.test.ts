@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { nodeId } from '../../base/ids.ts';
 import { defaultRouting } from './defaults.ts';
 import { tableOfReign, tableWithHold } from './next-table.ts';
-import { DUBLIN, FRANKFURT, policyTable, TOKYO } from './testing.ts';
+import { DUBLIN, FRANKFURT, policyTable, TOKYO, VIRGINIA } from './testing.ts';
 
 const regions = [FRANKFURT, DUBLIN].map((id, i) => ({
   id,
@@ -64,5 +64,17 @@ describe('a hold', () => {
       ok: false,
       error: 'every region is drained: nobody would be served',
     });
+  });
+
+  test('refused: when it leaves the users of a fence nobody, though others would be served (I11, I12)', () => {
+    const fences = [{ name: 'law', countries: ['JP', 'DE'], regions: [TOKYO, DUBLIN] }];
+    const fenced = policyTable({ fences }, { primary: FRANKFURT });
+    const one = tableWithHold(fenced, TOKYO, 'drained', 'x');
+    expect(one.ok).toBe(true);
+    const two = one.ok ? tableWithHold(one.value, DUBLIN, 'drained', 'x') : null;
+    expect(two).toMatchObject({ ok: false, error: expect.stringContaining('"law" allows its users') });
+    expect(tableWithHold(fenced, VIRGINIA, 'drained', 'x').ok).toBe(true);
+    const standby = policyTable({ fences }, { primary: FRANKFURT, passive: [TOKYO, DUBLIN] });
+    expect(tableWithHold(standby, TOKYO, 'drained', 'x').ok).toBe(true);
   });
 });

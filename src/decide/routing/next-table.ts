@@ -4,6 +4,7 @@ import { because } from '../../base/reason.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
 import type { OperationRecord, RouteTable } from '../../ports/records.ts';
+import type { ResidencyFence } from '../../ports/routing.ts';
 import { leadsNowhere } from './table.ts';
 
 /**
@@ -52,6 +53,18 @@ export function tableWithHold(
     released: (before.released ?? 0) + (state === 'serving' ? 1 : 0),
     reason: because(state === 'serving' ? 'let-serve' : 'held', why),
   };
-  const nowhere = leadsNowhere(next);
+  const nowhere = leadsNowhere(next) ?? (state === 'drained' ? fencedNowhere(before, next) : null);
   return nowhere === null ? ok(next) : err(nowhere);
+}
+
+/** I12 within I11: users whose fence holds no other region would be served by nobody. Those that a fence leaves without one already don't count. */
+function fencedNowhere(before: RouteTable, next: RouteTable): string | null {
+  const serves = ({ regions, primary }: RouteTable, fence: ResidencyFence) =>
+    regions.some(
+      ({ id, role, state }) =>
+        fence.regions.includes(id) && state === 'serving' && (role === 'active' || id === primary?.region),
+    );
+  const lost = next.routing?.fences.find((fence) => serves(before, fence) && !serves(next, fence));
+  if (lost === undefined) return null;
+  return `the fence "${lost.name}" allows its users ${lost.regions.join(', ')} only: nobody would be left to serve them`;
 }

@@ -166,7 +166,9 @@ class Driver implements HaproxyDriver {
       const trouble = answer.ok ? answer.value : answer.error;
       if (trouble !== '') return this.#tell(`"${command}" failed: ${trouble}`);
     }
-    if (commands.length > 0) this.#tell(`writes: ${shown(desired)}; ${commands.join('; ')}`);
+    // One about each audience's writes would be many lines that say one thing.
+    const servers = commands.filter((command) => !command.includes(' map '));
+    if (commands.length > 0) this.#tell(['writes: ' + shown(desired), ...servers].join('; '));
   }
 
   #tell(text: string): void {
