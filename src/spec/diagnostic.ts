@@ -56,6 +56,7 @@ export const SPEC_CODES = {
   N3002: 'when the promise is void',
   N3003: 'a setting without effect',
   N3004: 'names that `dns` leads and `traffic` does not know, or the other way round',
+  N3005: 'what a world on one machine cannot show',
 } as const;
 
 export type SpecCode = keyof typeof SPEC_CODES;

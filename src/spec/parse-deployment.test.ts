@@ -255,6 +255,12 @@ const NOTES: readonly Case[] = [
     expect: ['N3003 10:42'],
   },
   {
+    title: 'a check by TLS, which the edges of a world do not speak',
+    text: `${THREE}traffic:\n  health: { address: { check: tls, host: shop.example } }\n`,
+    expect: ['N3005 10:31'],
+    says: 'plain HTTP',
+  },
+  {
     title: 'a path for a check of commits',
     text: `${THREE}traffic:\n  health: { deep: { check: commit, path: /healthz/deep } }\n`,
     expect: ['N3003 10:42'],

@@ -182,7 +182,11 @@ function tlsName({ hosts, health }: TrafficSection): readonly Finding[] {
     const message = '`host` has an effect only with `check: tls`';
     return [{ code: 'N3003', message, at: [atValue(AT('health', 'address', 'host'))] }];
   }
-  if (host !== undefined) return [];
+  if (host !== undefined) {
+    const message =
+      'edges that `farshore up` starts speak plain HTTP: in a world this check finds every region unhealthy, and DNS goes by `whenAllUnhealthy`';
+    return [{ code: 'N3005', message, at: [atValue(AT('health', 'address', 'check'))] }];
+  }
   const message = '`check: tls` needs the name that the certificate must be for';
   return [{ code: 'E2518', message, at: [atValue(AT('health', 'address'))], help: ['host: shop.example'] }];
 }
