@@ -8,7 +8,7 @@ import type { PlaceId } from '../../base/ids.ts';
 import { nodeClock } from '../../telemetry/node-clock.ts';
 import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
 import { startEdge } from './server.ts';
-import { A, ask, B, configOf, publish, tableOf, until } from './testing.ts';
+import { A, ask, B, configOf, publish, startRegion, tableOf, until } from './testing.ts';
 import { freePort } from '../../world/free-ports.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -179,6 +179,24 @@ describe('bad clients', () => {
     expect(await raw(edge.port, `GET / HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(
       /^HTTP\/1\.1 431/,
     );
+  });
+
+  test('a body that dribbles is cut off in time too (slow loris), and no region is left holding it', async () => {
+    // It reads the body to its end before it answers.
+    const region = await startRegion(A);
+    cleanups.push(() => region.kill());
+    const edge = await anEdge([region], { headMs: 400, requestMs: 800 });
+    let said = '';
+    const socket = connect({ port: edge.port, host: '127.0.0.1' });
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+    socket.on('data', (chunk: Buffer) => (said += chunk.toString('latin1'))).on('error', () => undefined);
+    socket.write('POST /orders HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n');
+    const drip = setInterval(() => socket.write('x'), 50);
+    cleanups.push(() => clearInterval(drip));
+    await closed;
+    expect(said).not.toMatch(/^HTTP\/1\.1 2/);
+    await until('nothing is left of it', () => edge.status().regions.every(({ inFlight }) => inFlight === 0));
+    expect((await ask(edge.port, '/orders')).status).toBe(200);
   });
 
   test('connections beyond the bound are closed, those within are served', async () => {
