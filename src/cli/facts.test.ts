@@ -56,6 +56,43 @@ describe('farshore facts', () => {
     await expect(run('rtt', '95,18', 'aws:eu-west-2')).rejects.toThrow('not on the globe');
   });
 
+  test('rtt of many pairs at once: the same as one at a time, one object a line; a mistake has its line', async () => {
+    const pairs = write(
+      'pairs.txt',
+      '# pairs\naws:us-east-1 -33.92,18.42\n\ngcp:us-east4,azure:westeurope\nDE aws:eu-west-1\n',
+    );
+    const { stdout } = await run('rtt', '--pairs', pairs, '--json');
+    const one = async (a: string, b: string) => JSON.stringify(await json('rtt', a, b));
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      await one('aws:us-east-1', '-33.92,18.42'),
+      await one('gcp:us-east4', 'azure:westeurope'),
+      await one('DE', 'aws:eu-west-1'),
+    ]);
+    expect((await run('rtt', '--pairs', pairs)).stdout).toMatch(
+      /aws:us-east-1 \(Ashburn\) +-33.92,18.42 +\d+ ms +triangulated/,
+    );
+    const wrong = write('wrong-pairs.txt', 'aws:us-east-1 aws:us-est-2\n');
+    await expect(run('rtt', '--pairs', wrong)).rejects.toThrow(`${wrong}:1: there is no region "aws:us-est-2"`);
+    await expect(run('rtt', '--pairs', write('none.txt', 'aws:us-east-1\n'))).rejects.toThrow('is no pair');
+  });
+
+  test('rtt of any two regions and of any two places: a finite value inside its band, faster than no light', async () => {
+    const ids = ((await json('regions'))['regions'] as { id: string }[]).map(({ id }) => id);
+    const places = ['64.1,-21.9', '-54.8,-68.3', '1.35,103.8', '-17.7,178.1', '71.3,-156.8'];
+    const all = [...ids, ...places];
+    const lines = all.map((from, i) => `${from} ${all[(i * 37 + 11) % all.length]}`);
+    const { stdout } = await run('rtt', '--pairs', write('all.txt', lines.join('\n')), '--json');
+    const found = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { ms: number; band: { lowMs: number; highMs: number }; lightMs: number });
+    expect(found).toHaveLength(all.length);
+    for (const { ms, band, lightMs } of found) {
+      expect(ms).toBeGreaterThanOrEqual(lightMs);
+      expect(band.lowMs <= ms && ms <= band.highMs).toBe(true);
+    }
+  });
+
   test('rtt of the people of a country: shares, not an average', async () => {
     const found = await json('rtt', 'US', 'aws:us-east-1');
     expect(found).toMatchObject({ schema: 'farshore.facts-people/v1', country: 'US', lastMileMs: 15 });

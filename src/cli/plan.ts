@@ -26,7 +26,7 @@ const USAGE = `Usage: farshore plan FILE [--full] [--top N] [--within 3s] [--jso
 
 The best regions and roles for a file without \`regions\`; what those of a file are like. Offline; the same input gives the same plan.
   --pin REGION     must be chosen            --ban 'aws:me-*'   must not
-  --users CSV      where the users are: columns country and share, and lat and lon for those at one place
+  --users CSV      where the users are: columns country and share, and metro, or lat and lon, for those at one place
   --free           choose, although the file has regions
   --top N          how many alternatives (5)  --seed N          of the robustness trials (1)
   --within 3s      the best found in that time, with how much better another one could be; without it: the best, proven

@@ -48,6 +48,14 @@ export interface PopulationCluster extends Point {
   readonly internetUsers: number;
 }
 
+/** A big city with what is around it. */
+export interface MetroFact extends Point {
+  readonly country: string;
+  readonly name: string;
+  /** Of the city itself: enough to tell big from small. */
+  readonly people: number;
+}
+
 /** One measured round trip. Symmetric: kept once per pair. */
 export interface MeasuredRtt {
   readonly rttMs: number;
@@ -78,6 +86,8 @@ export interface Facts {
   readonly rtts: ReadonlyMap<string, MeasuredRtt>;
   readonly countries: ReadonlyMap<string, CountryFact>;
   readonly clusters: readonly PopulationCluster[];
+  /** By country, the bigger first. */
+  readonly metros: readonly MetroFact[];
   readonly prices: PackOf<'prices'>;
   readonly transfer: PackOf<'transfer'>;
   readonly carbon: ReadonlyMap<PlaceId, PackOf<'carbon'>['regions'][number]>;
@@ -137,6 +147,7 @@ export function parseFacts(texts: PackTexts): Facts {
       lon,
       internetUsers,
     })),
+    metros: packs.metros.metros.map(([country, name, lat, lon, people]) => ({ country, name, lat, lon, people })),
     prices: packs.prices,
     transfer: packs.transfer,
     carbon: new Map(packs.carbon.regions.map((row) => [placeId(row[0]), row])),

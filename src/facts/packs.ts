@@ -13,6 +13,7 @@ export const PACKS = [
   'transfer',
   'countries',
   'population',
+  'metros',
   'carbon',
   'residency-rules',
   'hazards',
@@ -150,6 +151,10 @@ export const packSchemas = {
   population: pack('population', {
     /** Country, place, latitude, longitude, internet users. */
     clusters: z.array(z.tuple([country, z.string(), latitude, longitude, z.number().int().min(0)])),
+  }),
+  metros: pack('metros', {
+    /** Country, city, latitude, longitude, people. */
+    metros: z.array(z.tuple([country, z.string(), latitude, longitude, z.number().int().min(0)])),
   }),
   carbon: pack('carbon', {
     /** Region, grams of CO2 equivalent per kWh, share of carbon-free energy, date. */

@@ -17,8 +17,8 @@ export function peopleOf(request: PlanRequest, facts: Facts): readonly People[] 
   const spread = new Map(
     request.users.flatMap(({ country, share, at }) => (at === undefined ? [[country, share] as const] : [])),
   );
-  const spots = request.users.flatMap(({ country, share, at }) =>
-    at === undefined || share <= 0 ? [] : [{ ...at, country, place: `${at.lat},${at.lon}`, share }],
+  const spots = request.users.flatMap(({ country, share, at, metro }) =>
+    at === undefined || share <= 0 ? [] : [{ ...at, country, place: metro ?? `${at.lat},${at.lon}`, share }],
   );
   const clusters = facts.clusters.flatMap(({ country, place, lat, lon, internetUsers }) => {
     const share = ((spread.get(country) ?? 0) * internetUsers) / (total.get(country) ?? 1);

@@ -270,6 +270,24 @@ describe('users at places', () => {
   });
 });
 
+describe('users of metros', () => {
+  test('are counted at their city, and named by it', () => {
+    const of = (where: string) =>
+      planOf(
+        requestOf(
+          FREE.replace(
+            /users:[^]*objectives:/,
+            `users:\n  - { country: JP, ${where}, share: 100 }\nobjectives:`,
+          ).replace('150ms', '40ms'),
+        ),
+      );
+    const { reads, request } = of('metro: osaka');
+    expect(request.users).toEqual([{ country: 'JP', share: 1, at: { lat: 34.69, lon: 135.5 }, metro: 'Osaka' }]);
+    expect(reads).toEqual(of('at: "34.69,135.5"').reads);
+    expect(reads.p80Ms).toBeLessThan(40);
+  });
+});
+
 describe('roles', () => {
   test('a region too far from every other one to have its commits confirmed only reads, under RPO 0; not under a minute of it', () => {
     const pin = ['aws:eu-central-1', 'aws:eu-west-3', 'aws:ap-southeast-1'].map(placeId);

@@ -1,3 +1,6 @@
+import type { Facts } from '../facts/facts.ts';
+import { folded, metroNamed, metrosOf } from '../facts/metros.ts';
+
 /** Edits (insert, delete, replace, swap neighbours) that turn `a` into `b`: optimal string alignment. */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
@@ -44,4 +47,21 @@ export function nearestRegion(id: string, known: readonly string[]): string | nu
   const names = known.map((candidate) => candidate.slice(candidate.indexOf(':') + 1));
   const name = nearest(id, names);
   return name === null ? null : (known[names.indexOf(name)] ?? null);
+}
+
+/** What may have been meant by a metro that its country does not have: another name there, or the same in other countries; how to say it in any case. */
+export function metroHelp(facts: Pick<Facts, 'metros'>, country: string, word: string): readonly string[] {
+  const mine = metrosOf(facts, country);
+  const meant = nearest(
+    folded(word),
+    mine.map(({ name }) => folded(name)),
+  );
+  const name = mine.find((metro) => folded(metro.name) === meant)?.name;
+  if (name !== undefined) return [`did you mean "${name}"?`];
+  const countries = [...new Set(facts.metros.map((metro) => metro.country))];
+  const abroad = countries.filter((other) => metroNamed(facts, other, word) !== null);
+  return [
+    ...(abroad.length === 0 ? [] : [`there is one in ${abroad.join(', ')}`]),
+    'a big city as GeoNames calls it; any other place by latitude and longitude: `at: "52.52,13.40"`',
+  ];
 }

@@ -26,6 +26,12 @@ export const usersSection = z
         .describe(
           'Where they are, `52.52,13.40`: latitude and longitude. Default: as the internet users of the country are. The country says whose law holds; an entry with a place needs a share.',
         ),
+      metro: z
+        .string()
+        .optional()
+        .describe(
+          'A big city of the country, `Osaka`: its users are counted there. Default: as the internet users of the country are. An entry with a metro needs a share.',
+        ),
       share: percent(
         'Percent of all users. On every entry, and together 100; or on none: then by internet users.',
       ).optional(),

@@ -37,7 +37,50 @@ describe('defaults', () => {
   });
 });
 
+describe('users of metros', () => {
+  const metro = (country: string, name: string) => `users: [{ country: ${country}, metro: '${name}', share: 100 }]`;
+  test('a big city by its name, without its accents, or by its first words', () => {
+    expect(request(metro('BR', 'sao paulo')).users).toEqual([
+      { country: 'BR', share: 1, at: { lat: -23.55, lon: -46.64 }, metro: 'São Paulo' },
+    ]);
+    expect(request(metro('US', 'New York')).users[0]?.metro).toBe('New York City');
+    expect(request(metro('US', 'Washington')).users[0]?.metro).toBe('Washington, D.C.');
+    expect(request(metro('PK', 'Hyderabad')).users[0]?.at?.lon).toBeCloseTo(68.37);
+    const two = request('users: [{ country: JP, metro: Osaka, share: 60 }, { country: JP, metro: Tokyo, share: 40 }]');
+    expect(two.users.map(({ share }) => share)).toEqual([0.6, 0.4]);
+  });
+
+  test.each([
+    [metro('JP', 'Osakka'), 'unknown metro "Osakka" in JP', 'did you mean "Osaka"?'],
+    [metro('FR', 'Manchester'), 'unknown metro "Manchester" in FR', 'there is one in GB'],
+    ['users: [{ country: JP, metro: Osaka }]', 'users in Osaka have no share', 'give every entry its percent'],
+    ["users: [{ country: JP, metro: Osaka, at: '34.7,135.5', share: 100 }]", 'a metro and a place', 'keep one'],
+    [
+      'users: [{ country: JP, metro: Osaka, share: 60 }, { country: JP, metro: Osaka, share: 40 }]',
+      'Osaka in JP is listed twice',
+      null,
+    ],
+  ])('%s', (line, message, help) => {
+    const parsed = parse(line);
+    if (parsed.ok) throw new Error('it was read');
+    const found = parsed.error.find((one) => one.message.includes(message));
+    expect(found?.marks[0]?.line).toBe(4);
+    if (help !== null) expect(found?.help.join()).toContain(help);
+  });
+});
+
 describe('a table of users', () => {
+  test('metros by name', () => {
+    const read = readUsersTable('country,metro,share\nBR,Sao Paulo,3\nBR,,1\n', facts);
+    expect(read).toEqual({
+      ok: true,
+      value: [
+        { country: 'BR', share: 0.75, at: { lat: -23.55, lon: -46.64 }, metro: 'São Paulo' },
+        { country: 'BR', share: 0.25 },
+      ],
+    });
+  });
+
   test('shares of any unit, added up by country', () => {
     const read = readUsersTable('# requests of May\ncountry,share\nDE,300\nFR,100\nDE,0\n', facts);
     expect(read).toEqual({
@@ -55,6 +98,8 @@ describe('a table of users', () => {
     ['country,share\nDE,1\nUKK,3\n', 3, 1, 'unknown country "UKK"'],
     ['country,share\nDE,many\n', 2, 4, '"many" is no share'],
     ['country,share\nDE,0\n', 1, 1, 'add up to nothing'],
+    ['country,metro,share\nJP,Osakka,1\n', 2, 4, 'unknown metro "Osakka" in JP; did you mean "Osaka"?'],
+    ['country,metro,lat,lon,share\nJP,Osaka,34,135,1\n', 2, 4, 'keep one of the two'],
     ['', 1, 1, 'no header'],
   ])('%j', (text, line, column, words) => {
     const read = readUsersTable(text, facts);

@@ -1,8 +1,9 @@
 import { placeId, type PlaceId } from '../base/ids.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { CONTINENTS, countriesOf } from '../facts/continents.ts';
-import type { Facts } from '../facts/facts.ts';
+import type { Facts, MetroFact } from '../facts/facts.ts';
 import { pointOfText, type Point } from '../facts/geo.ts';
+import { metroNamed } from '../facts/metros.ts';
 import { residencyRulesOf } from '../facts/residency.ts';
 import { byPosition, type Diagnostic, type Mark } from './diagnostic.ts';
 import { draftOf, TIERS } from './draft.ts';
@@ -62,6 +63,8 @@ export interface UserShare {
   readonly country: string;
   readonly share: number;
   readonly at?: Point;
+  /** The big city that `at` is; without it a place by latitude and longitude. */
+  readonly metro?: string;
 }
 
 export interface LatencyObjective {
@@ -172,7 +175,12 @@ function requestOf(value: unknown, facts: Facts): PlanRequest {
  */
 function usersOf(
   written:
-    | readonly { readonly country: string; readonly share?: number | undefined; readonly at?: string | undefined }[]
+    | readonly {
+        readonly country: string;
+        readonly share?: number | undefined;
+        readonly at?: string | undefined;
+        readonly metro?: string | undefined;
+      }[]
     | undefined,
   rules: PlanRequest['residency'],
   around: { readonly regions: readonly PlaceId[] | null; readonly data: readonly string[] },
@@ -181,9 +189,15 @@ function usersOf(
   if (written?.[0]?.share !== undefined) {
     const total = written.reduce((sum, { share }) => sum + (share ?? 0), 0);
     return {
-      users: written.map(({ country, share, at }) => {
+      users: written.map(({ country, share, at, metro }) => {
         const point = at === undefined ? null : pointOfText(at);
-        return { country, share: (share ?? 0) / total, ...(point === null ? {} : { at: point }) };
+        const city = metro === undefined ? null : metroNamed(facts, country, metro);
+        return {
+          country,
+          share: (share ?? 0) / total,
+          ...(point === null ? {} : { at: point }),
+          ...(city === null ? {} : placeOfMetro(city)),
+        };
       }),
       usersFrom: 'file',
     };
@@ -200,6 +214,11 @@ function usersOf(
     usersFrom: written === undefined ? 'default' : 'internet users',
   };
 }
+
+export const placeOfMetro = ({ name, lat, lon }: MetroFact): Required<Pick<UserShare, 'at' | 'metro'>> => ({
+  at: { lat, lon },
+  metro: name,
+});
 
 function defaultCountries(
   [rule]: PlanRequest['residency'],

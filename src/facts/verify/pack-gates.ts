@@ -1,6 +1,7 @@
 import type { PlaceId } from '../../base/ids.ts';
 import { providerOf, regionFact, type Facts } from '../facts.ts';
 import { distanceKm, type Point } from '../geo.ts';
+import { folded } from '../metros.ts';
 import { PACKS } from '../packs.ts';
 import { rttFindings } from './rtt-gates.ts';
 import type { Finding } from './table.ts';
@@ -18,6 +19,7 @@ export function packFindings(facts: Facts, year: number): readonly Finding[] {
   return [
     ...coordinateFindings(facts, second),
     ...[...facts.regions.keys()].filter((id) => !facts.secondCoordinates.has(id)).map(onlyOneSource),
+    ...metroFindings(facts),
     ...unknownIds(facts),
     ...tables(facts),
     ...ageFindings(facts, year),
@@ -35,6 +37,24 @@ export function coordinateFindings(
     if (km <= COORDINATES_KM) return [];
     const text = `${row.region} (${fact.place}) is placed at ${row.lat}, ${row.lon}: ${km} km from ${fact.lat}, ${fact.lon}`;
     return [{ gate: 'coordinates', severity: 'error', at: row.at, text }];
+  });
+}
+
+/** Metros of countries without people, and those that are far from a region of the same name, which other sources have placed. */
+export function metroFindings(facts: Pick<Facts, 'metros' | 'clusters' | 'regions'>): readonly Finding[] {
+  const countries = new Set(facts.clusters.map(({ country }) => country));
+  const regions = [...facts.regions.values()];
+  return facts.metros.flatMap((metro): readonly Finding[] => {
+    const named = `${metro.name}, ${metro.country}`;
+    if (!countries.has(metro.country))
+      return [{ gate: 'ids', severity: 'error', at: 'metros', text: `${named}: nobody is known to live there` }];
+    return regions
+      .filter(({ country, place }) => country === metro.country && folded(place) === folded(metro.name))
+      .filter((region) => distanceKm(region, metro) > COORDINATES_KM)
+      .map(({ id, lat, lon }) => {
+        const text = `${named} is placed at ${metro.lat}, ${metro.lon}; ${id}, of the same name, at ${lat}, ${lon}`;
+        return { gate: 'coordinates', severity: 'error', at: 'metros', text };
+      });
   });
 }
 

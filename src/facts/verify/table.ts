@@ -19,7 +19,7 @@ export interface Finding {
 
 /** The gates, with what each holds. */
 export const GATES = {
-  coordinates: 'two sources place a region within 150 km of each other',
+  coordinates: 'two sources place a region, or a metro of its name, within 150 km of each other',
   light: 'no round trip is faster than light in a straight fibre',
   triangle: 'no pair is far slower than going through a third region',
   asymmetry: 'both directions of a pair are within 12 ms and 15 %',

@@ -8,7 +8,7 @@ import { nearestRegion } from '../../spec/nearest.ts';
 import { pairKey, type MeasuredRtt } from '../facts.ts';
 import { complianceOf, servicesOf, withOwnHazards, withOwnRegions, withOwnRtts } from '../own.ts';
 import { computePrice, egressPrice, storagePrice } from '../prices.ts';
-import { coordinateFindings, packFindings } from './pack-gates.ts';
+import { coordinateFindings, metroFindings, packFindings } from './pack-gates.ts';
 import { isCoordinateTable, readCoordinateTable, readRttTable } from './read-table.ts';
 import { rttFindings } from './rtt-gates.ts';
 import type { Finding, RttRow } from './table.ts';
@@ -53,6 +53,19 @@ describe('the packs that are shipped', () => {
     expect(errorsOf(packFindings({ ...facts, rtts }, 2026.9)).map(({ gate }) => gate)).toContain('triangle');
     const wrong = { region: placeId('gcp:africa-south1'), lat: 26.2056, lon: 28.0337, at: 'x' };
     expect(coordinateFindings(facts, [wrong])[0]?.text).toContain('5828 km');
+  });
+
+  test('a metro far from the region of its name, and one of a country without people', () => {
+    const metro = (country: string, name: string, lat: number, lon: number) => ({ country, name, lat, lon, people: 1 });
+    const found = (...metros: ReturnType<typeof metro>[]) =>
+      metroFindings({ ...facts, metros }).map(({ gate }) => gate);
+    expect(found(metro('GB', 'London', 42.98, -81.25))).toContain('coordinates');
+    expect(found(metro('GB', 'London', 51.5, -0.1))).toEqual([]);
+    expect(found(metro('XX', 'Atlantis', 0, 0))).toEqual(['ids']);
+    const named = facts.metros.filter(({ country, name }) =>
+      [...facts.regions.values()].some((region) => region.country === country && region.place === name),
+    );
+    expect(named.length).toBeGreaterThan(30);
   });
 
   test('an id that no region has', () => {

@@ -1,9 +1,10 @@
 import { placeId } from '../../base/ids.ts';
 import { providerOf, type Facts } from '../../facts/facts.ts';
 import { pointOfText } from '../../facts/geo.ts';
+import { metroNamed } from '../../facts/metros.ts';
 import { deploymentFile } from '../file-schema.ts';
 import { atKey, atValue, didYouMean, type Finding } from '../finding.ts';
-import { nearest, nearestRegion } from '../nearest.ts';
+import { metroHelp, nearest, nearestRegion } from '../nearest.ts';
 import { valueAt } from '../shape.ts';
 import type { Path } from '../source.ts';
 
@@ -15,7 +16,14 @@ export function matchesRegion(pattern: string, id: string): boolean {
 
 /** E26xx: where the users are, and what the planner may choose. Parts without their shape are passed over. */
 export function planning(root: unknown, facts: Facts): readonly Finding[] {
-  return [...countries(root, facts), ...spots(root), ...shares(root), ...pins(root, facts), ...counts(root)];
+  return [
+    ...countries(root, facts),
+    ...spots(root),
+    ...metros(root, facts),
+    ...shares(root),
+    ...pins(root, facts),
+    ...counts(root),
+  ];
 }
 
 function list(root: unknown, path: Path): readonly unknown[] {
@@ -47,14 +55,16 @@ function countries(root: unknown, facts: Facts): readonly Finding[] {
     }
     // Several places of one country are several entries.
     if (!users.includes(path) || valueAt(root, [...path.slice(0, -1), 'at']) !== undefined) return [];
-    const before = seen.get(word);
-    seen.set(word, path);
+    const metro = valueAt(root, [...path.slice(0, -1), 'metro']);
+    const key = typeof metro === 'string' ? `${metro} in ${word}` : word;
+    const before = seen.get(key);
+    seen.set(key, path);
     return before === undefined
       ? []
       : [
           {
             code: 'E2602',
-            message: `${word} is listed twice`,
+            message: `${key} is listed twice`,
             at: [atValue(path, 'again here'), atValue(before, 'first here')],
           },
         ];
@@ -84,6 +94,26 @@ function spots(root: unknown): readonly Finding[] {
         help: ['how many internet users are at one place is not known: give every entry its percent'],
       },
     ];
+  });
+}
+
+/** Big cities by name, each in the country that its entry names. */
+function metros(root: unknown, facts: Facts): readonly Finding[] {
+  return list(root, ['users']).flatMap((_, i): readonly Finding[] => {
+    const path: Path = ['users', i, 'metro'];
+    const [word, country] = [valueAt(root, path), valueAt(root, ['users', i, 'country'])];
+    if (typeof word !== 'string' || typeof country !== 'string') return [];
+    const wrong = (message: string, help: readonly string[]): readonly Finding[] => [
+      { code: 'E2606', message, at: [atValue(path)], help },
+    ];
+    if (valueAt(root, ['users', i, 'at']) !== undefined)
+      return wrong('a metro and a place by latitude and longitude', ['keep one of the two']);
+    if (metroNamed(facts, country, word) === null)
+      return wrong(`unknown metro "${word}" in ${country}`, metroHelp(facts, country, word));
+    if (valueAt(root, ['users', i, 'share']) !== undefined) return [];
+    return wrong(`users in ${word} have no share`, [
+      'how many internet users a city has is not known: give every entry its percent',
+    ]);
   });
 }
 
