@@ -115,7 +115,8 @@ test('a third vote is named with its reason; every region says why it has its ro
   expect(regions.map(({ id }) => id)).not.toContain(witness?.id);
   for (const { roleWhy } of regions) expect(roleWhy.length).toBeGreaterThan(20);
   const { stdout } = await run(shop);
-  expect(stdout).toContain(`witness    ${witness?.id}: a third vote without data`);
+  expect(stdout).toContain(`witness    ${witness?.id} (${witness?.place}): a third vote without data`);
+  expect(read.cost.lines.find(({ what }) => what === 'witness')?.region).toBe(witness?.id);
   expect(stdout).toContain(witness?.why);
 });
 

@@ -9,9 +9,9 @@ import { matchesRegion } from '../spec/rules/planning.ts';
 import type { Base } from './build/base.ts';
 import { build } from './build/build.ts';
 import { CONSTRAINTS, type Constraint, type Rejection } from './constraints.ts';
-import { choose } from './choose/choose.ts';
 import { countriesOfUsers } from './people.ts';
 import type { Choice } from './problem.ts';
+import { solve } from './solve.ts';
 
 /** Nothing satisfies the file: what is in conflict, and the cheapest ways out. */
 export interface Infeasible {
@@ -44,10 +44,11 @@ const MOST_SETS = 2_000_000;
 export function explainInfeasible(request: PlanRequest, base: Base): Infeasible {
   const active = CONSTRAINTS.filter((constraint) => isActive(request, constraint));
   const without = (left: readonly Constraint[], changed: PlanRequest = request): Way | null => {
-    const built = build(changed, base, new Set(left));
-    if (Array.isArray(built)) return null;
-    const [choice] = choose(built.problem, { top: 1, mostSets: MOST_SETS }).top;
-    return choice === undefined ? null : { ids: choice.regions.map((r) => built.ids[r] as PlaceId), choice };
+    const { built, chosen } = solve(changed, base, new Set(left), { top: 1, mostSets: MOST_SETS });
+    const [choice] = chosen?.top ?? [];
+    return chosen === null || choice === undefined
+      ? null
+      : { ids: choice.regions.map((r) => built.ids[r] as PlaceId), choice };
   };
   const strict = build(request, base, new Set());
   const rejected = Array.isArray(strict) ? strict : strict.rejected;

@@ -1,5 +1,7 @@
 import { instances } from './choose/measures.ts';
+import { countMoves, sharedUsd } from './choose/shared.ts';
 import { millionths, type Choice, type CoverageObjective, type PlanProblem } from './problem.ts';
+import { voterOf } from './votes.ts';
 
 /** One set by itself, with nothing demanded of it. */
 export interface Look {
@@ -12,11 +14,12 @@ const at = (list: Float64Array, index: number): number => list[index] as number;
 
 /**
  * What one set of two or more candidates is like, without a search: for questions about single sets, which come by the hundred. `set` is ascending.
- * Null: none of its pairs is allowed.
+ * Null: none of its pairs is allowed, or no place may vote beside it.
  */
 export function lookAt(problem: PlanProblem, set: readonly number[]): Look | null {
   const pair = pairOf(problem, set);
-  if (pair === null) return null;
+  const vote = voterOf(problem, set);
+  if (pair === null || vote.usd === Infinity) return null;
   const { objectives, serving, worstShare, budgetUsd } = problem;
   const [first] = objectives;
   const servers = serving === 'all' ? set : [pair.primary];
@@ -24,7 +27,8 @@ export function lookAt(problem: PlanProblem, set: readonly number[]): Look | nul
   const coverage = reached[0] ?? 0;
   const left = serving === 'all' ? set.map((lost) => set.filter((r) => r !== lost)) : [[pair.primary], [pair.standby]];
   const worst = Math.min(...left.map((some) => (first === undefined ? 0 : within(problem, first, some))));
-  const costUsd = serving === 'all' ? sharedUsd(problem, set, pair.primary) : oneServesUsd(problem, set, pair.primary);
+  const cost = serving === 'all' ? allServeUsd : oneServesUsd;
+  const costUsd = cost(problem, set, pair.primary) + vote.usd;
   const isAllowed =
     objectives.every(({ share }, o) => millionths(reached[o] ?? 0) >= millionths(share)) &&
     (worstShare === null || millionths(worst) >= millionths(worstShare)) &&
@@ -78,32 +82,24 @@ function oneServesUsd({ candidates, cost }: PlanProblem, set: readonly number[],
   return usd;
 }
 
-/** Each is sized for its users and those of any one that is lost. */
-function sharedUsd(problem: PlanProblem, set: readonly number[], primary: number): number {
-  const { candidates, cost, weights, latencyMs } = problem;
-  const n = candidates.length;
-  const size = set.length;
-  /** At nearest * size + second nearest: the share of users who go from one to the other when the first is lost. */
-  const moves = new Float64Array(size * size);
-  for (let p = 0; p < weights.length; p++) {
-    let [first, second, firstMs, secondMs] = [0, 0, Infinity, Infinity];
-    for (let m = 0; m < size; m++) {
-      const ms = at(latencyMs, p * n + (set[m] as number));
-      if (ms < firstMs) [second, secondMs, first, firstMs] = [first, firstMs, m, ms];
-      else if (ms < secondMs) [second, secondMs] = [m, ms];
-    }
-    const way = first * size + second;
-    moves[way] = at(moves, way) + at(weights, p);
-  }
-  let usd = 0;
-  for (const [m, r] of set.entries()) {
-    let [load, most] = [0, 0];
-    for (let other = 0; other < size; other++) {
-      load += at(moves, m * size + other);
-      most = Math.max(most, at(moves, other * size + m));
-    }
-    usd += at(cost.fixedUsd, r) + at(cost.egressUsd, r) * load + at(cost.transferUsd, primary * n + r);
-    usd += at(cost.unitUsd, r) * instances(cost.units, load + most);
-  }
-  return usd;
+/** Per problem and candidate: milliseconds from each population, one after another. */
+const rows = new WeakMap<PlanProblem, (Float64Array | undefined)[]>();
+
+function rowOf(problem: PlanProblem, r: number): Float64Array {
+  const { candidates, weights, latencyMs } = problem;
+  const known = rows.get(problem) ?? [];
+  rows.set(problem, known);
+  return (known[r] ??= weights.map((_, p) => at(latencyMs, p * candidates.length + r)));
+}
+
+function allServeUsd(problem: PlanProblem, set: readonly number[], primary: number): number {
+  const { candidates, cost, weights } = problem;
+  const moved = new Float64Array(set.length * set.length);
+  countMoves(
+    set.map((r) => rowOf(problem, r)),
+    weights,
+    moved,
+  );
+  const changes = set.reduce((usd, r) => usd + at(cost.transferUsd, primary * candidates.length + r), 0);
+  return changes + sharedUsd(cost, cost.units, set, moved);
 }

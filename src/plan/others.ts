@@ -6,6 +6,7 @@ import type { Built } from './build/build.ts';
 import { lookAt } from './look.ts';
 import type { Other } from './plan.ts';
 import { compareChoices, type Choice } from './problem.ts';
+import { voterOf } from './votes.ts';
 
 /** Why each region that is not in the plan is not: kept out by itself, or not better in any place of the plan. */
 export function othersOf(request: PlanRequest, base: Base, built: Built, best: Choice): readonly Other[] {
@@ -25,6 +26,7 @@ function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, bes
   const swaps: { readonly out: number; readonly choice: Choice }[] = [];
   let apart: Reason | null = null;
   let isFar = false;
+  let isVoteless = false;
   for (const out of best.regions) {
     const stay = best.regions.filter((other) => other !== out);
     const against = stay.find((other) => problem.conflicts[r * n + other] === 1);
@@ -34,7 +36,8 @@ function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, bes
     }
     const set = [...stay, r].toSorted((a, b) => a - b);
     const look = lookAt(problem, set);
-    if (look === null) isFar = true;
+    if (look === null && voterOf(problem, set).usd === Infinity) isVoteless = true;
+    else if (look === null) isFar = true;
     else swaps.push({ out, choice: look.choice });
   }
   const [swap] = swaps.toSorted(
@@ -43,6 +46,12 @@ function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, bes
   );
   if (swap === undefined) {
     if (apart !== null && !isFar) return apart;
+    if (isVoteless && !isFar)
+      return {
+        constraint: 'regions',
+        why: 'with it no place is left for a third vote that the file allows, that is apart and near enough',
+        admit: 'a third vote of your own under `sites`',
+      };
     return {
       constraint: 'syncWithin',
       why: `no region of the plan is within ${request.syncWithinMs} ms of it: with it no commit could wait for another region`,

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { placeId } from '../base/ids.ts';
 import { readFacts } from '../cli/read-facts.ts';
-import { providerOf } from '../facts/facts.ts';
 import { withOwnRegions } from '../facts/own.ts';
 import { sharedHazards } from '../facts/hazards.ts';
+import { computePrice } from '../facts/prices.ts';
 import { parsePlanRequest, type PlanRequest } from '../spec/planning.ts';
 import { checkPlan } from './check/check.ts';
 import type { Infeasible } from './infeasible.ts';
@@ -225,6 +225,21 @@ describe('the checker', () => {
       { ...plan, witness: plan.witness === null ? null : { ...plan.witness, id: placeId('aws:us-east-1') } },
       /us-east-1 is outside EU/,
     ],
+    ['a witness that is not there, although one may be', { ...plan, witness: null }, /no third vote, although/],
+    [
+      'a witness that is far from the regions',
+      {
+        ...plan,
+        request: { ...plan.request, residency: [] },
+        witness: plan.witness === null ? null : { ...plan.witness, id: placeId('aws:us-east-1') },
+      },
+      /witness aws:us-east-1 is \d+(\.\d+)? ms away/,
+    ],
+    [
+      'a witness that nobody pays for',
+      { ...plan, cost: { ...plan.cost, lines: plan.cost.lines.filter(({ what }) => what !== 'witness') } },
+      /witness in aws:.*no line/,
+    ],
     ['a region twice', { ...plan, regions: [first, first] as never }, /different regions/],
   ];
 
@@ -302,13 +317,37 @@ describe('roles', () => {
     expect(roleOf(60_000)?.role).not.toBe('read');
   });
 
-  test('the witness is of another provider where the file allows one, and of an allowed one where not', () => {
+  test('the witness is paid for, and the cheapest place that may vote: no other passes the checker for less', () => {
+    const plan = planOf({ ...requestOf(example('plan/eu-shop')), providers: ['aws', 'gcp'], supportShare: 0.1 });
+    const line = plan.cost.lines.find(({ what }) => what === 'witness');
+    expect(line).toMatchObject({ region: plan.witness?.id, usd: plan.witness?.usd });
+    expect(plan.cost.usd).toBeLessThanOrEqual(plan.alternatives[0]?.usd ?? 0);
+    const others = [...facts.regions.keys()].flatMap((id) => {
+      const claims = checkPlan({ ...plan, witness: { ...plan.witness, id } as Plan['witness'] }, facts);
+      const price = computePrice(facts, id, 'general');
+      return claims.every((claim) => claim.startsWith('witness in')) && price.kind === 'value'
+        ? [price.usd * 182.5]
+        : [];
+    });
+    expect(others.length).toBeGreaterThan(3);
+    expect(Math.min(...others)).toBeGreaterThanOrEqual((plan.witness?.usd ?? 0) - 0.01);
+  });
+
+  test('where no place is left for a third vote there is a plan without one; never because of the budget', () => {
+    const request = requestOf(example('plan/in-country'), { providers: ['gcp'] });
+    const plan = planOf(request);
+    expect([plan.witness, plan.request.thirdVote]).toEqual([null, true]);
+    expect(plan.cost.lines.map(({ what }) => what)).not.toContain('witness');
     const shop = requestOf(example('plan/eu-shop'));
-    expect(providerOf(planOf(shop).witness?.id ?? placeId('x:y'))).toBe('aws');
-    const wide = planOf({ ...shop, providers: ['aws', 'gcp'] });
-    const used = wide.regions.map(({ id }) => providerOf(id));
-    if (new Set(used).size === 1) expect(used).not.toContain(providerOf(wide.witness?.id ?? placeId('x:y')));
-    expect(checkPlan(wide, facts)).toEqual([]);
+    const { cost } = planOf(shop);
+    expect(infeasibleOf({ ...shop, budgetUsd: cost.usd - 1 }).conflict.map(({ constraint }) => constraint)).toContain(
+      'budget',
+    );
+  });
+
+  test('a file with sites of its own pays for no other vote', () => {
+    const plan = planOf(requestOf(`${FREE}sites: [{ id: 'aws:eu-north-1', store: true, witness: true }]\n`));
+    expect([plan.witness, plan.cost.lines.some(({ what }) => what === 'witness')]).toEqual([null, false]);
   });
 });
 

@@ -5,9 +5,9 @@ import { providerOf, regionFact, type Facts } from '../facts/facts.ts';
 import { servicesOf } from '../facts/own.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 import { baseOf, type Base } from './build/base.ts';
-import { build, type Built } from './build/build.ts';
+import type { Built } from './build/build.ts';
 import { checkPlan } from './check/check.ts';
-import { choose, type Progress } from './choose/choose.ts';
+import type { Progress } from './choose/choose.ts';
 import { costOf } from './describe/cost.ts';
 import { AVAILABILITY, availabilityOf, residencyOf, sharedFateOf } from './describe/fate.ts';
 import { layoutOf, loadsOf, lossesOf, machinesOf, readsOf, writesOf, type Layout } from './describe/serve.ts';
@@ -17,6 +17,7 @@ import { countriesOfUsers } from './people.ts';
 import type { Alternative, Plan, PlannedRegion } from './plan.ts';
 import type { Choice, Chosen } from './problem.ts';
 import { robustnessOf } from './robust.ts';
+import { solve } from './solve.ts';
 import { witnessOf } from './witness.ts';
 import { modeOf, strategyOf } from './strategy.ts';
 
@@ -38,12 +39,11 @@ export function planRegions(request: PlanRequest, facts: Facts, options: PlanOpt
   const { isEnough } = options;
   const search = { top: options.top + 1, ...(isEnough === undefined ? {} : { isEnough }) };
   const free = request.regions === null ? request : freed(request, request.regions);
-  const built = build(free, base, new Set());
-  const chosen = Array.isArray(built) ? null : choose(built.problem, search);
+  const { built, chosen } = solve(free, base, new Set(), search);
   if (request.regions !== null)
-    return { kind: 'plan', plan: judge(request, base, Array.isArray(built) ? null : built, chosen) };
+    return { kind: 'plan', plan: judge(request, base, chosen === null ? null : built, chosen) };
   const [best] = chosen?.top ?? [];
-  if (Array.isArray(built) || chosen === null || best === undefined)
+  if (chosen === null || best === undefined)
     return { kind: 'infeasible', infeasible: explainInfeasible(request, base) };
   const plan: Plan = {
     ...describe(request, base, built, best),
@@ -67,9 +67,12 @@ const freed = (request: PlanRequest, regions: readonly PlaceId[]): PlanRequest =
 });
 
 function judge(request: PlanRequest, base: Base, free: Built | null, chosen: Chosen | null): Plan {
-  const built = build(request, base, new Set(['latency', 'worstLoss', 'budget']));
-  assert(!Array.isArray(built), 'regions of a file are candidates');
-  const [only] = choose(built.problem, { top: 1, mostSets: 1e5 }).top;
+  const { built, chosen: own } = solve(request, base, new Set(['latency', 'worstLoss', 'budget']), {
+    top: 1,
+    mostSets: 1e5,
+  });
+  assert(own !== null, 'regions of a file are candidates');
+  const [only] = own.top;
   assert(only !== undefined, 'regions of a file are a choice');
   const lists =
     free === null || chosen === null
@@ -105,7 +108,7 @@ function listsOf(built: Built, chosen: Chosen, best: Choice | null): Pick<Plan, 
 
 type Described = Omit<Plan, 'alternatives' | 'pareto' | 'proof' | 'verdict' | 'others' | 'robustness'>;
 
-function describe(request: PlanRequest, base: Base, { ids }: Built, choice: Choice): Described {
+function describe(request: PlanRequest, base: Base, { ids, voters, problem }: Built, choice: Choice): Described {
   const { facts } = base;
   const order = [
     choice.primary,
@@ -114,6 +117,7 @@ function describe(request: PlanRequest, base: Base, { ids }: Built, choice: Choi
   ];
   const strategy = strategyOf(request);
   const mode = modeOf(request, order.length);
+  const witness = witnessOf(request, base, voters, problem, choice.regions);
   const layout = layoutOf(request, base, { regions: order.map((r) => ids[r] as PlaceId), mode, strategy });
   return {
     schema: 'farshore.plan/v1',
@@ -125,10 +129,9 @@ function describe(request: PlanRequest, base: Base, { ids }: Built, choice: Choi
     reads: readsOf(request, base, layout),
     writes: writesOf(base, layout),
     losses: lossesOf(request, base, layout),
-    cost: costOf(request, base, layout),
+    cost: costOf(request, base, layout, witness),
     availability: availabilityOf(facts, layout),
-    // The regions of a file have the sites of that file.
-    witness: request.regions === null ? witnessOf(request, base, layout.regions) : null,
+    witness,
     residency: residencyOf(request, facts, layout.regions),
     sharedFate: sharedFateOf(facts, layout.regions),
     violations: [],

@@ -17,7 +17,7 @@ export interface Plan {
   readonly mode: Mode;
   /** Primary first, then the standby that takes over first. */
   readonly regions: readonly PlannedRegion[];
-  /** Where the vote is that the regions cannot have between them. Null: no place is allowed and apart, or the file has its own sites. */
+  /** Where the vote is that the regions cannot have between them. Null: no place is allowed and apart, or the file has its own sites (`request.thirdVote`). */
   readonly witness: Witness | null;
   readonly reads: Reads;
   readonly writes: Writes;
@@ -69,8 +69,8 @@ export interface Witness {
   readonly country: string;
   /** To the farthest of the regions. */
   readonly farthestMs: number;
-  /** A small machine there, US dollars a month; it is not in `cost`. Null: unknown. */
-  readonly usd: number | null;
+  /** A small machine there, US dollars a month, which `cost` has a line for. */
+  readonly usd: number;
   readonly why: string;
 }
 
@@ -123,7 +123,7 @@ export interface Loss {
 
 export interface CostLine extends Money {
   readonly region: PlaceId | null;
-  readonly what: 'compute' | 'storage' | 'egress' | 'replication' | 'load balancer' | 'support';
+  readonly what: 'compute' | 'storage' | 'egress' | 'replication' | 'load balancer' | 'witness' | 'support';
   readonly detail: string;
 }
 

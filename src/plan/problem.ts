@@ -27,6 +27,8 @@ export interface PlanProblem {
   /** At `primary * candidates + standby`: the mean over all users of what a write takes; Infinity: not allowed as this pair. */
   readonly writeMs: Float64Array;
   readonly cost: CostModel;
+  /** Places for one more vote, of which a choice needs one and pays for the cheapest that it may have (`votes.ts`). Null: it needs none. */
+  readonly votes: Votes | null;
   /** US dollars a month; null: no limit. */
   readonly budgetUsd: number | null;
   /** Share of users that must stay within the first objective after the loss of any one candidate; null: no demand. */
@@ -55,6 +57,18 @@ export interface CostModel {
   readonly transferUsd: Float64Array;
   /** Serving `primary`: instances of a standby, as a share of `units`. */
   readonly standbyShare: number;
+}
+
+/** Cheapest first. */
+export interface Votes {
+  /** US dollars a month, by place. */
+  readonly usd: Float64Array;
+  /** At `place * candidates + r`, milliseconds; Infinity: never beside this one (it is this one, or shares its fate). */
+  readonly ms: Float64Array;
+  /** Between candidates, at `a * candidates + b`. */
+  readonly betweenMs: Float64Array;
+  /** A place may be farther from a candidate than the two farthest of the choice are apart by so much. */
+  readonly slackMs: number;
 }
 
 export interface Choice {

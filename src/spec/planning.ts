@@ -38,6 +38,8 @@ export interface PlanRequest {
   readonly ban: readonly string[];
   /** The regions that the file runs in; they are judged instead of chosen. Null: choose. */
   readonly regions: readonly PlaceId[] | null;
+  /** Is a place for a third vote to be found, and paid for? Not when the file has its own sites. */
+  readonly thirdVote: boolean;
   /** As the file says; null: whatever meets the RPO. */
   readonly mode: 'sync' | 'semi-sync' | 'async' | null;
   readonly sizes: { readonly min: number; readonly max: number };
@@ -150,6 +152,7 @@ function requestOf(value: unknown, facts: Facts): PlanRequest {
     pin: (plan.pin ?? []).map(placeId),
     ban: plan.ban ?? [],
     regions,
+    thirdVote: valueAt(value, ['sites']) === undefined,
     mode: file.database?.replication.mode ?? null,
     sizes: { min: least, max: Math.max(least, regions === null ? most : least) },
     budgetUsd: plan.budget ?? null,

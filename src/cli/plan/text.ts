@@ -37,11 +37,7 @@ function summary(plan: Plan): string {
     '',
     ...table(rows),
     '',
-    ...(plan.witness === null
-      ? []
-      : [
-          `  witness    ${plan.witness.id}: a third vote without data, ${ms(plan.witness.farthestMs)} from the farthest region${plan.witness.usd === null ? '' : `, about ${dollars(plan.witness.usd)} a month more`}; ${plan.witness.why}`,
-        ]),
+    ...witnessLine(plan),
     `  reads      ${objectives.join('; ')}; p50 ${ms(reads.p50Ms)}, p80 ${ms(reads.p80Ms)}, p95 ${ms(reads.p95Ms)}`,
     `  writes     ${plan.mode}: ${writes.commitWaitMs === 0 ? 'a commit waits for no other region' : `a commit waits ${ms(writes.commitWaitMs)} for ${plan.mode === 'sync' ? writes.waitsFor.join(', ') : `the first of the others (${writes.waitsFor.join()})`}`}; a user’s write takes ${ms(writes.meanMs)} on average, p95 ${ms(writes.p95Ms)}`,
     `  a loss     ${worst === undefined ? '' : `worst: ${worst.region}: ${percent(worst.coverage)} within ${reads.objectives[0]?.withinMs} ms, p95 ${ms(worst.p95Ms)}, primary ${worst.primary}`}`,
@@ -51,6 +47,17 @@ function summary(plan: Plan): string {
     `  proof      ${proofSentence(plan)}${plan.robustness === null ? '' : `; under the error bands and ±20 % of the shares it stays allowed in ${percent(plan.robustness.holds)} and the best in ${percent(plan.robustness.wins)} of ${plan.robustness.trials} trials`}`,
     ...plan.violations.map((violation) => `  ! ${violation}`),
   ].join('\n');
+}
+
+function witnessLine({ witness, request, regions }: Plan): readonly string[] {
+  if (witness !== null)
+    return [
+      `  witness    ${witness.id} (${witness.place}): a third vote without data, ${ms(witness.farthestMs)} from the farthest region, ${dollars(witness.usd)} a month of the cost; ${witness.why}`,
+    ];
+  if (!request.thirdVote) return [];
+  return [
+    `  ! witness  none: no place that the file allows is apart from the regions and near enough. ${regions.length === 2 ? 'Two regions cannot outvote each other: after' : 'After'} the loss of one a person has to decide. Name a place under \`sites\`, of your own if need be`,
+  ];
 }
 
 function residencyLine({ residency }: Plan): string {

@@ -7,12 +7,15 @@ import type { CoverageObjective, PlanProblem } from '../problem.ts';
 import { modeOf, strategyOf } from '../strategy.ts';
 import type { Base } from './base.ts';
 import type { Constraint, Rejection } from '../constraints.ts';
+import { votersOf } from '../witness.ts';
 import { rejectionOf } from './eligible.ts';
 
 export interface Built {
   readonly problem: PlanProblem;
   /** The region of each candidate. */
   readonly ids: readonly PlaceId[];
+  /** The region of each place that may vote. */
+  readonly voters: readonly PlaceId[];
   readonly rejected: readonly Rejection[];
 }
 
@@ -27,7 +30,9 @@ export function build(request: PlanRequest, base: Base, left: ReadonlySet<Constr
   }
   const pinned = [...(request.regions ?? request.pin)].map((id) => ids.indexOf(id));
   if (ids.length < request.sizes.min || pinned.includes(-1)) return rejected;
-  return { problem: problemOf(request, base, ids, pinned, left), ids, rejected };
+  const voters = votersOf(request, base, ids, left);
+  const problem = { ...problemOf(request, base, ids, pinned, left), votes: voters?.votes ?? null };
+  return { problem, ids, voters: voters?.places ?? [], rejected };
 }
 
 function problemOf(
@@ -36,7 +41,7 @@ function problemOf(
   ids: readonly PlaceId[],
   pinned: readonly number[],
   left: ReadonlySet<Constraint>,
-): PlanProblem {
+): Omit<PlanProblem, 'votes'> {
   const n = ids.length;
   const latencyMs = new Float64Array(n * base.people.length);
   for (const [r, id] of ids.entries()) {

@@ -72,17 +72,36 @@ function pairClaims({ request }: Plan, facts: Facts, ids: readonly PlaceId[]): r
   return wrong;
 }
 
-function witnessClaims({ request, witness }: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
-  if (witness === null) return [];
-  if (ids.includes(witness.id)) return [`the witness ${witness.id} is a region of the plan: losing it loses two votes`];
-  const wrong = [...regionClaims({ ...request, services: [] }, facts, witness.id)];
-  for (const id of ids) {
-    const km = distanceKm(regionFact(facts, id), regionFact(facts, witness.id));
-    if (km < request.minSeparationKm) wrong.push(`the witness ${witness.id} is ${Math.round(km)} km from ${id}`);
-    for (const zone of sharedHazards(facts, id, witness.id))
-      if (zone.antiAffinity === 'hard') wrong.push(`the witness ${witness.id} shares a fate with ${id}: ${zone.name}`);
+/** A vote that comes later than this behind those of the regions is not near. */
+const VOTE_SLACK_MS = 30;
+
+function witnessClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
+  const { request, witness } = plan;
+  if (witness === null) {
+    if (!request.thirdVote) return [];
+    const found = [...facts.regions.keys()].find((id) => againstWitness(plan, facts, ids, id).length === 0);
+    return found === undefined ? [] : [`no third vote, although ${found} may have one`];
   }
-  return wrong;
+  if (ids.includes(witness.id)) return [`the witness ${witness.id} is a region of the plan: losing it loses two votes`];
+  if (!facts.regions.has(witness.id)) return [`unknown witness ${witness.id}`];
+  return againstWitness(plan, facts, ids, witness.id);
+}
+
+/** What stands against a vote at a place. */
+function againstWitness({ request }: Plan, facts: Facts, ids: readonly PlaceId[], place: PlaceId): readonly string[] {
+  if (ids.includes(place)) return [`${place} is a region`];
+  const wrong = [...regionClaims({ ...request, services: [] }, facts, place)];
+  for (const id of ids) {
+    const km = distanceKm(regionFact(facts, id), regionFact(facts, place));
+    if (km < request.minSeparationKm) wrong.push(`the witness ${place} is ${Math.round(km)} km from ${id}`);
+    for (const zone of sharedHazards(facts, id, place))
+      if (zone.antiAffinity === 'hard') wrong.push(`the witness ${place} shares a fate with ${id}: ${zone.name}`);
+  }
+  if (wrong.length > 0) return wrong;
+  const model = createLatencyModel(facts);
+  const between = ids.flatMap((a, i) => ids.slice(i + 1).map((b) => model.regionToRegion(a, b).ms));
+  const farthest = Math.max(...ids.map((id) => model.regionToRegion(id, place).ms));
+  return farthest > Math.max(...between) + VOTE_SLACK_MS ? [`the witness ${place} is ${farthest} ms away`] : [];
 }
 
 function modeClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
@@ -194,6 +213,10 @@ function costClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly
         `${what} in ${region}: ${line === undefined ? 'no line' : `$${line.usd.toFixed(2)}`}, the price says $${low.toFixed(2)} to $${high.toFixed(2)}`,
       );
   };
+  const { witness } = plan;
+  if (witness !== null) expect(witness.id, 'witness', computePrice(facts, witness.id, 'general'), 730 / 4);
+  else if (cost.lines.some(({ what }) => what === 'witness'))
+    wrong.push('a witness that is not in the plan is paid for');
   const [primary] = ids as readonly [PlaceId];
   for (const { id, machines, share } of plan.regions) {
     expect(id, 'compute', computePrice(facts, id, 'general'), machines * 730);

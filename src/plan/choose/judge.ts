@@ -1,9 +1,11 @@
 import { millionths, type Choice, type PlanProblem } from '../problem.ts';
+import { leastVoteUsd, voterOf } from '../votes.ts';
 import { Covered } from './covered.ts';
 import type { Keeper } from './keep.ts';
 import { instances } from './measures.ts';
-import { countMoves, Nearest } from './nearest.ts';
+import { Nearest } from './nearest.ts';
 import type { Pair, Ranked } from './ranked.ts';
+import { countMoves, sharedUsd } from './shared.ts';
 import { fillGains, Ranks, tableOf, type Table } from './tables.ts';
 
 /** Rows of the largest table: below it a table costs some 100 MB at most. */
@@ -34,7 +36,8 @@ export class Judge {
   private readonly nearest: Nearest;
   private readonly ranks: Ranks;
   private readonly tables: (Table | null)[] = [];
-  /** Per depth: fixed cost and one machine each, of the positions chosen so far. */
+  private readonly voteUsd: number;
+  /** Per depth: the cheapest vote, and fixed cost and one machine each, of the positions chosen so far. */
   private readonly addedUsd: Float64Array;
   /** Per place in the set: the row of the set without it is this plus `r`; and what the set without it and `r` covers. */
   private readonly rowWithout: Int32Array;
@@ -54,7 +57,9 @@ export class Judge {
     this.nearest = new Nearest(ranked, set, max);
     this.ranks = new Ranks(ranked.n, max);
     this.hasTables = problem.serving === 'all' && isTabled && this.ranks.of(ranked.n, max - 1) <= MOST_ROWS;
+    this.voteUsd = leastVoteUsd(problem);
     this.addedUsd = new Float64Array(max + 1);
+    this.addedUsd[0] = this.voteUsd;
     this.rowWithout = new Int32Array(max);
     this.coverageWithout = new Float64Array(max);
     this.needs = new Float64Array(max);
@@ -183,7 +188,7 @@ export class Judge {
     let usd = this.transferUsd(r, primary) + at(ranked.egressUsd, primary);
     for (const member of [...this.set, r])
       usd += at(ranked.fixedUsd, member) + at(ranked.unitUsd, member) * (member === primary ? units : machines);
-    if (this.keeper.couldMatter(usd, coverage, worst)) this.keep(r, pair, usd, coverage, worst);
+    if (this.keeper.couldMatter(usd + this.voteUsd, coverage, worst)) this.keep(r, pair, usd, coverage, worst);
   }
 
   /** All serve, and the sets with one less are in a table. */
@@ -205,7 +210,7 @@ export class Judge {
     const roughUsd = transferUsd + this.roughUsd(r, size);
     if (!keeper.couldMatter(roughUsd, covered.share(0) + most, worst)) return;
     const machinesUsd = transferUsd + this.machinesUsd(r, size);
-    const leastUsd = machinesUsd + this.leastEgressUsd(r, size) - ROUNDING_USD;
+    const leastUsd = this.voteUsd + machinesUsd + this.leastEgressUsd(r, size) - ROUNDING_USD;
     if (problem.budgetUsd !== null && leastUsd > problem.budgetUsd) return;
     if (!keeper.couldMatter(leastUsd, covered.share(0) + most, worst)) return;
     const coverage = this.coverageWith(r);
@@ -231,15 +236,24 @@ export class Judge {
     const worst = coverage - alone;
     if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) return;
     if (!keeper.couldMatter(leastUsd, coverage, worst)) return;
-    this.keep(r, pair, transferUsd + this.sharedUsd(r, size), coverage, worst);
+    const members = [...set, r];
+    countMoves(
+      members.map((member) => this.ranked.rows[member] as Float64Array),
+      problem.weights,
+      this.moved,
+    );
+    const usd = transferUsd + sharedUsd(this.ranked, problem.cost.units, members, this.moved);
+    this.keep(r, pair, usd, coverage, worst);
   }
 
-  private keep(r: number, { primary, standby, writeMs }: Pair, costUsd: number, coverage: number, worst: number): void {
+  /** `usd`: without the vote. */
+  private keep(r: number, { primary, standby, writeMs }: Pair, usd: number, coverage: number, worst: number): void {
     const { candidate } = this.ranked;
     this.evaluated += 1;
-    if (this.problem.budgetUsd !== null && costUsd > this.problem.budgetUsd) return;
     const named = (position: number): number => candidate[position] as number;
     const regions = [...this.set, r].map(named).toSorted((a, b) => a - b);
+    const costUsd = usd + voterOf(this.problem, regions).usd;
+    if (costUsd > (this.problem.budgetUsd ?? Number.MAX_VALUE)) return;
     this.keeper.offer({
       regions,
       primary: named(primary),
@@ -343,24 +357,6 @@ export class Judge {
       usd += served * cheapest;
       left -= served;
       this.caps[best] = SPENT;
-    }
-    return usd;
-  }
-
-  /** Without the transfer, exactly, from the latencies. */
-  private sharedUsd(r: number, size: number): number {
-    const { moved, ranked } = this;
-    const members = [...this.set, r];
-    countMoves(ranked, members, moved);
-    let usd = 0;
-    for (const [b, member] of members.entries()) {
-      let [most, load] = [0, 0];
-      for (let other = 0; other < size; other++) {
-        load += at(moved, b * size + other);
-        most = Math.max(most, at(moved, other * size + b));
-      }
-      usd += at(ranked.fixedUsd, member) + at(ranked.egressUsd, member) * load;
-      usd += at(ranked.unitUsd, member) * instances(this.problem.cost.units, load + most);
     }
     return usd;
   }

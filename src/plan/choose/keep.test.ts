@@ -22,6 +22,7 @@ const PROBLEM: PlanProblem = {
     transferUsd: new Float64Array(),
     standbyShare: 1,
   },
+  votes: null,
   budgetUsd: null,
   worstShare: null,
 };

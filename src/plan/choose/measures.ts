@@ -1,4 +1,5 @@
 import type { PlanProblem } from '../problem.ts';
+import { leastVoteUsd } from '../votes.ts';
 import { groupsOf } from './groups.ts';
 
 /** Whole machines, at least one; a share that is off in its last digits is no machine more. */
@@ -30,5 +31,5 @@ export function boundOf(problem: PlanProblem): number {
   const { unitUsd, fixedUsd, egressUsd, units, standbyShare } = problem.cost;
   const least = (list: Float64Array): number => list.reduce((a, b) => Math.min(a, b), Infinity);
   const factor = problem.serving === 'all' ? max / (max - 1) : 1 + standbyShare * (min - 1);
-  return least(unitUsd) * units * factor + least(fixedUsd) * min + least(egressUsd);
+  return leastVoteUsd(problem) + least(unitUsd) * units * factor + least(fixedUsd) * min + least(egressUsd);
 }

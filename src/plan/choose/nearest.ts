@@ -74,30 +74,3 @@ export class Nearest {
     this.known = depth;
   }
 }
-
-/**
- * `into`, at nearest * size + second nearest: the share of users who go from one to the other when the first is lost. Straight from the
- * latencies, for sets whose smaller ones are not in a table.
- */
-export function countMoves({ rows, weights }: Ranked, set: readonly number[], into: Float64Array): void {
-  const size = set.length;
-  const mine = set.map((r) => rows[r] as Float64Array);
-  into.fill(0, 0, size * size);
-  for (let p = 0; p < weights.length; p++) {
-    let [first, second, firstMs, secondMs] = [0, 0, Infinity, Infinity];
-    for (let m = 0; m < size; m++) {
-      const ms = at(mine[m] as Float64Array, p);
-      if (ms < firstMs) {
-        second = first;
-        secondMs = firstMs;
-        first = m;
-        firstMs = ms;
-      } else if (ms < secondMs) {
-        second = m;
-        secondMs = ms;
-      }
-    }
-    const way = first * size + second;
-    into[way] = at(into, way) + at(weights, p);
-  }
-}

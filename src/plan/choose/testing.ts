@@ -50,8 +50,26 @@ export const problemsOf = (most: number): fc.Arbitrary<PlanProblem> =>
         },
         budgetUsd: hasBudget ? whole(800, 2_600) + 0.5 : null,
         worstShare: next() < 0.25 ? 0.3004 : null,
+        votes: next() < 0.5 ? null : votesOf(n, whole(1, 4), whole, list),
       };
     });
+
+function votesOf(
+  n: number,
+  places: number,
+  whole: (least: number, most: number) => number,
+  list: (length: number, make: () => number) => Float64Array,
+): NonNullable<PlanProblem['votes']> {
+  const betweenMs = new Float64Array(n * n);
+  for (let a = 0; a < n; a++)
+    for (let b = 0; b < a; b++) betweenMs[a * n + b] = betweenMs[b * n + a] = whole(1, 12) * 10;
+  return {
+    usd: list(places, () => whole(20, 300)).toSorted(),
+    ms: list(places * n, () => (whole(1, 6) === 1 ? Infinity : whole(1, 12) * 10)),
+    betweenMs,
+    slackMs: whole(0, 4) * 10,
+  };
+}
 
 /** What the two independent solvers below find: only what they are compared by. */
 export interface Found {
@@ -121,6 +139,15 @@ function evaluate(problem: PlanProblem, set: readonly number[]): Found | null {
     const machines = most === 0 && problem.serving === 'primary' ? 0 : Math.max(1, Math.ceil(cost.units * most - 1e-9));
     costUsd += at(cost.unitUsd, r) * machines + at(cost.fixedUsd, r) + at(cost.egressUsd, r) * load(r, -1);
     costUsd += at(cost.transferUsd, primary * n + r);
+  }
+  const { votes } = problem;
+  if (votes !== null) {
+    const widest = Math.max(...set.flatMap((a) => set.map((b) => at(votes.betweenMs, a * n + b))));
+    const near = [...votes.usd.keys()].filter((w) =>
+      set.every((r) => at(votes.ms, w * n + r) <= widest + votes.slackMs),
+    );
+    if (near.length === 0) return null;
+    costUsd += Math.min(...near.map((w) => at(votes.usd, w)));
   }
   if (problem.budgetUsd !== null && costUsd > problem.budgetUsd) return null;
   return { costUsd, points: Math.floor(Math.round(share(0, -1) * 1e6) / 1e4) };
@@ -227,7 +254,7 @@ function modelOf(problem: PlanProblem, aim: 'cost' | 'coverage', coverage: numbe
     model.row([...until, [-1, `x${i}`], [-1, `x${j}`]], '>=', -1);
   }
   const covered = coverageTerms(model, problem, pairs);
-  const cost = costTerms(model, problem, pairs);
+  const cost = [...costTerms(model, problem, pairs), ...voteTerms(model, problem)];
   if (coverage !== null) model.row(covered, '>=', coverage - 1e-7);
   if (problem.budgetUsd !== null) model.row(cost, '<=', problem.budgetUsd);
   const [verb, terms] = aim === 'cost' ? ['Minimize', cost] : ['Maximize', covered];
@@ -244,6 +271,39 @@ function modelOf(problem: PlanProblem, aim: 'cost' | 'coverage', coverage: numbe
     ...model.binaries.map((name) => ` ${name}`),
     'End',
   ].join('\n');
+}
+
+/** One place votes: none that is farther from a chosen candidate than some two of them are apart, and the slack. */
+function voteTerms(model: Model, { votes, candidates }: PlanProblem): readonly Term[] {
+  if (votes === null) return [];
+  const n = candidates.length;
+  const all = [...Array(n).keys()];
+  const both = all.flatMap((a) => all.filter((b) => b > a).map((b) => ({ a, b, ms: at(votes.betweenMs, a * n + b) })));
+  for (const { a, b } of both)
+    for (const end of [a, b])
+      model.row(
+        [
+          [1, `b${a}_${b}`],
+          [-1, `x${end}`],
+        ],
+        '<=',
+        0,
+      );
+  const places = [...votes.usd.keys()];
+  model.binaries.push(...places.map((w) => `v${w}`), ...both.map(({ a, b }) => `b${a}_${b}`));
+  model.row(
+    places.map((w) => [1, `v${w}`]),
+    '=',
+    1,
+  );
+  for (const w of places)
+    for (const r of all) {
+      const ms = at(votes.ms, w * n + r);
+      if (ms <= votes.slackMs) continue;
+      const wide = both.filter((pair) => pair.ms + votes.slackMs >= ms).map(({ a, b }): Term => [-1, `b${a}_${b}`]);
+      model.row([[1, `v${w}`], [1, `x${r}`], ...wide], '<=', 1);
+    }
+  return places.map((w) => [at(votes.usd, w), `v${w}`]);
 }
 
 type Pairs = readonly (readonly [number, number, number])[];

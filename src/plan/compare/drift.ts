@@ -10,6 +10,7 @@ import type { Plan } from '../plan.ts';
 import { planRegions, type PlanOptions } from '../plan-regions.ts';
 import type { Choice } from '../problem.ts';
 import { robustnessOf } from '../robust.ts';
+import { voterOf } from '../votes.ts';
 import type { PlanFile } from './plan-file.ts';
 
 /** A plan that was made before, beside the facts of today. */
@@ -227,7 +228,8 @@ const gainsOf = (now: Plan, then: Plan): Gains => ({
 
 /** What is saved at the wrong ends of all prices' ranges, US dollars a month; what both pay for alike cancels out. */
 function savedForSure(now: Plan, then: Plan): number {
-  const both = new Set(now.regions.map(({ id }) => id).filter((id) => then.regions.some((other) => other.id === id)));
+  const placesOf = ({ cost }: Plan): readonly (PlaceId | null)[] => cost.lines.map(({ region }) => region);
+  const both = new Set(placesOf(now).filter((id) => id !== null && placesOf(then).includes(id)));
   const of = ({ cost }: Plan, pick: 'usd' | 'lowUsd' | 'highUsd', isCommon: boolean): number =>
     cost.lines.reduce(
       (sum, line) => sum + ((line.region !== null && both.has(line.region)) === isCommon ? line[pick] : 0),
@@ -246,10 +248,22 @@ function confidenceOf(
 ): number {
   const built = build({ ...request, regions: null, pin: [] }, base, new Set());
   if (Array.isArray(built)) return 0;
-  const [there, here] = [choiceOf(built, set), current === null ? null : choiceOf(built, current)];
+  const problem = [set, current ?? set].every((one) => hasVote(built, one))
+    ? built.problem
+    : { ...built.problem, votes: null };
+  const same = { ...built, problem };
+  const [there, here] = [choiceOf(same, set), current === null ? null : choiceOf(same, current)];
   if (there === null) return 0;
-  return robustnessOf(base, built, here === null ? [there] : [there, here], seed).wins;
+  return robustnessOf(base, same, here === null ? [there] : [there, here], seed).wins;
 }
+
+/** Can a third place vote beside it? */
+const hasVote = ({ problem, ids }: Built, set: readonly PlaceId[]): boolean =>
+  set.every((id) => ids.includes(id)) &&
+  voterOf(
+    problem,
+    set.map((id) => ids.indexOf(id)),
+  ).usd < Infinity;
 
 /** A set as a choice of the problem; null: a region of it is kept out by itself. */
 function choiceOf({ problem, ids }: Built, set: readonly PlaceId[]): Choice | null {

@@ -2,9 +2,8 @@ import type { PlaceId } from '../../base/ids.ts';
 import type { Facts } from '../../facts/facts.ts';
 import type { PlanRequest } from '../../spec/planning.ts';
 import { baseOf, type Base } from '../build/base.ts';
-import { build } from '../build/build.ts';
-import { choose } from '../choose/choose.ts';
 import type { Choice } from '../problem.ts';
+import { solve } from '../solve.ts';
 
 /** What each thing that a file asks for costs: the best plan when it is asked one notch less. */
 export interface Prices {
@@ -62,11 +61,9 @@ export function pricesOf(request: PlanRequest, facts: Facts): Prices | null {
 }
 
 function outcomeOf(request: PlanRequest, base: Base): Outcome | null {
-  const built = build(request, base, new Set());
-  if (Array.isArray(built)) return null;
-  const found = choose(built.problem, { top: 1, mostSets: MOST_SETS });
-  const [best] = found.top;
-  if (best === undefined) return null;
+  const { built, chosen: found } = solve(request, base, new Set(), { top: 1, mostSets: MOST_SETS });
+  const [best] = found?.top ?? [];
+  if (found === null || best === undefined) return null;
   return {
     regions: named(best, built.ids),
     usd: best.costUsd,

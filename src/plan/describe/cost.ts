@@ -3,11 +3,12 @@ import { computePrice, egressPrice, storagePrice, transferPrice } from '../../fa
 import type { PlanRequest } from '../../spec/planning.ts';
 import type { Base } from '../build/base.ts';
 import { DEAREST, HOURS_A_MONTH, LOAD_BALANCER, moneyOf, type Money } from '../money.ts';
-import type { Cost, CostLine } from '../plan.ts';
+import type { Cost, CostLine, Witness } from '../plan.ts';
+import { witnessMoney } from '../witness.ts';
 import { loadsOf, machinesOf, type Layout } from './serve.ts';
 
 /** US dollars a month, line by line. Bounds are added up: the sum is not outside them, and seldom near them. */
-export function costOf(request: PlanRequest, base: Base, layout: Layout): Cost {
+export function costOf(request: PlanRequest, base: Base, layout: Layout, witness: Witness | null): Cost {
   const { facts } = base;
   const { load } = request;
   const machines = machinesOf(request, base, layout);
@@ -35,6 +36,8 @@ export function costOf(request: PlanRequest, base: Base, layout: Layout): Cost {
         moneyOf(transferPrice(facts, primary, id), load.changesGb, DEAREST.sentGb),
       );
   }
+  if (witness !== null)
+    add(witness.id, 'witness', '2 processors of a machine: a vote without data', witnessMoney(base, witness.id));
   const sum = (of: (line: Money) => number): number => lines.reduce((total, line) => total + of(line), 0);
   if (request.supportShare > 0) {
     const rest = {

@@ -9,11 +9,12 @@ import { circlePath, landPath, projectionOf, WIDTH, type Projection } from './pr
 /** Users' places by who is in time, regions by role, links between them with their round trips. */
 export function mapOf(plan: Plan, places: readonly ServedPlace[], facts: Facts): string {
   const seen = places.filter(({ share }) => share > 0.0005);
-  const at = plan.regions.map(({ id }) => regionFact(facts, id));
+  const { witness } = plan;
+  const at = [...plan.regions, ...(witness === null ? [] : [witness])].map(({ id }) => regionFact(facts, id));
   const projection = projectionOf([...at, ...seen]);
   const { height } = projection;
   const links = linksOf(plan, facts, projection);
-  return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${text(`Map: ${plan.regions.map(({ id, role }) => `${id} ${role}`).join(', ')}`)}">
+  return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${text(`Map: ${plan.regions.map(({ id, role }) => `${id} ${role}`).join(', ')}${witness === null ? '' : `, ${witness.id} witness`}`)}">
 <rect class="sea" width="${WIDTH}" height="${height}"/><path class="land" d="${landPath(projection)}"/>
 ${seen.map((place) => userDot(plan, place, projection)).join('')}
 ${links.map(({ line }) => line).join('')}${links.map(linkLabel).join('')}
@@ -79,8 +80,9 @@ const linkLabel = ({ label }: Link): string =>
     : `<text class="rtt" x="${Math.round(label.box.x + label.box.width / 2)}" y="${Math.round(label.box.y + 11)}" text-anchor="middle">${label.words}</text>`;
 
 /** Numbered pins, the primary on top; a label beside each where it covers nothing. On a telephone the numbers stand alone, and the list below names them. */
-function pins({ regions }: Plan, facts: Facts, projection: Projection, links: readonly Link[]): string {
-  const centres = regions.map(({ id }) => {
+function pins({ regions, witness }: Plan, facts: Facts, projection: Projection, links: readonly Link[]): string {
+  const all = [...regions, ...(witness === null ? [] : [{ id: witness.id, role: 'witness' as const }])];
+  const centres = all.map(({ id }) => {
     const fact = regionFact(facts, id);
     return { x: projection.x(fact), y: projection.y(fact) };
   });
@@ -88,7 +90,7 @@ function pins({ regions }: Plan, facts: Facts, projection: Projection, links: re
     ...centres.map(({ x, y }) => ({ x: x - 11, y: y - 7, width: 22 })),
     ...links.flatMap(({ label }) => (label === null ? [] : [label.box])),
   ];
-  return regions
+  return all
     .map((region, i) => {
       const centre = centres[i] ?? { x: 0, y: 0 };
       const label = labelBox(region.id, centre, taken, projection.height);
@@ -117,6 +119,16 @@ function labelBox(id: PlaceId, { x, y }: { x: number; y: number }, taken: readon
   return tries.find(isFree) ?? (tries[0] as Box);
 }
 
-const pin = ({ id, role }: PlannedRegion, i: number, { x, y }: { x: number; y: number }, label: Box): string =>
-  `<g class="pin ${role}"><circle cx="${x}" cy="${y}" r="10"/><text class="number" x="${x}" y="${y}" text-anchor="middle" dominant-baseline="central">${i + 1}</text>` +
-  `<text class="label" x="${Math.round(label.x)}" y="${Math.round(label.y + 11)}">${text(id)}</text></g>`;
+type Mark = Pick<PlannedRegion, 'id'> & { readonly role: PlannedRegion['role'] | 'witness' };
+
+/** Regions are round and have the numbers of the list; the witness is square: it holds no data. */
+function pin({ id, role }: Mark, i: number, { x, y }: { x: number; y: number }, label: Box): string {
+  const isWitness = role === 'witness';
+  const shape = isWitness
+    ? `<rect x="${x - 9}" y="${y - 9}" width="18" height="18" rx="3"/>`
+    : `<circle cx="${x}" cy="${y}" r="10"/>`;
+  return (
+    `<g class="pin ${role}">${shape}<text class="number" x="${x}" y="${y}" text-anchor="middle" dominant-baseline="central">${isWitness ? 'W' : i + 1}</text>` +
+    `<text class="label" x="${Math.round(label.x)}" y="${Math.round(label.y + 11)}">${text(id)}</text></g>`
+  );
+}

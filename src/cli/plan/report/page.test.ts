@@ -39,6 +39,16 @@ test('it needs no network and no script, and holds every region, loss, line of c
   expect(page).toContain('farshore plan shop.yaml');
 });
 
+test('the witness is on the map, in the list and in the costs', () => {
+  const { witness } = only(shop);
+  const page = planPage(shop, facts, 'x');
+  expect(page).toMatch(
+    new RegExp(`<g class="pin witness"><rect [^>]*/>.*?>W</text><text [^>]*>${witness?.id}</text></g>`),
+  );
+  expect(page).toContain(`<li class="witness"><b><i>W</i>${witness?.id} · witness</b>`);
+  expect(page).toContain('title="witness: $');
+});
+
 test('names of the file are text, not markup', () => {
   const plan = only(shop);
   const evil: PlanResult = { kind: 'plan', plan: { ...plan, name: '<b>&"x' } };

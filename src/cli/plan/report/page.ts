@@ -27,6 +27,7 @@ const MAP_KEY: readonly (readonly [string, string])[] = [
   ['--good', 'primary, and the link that commits wait for'],
   ['--ack', 'sync standby'],
   ['--c4', 'async standby'],
+  ['--c7', 'witness: a vote, no data'],
 ];
 
 function planBody(plan: Plan, facts: Facts): string {
@@ -35,6 +36,7 @@ function planBody(plan: Plan, facts: Facts): string {
   const isBroken = violations.length > 0;
   const key = MAP_KEY.filter(([colour]) => colour !== '--c4' || plan.regions.some(({ role }) => role === 'async'))
     .filter(([colour]) => colour !== '--ack' || plan.regions.some(({ role }) => role === 'sync'))
+    .filter(([colour]) => colour !== '--c7' || plan.witness !== null)
     .map(([colour, word]) => `<span><i style="--c:var(${colour})"></i>${word}</span>`)
     .join('');
   return `<p class="about"><span>Farshore plan</span><span>deployment ${text(plan.name)}</span><span>${request.model}</span><span>tier ${request.tier}</span><span>${plan.verdict === 'judged' ? 'the regions of the file' : 'regions chosen'}</span></p>

@@ -27,7 +27,11 @@ export function lead(plan: Plan): string {
       : 'the loss of one region loses no acknowledged write';
   const judged = verdict === 'judged' ? 'The regions are the file’s.' : `Proof: ${proofSentence(plan)}.`;
   const third =
-    witness === null ? '' : ` A third vote is at ${witness.id} (${witness.place}), without data: ${witness.why}.`;
+    witness !== null
+      ? ` A third vote is at ${witness.id} (${witness.place}), without data: ${witness.why}.`
+      : request.thirdVote
+        ? ' No place is left for a third vote: after the loss of a region a person has to decide.'
+        : '';
   return `${commit}; ${loss}. Service again ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} after it (${strategy.name}; predicted, ${formatDuration(request.rtoMs)} asked).${third} ${judged}`;
 }
 
@@ -116,7 +120,7 @@ function sure({ robustness }: Plan): string {
 }
 
 /** The regions of the map by their numbers. */
-export function regionList({ regions, strategy }: Plan): string {
+export function regionList({ regions, strategy, witness }: Plan): string {
   const item = (region: PlannedRegion, i: number): string => {
     const { id, role, place, country, serves, share, machines, toPrimaryMs, toPrimaryMethod } = region;
     const lines = [
@@ -126,5 +130,9 @@ export function regionList({ regions, strategy }: Plan): string {
     ];
     return `<li class="${role}"><b><i>${i + 1}</i>${text(id)} · ${role}</b>${lines.map((line) => `<span>${text(line)}</span>`).join('')}</li>`;
   };
-  return `<ol class="regions">${regions.map(item).join('')}</ol>`;
+  const vote =
+    witness === null
+      ? ''
+      : `<li class="witness"><b><i>W</i>${text(witness.id)} · witness</b><span>${text(`${witness.place}, ${witness.country}: a vote, no data and no users, ${dollars(witness.usd)} a month`)}</span><span>${ms(witness.farthestMs)} to the farthest region</span></li>`;
+  return `<ol class="regions">${regions.map(item).join('')}${vote}</ol>`;
 }

@@ -36,12 +36,17 @@ const KINDS: readonly (readonly [CostLine['what'], string])[] = [
   ['egress', '--c3'],
   ['replication', '--c4'],
   ['load balancer', '--c5'],
+  ['witness', '--c7'],
   ['support', '--c6'],
 ];
 
 /** A bar for each region, all on one scale; then every line with its range and source. */
-export function costs({ cost, regions }: Plan): string {
-  const names = [...regions.map(({ id }) => id), ...(cost.lines.some(({ region }) => region === null) ? [null] : [])];
+export function costs({ cost, regions, witness }: Plan): string {
+  const names = [
+    ...regions.map(({ id }) => id),
+    ...(witness === null ? [] : [witness.id]),
+    ...(cost.lines.some(({ region }) => region === null) ? [null] : []),
+  ];
   const sum = (lines: readonly CostLine[]): number => lines.reduce((total, { usd }) => total + usd, 0);
   const most = Math.max(1, ...names.map((id) => sum(cost.lines.filter(({ region }) => region === id))));
   const bar = (id: string | null): string => {
