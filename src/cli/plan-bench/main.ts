@@ -11,7 +11,7 @@ import { table } from '../text.ts';
 /**
  * `npm run bench:plan`: how long the chooser takes for the whole world's users, with price, coverage, worst loss, the best six and the Pareto front,
  * proven; processor time, the median of the runs. The latency model's figures are from `npm run bench:facts`; agreement of enumeration, mixed integer program and brute force from
- * `src/plan/choose/choose.test.ts`.
+ * `src/plan/choose/choose.test.ts`. A word after `--` picks the cases that have it in their name: `npm run bench:plan -- 'of 32'`.
  */
 const RUNS = 3;
 
@@ -57,7 +57,8 @@ const CASES: readonly (readonly [string, () => PlanProblem])[] = [
   ['k <= 4 of 132, most users in 100 ms', () => problemOf({ ...common, sizes: { min: 2, max: 4 } })],
 ];
 
-const rows = CASES.map(([name, make]) => {
+const wanted = process.argv[2] ?? '';
+const rows = CASES.filter(([name]) => name.includes(wanted)).map(([name, make]) => {
   const problem = make();
   const times: number[] = [];
   let chosen = choose(problem);
