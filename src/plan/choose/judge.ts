@@ -14,6 +14,8 @@ const MOST_ROWS = 2_000_000;
 const ROUNDING_USD = 1e-6;
 /** And no share more than it is. */
 const TINY = 1e-9;
+/** So many losses are looked at first. */
+const FIRST_LOSSES = 2;
 /** No share of users. */
 const SPENT = -1;
 
@@ -209,6 +211,13 @@ export class Judge {
     const transferUsd = this.transferUsd(r, pair.primary);
     const roughUsd = transferUsd + this.roughUsd(r, size);
     if (!keeper.couldMatter(roughUsd, covered.share(0) + most, worst)) return;
+    this.needs.fill(0);
+    this.caps.fill(1);
+    this.lose(r, size, 0, FIRST_LOSSES);
+    // Most sets are too dear after two of the losses.
+    const someUsd = this.voteUsd + transferUsd + this.machinesUsd(r, size) + this.least(this.ranked.egressUsd, r);
+    if (!keeper.couldMatter(someUsd - ROUNDING_USD, covered.share(0) + most, worst)) return;
+    this.lose(r, size, FIRST_LOSSES, size);
     const machinesUsd = transferUsd + this.machinesUsd(r, size);
     const leastUsd = this.voteUsd + machinesUsd + this.leastEgressUsd(r, size) - ROUNDING_USD;
     if (problem.budgetUsd !== null && leastUsd > problem.budgetUsd) return;
@@ -238,8 +247,8 @@ export class Judge {
     if (!keeper.couldMatter(leastUsd, coverage, worst)) return;
     const members = [...set, r];
     countMoves(
-      members.map((member) => this.ranked.rows[member] as Float64Array),
-      problem.weights,
+      members.map((member) => this.ranked.rows[member] as Uint16Array),
+      this.ranked.weights,
       this.moved,
     );
     const usd = transferUsd + sharedUsd(this.ranked, problem.cost.units, members, this.moved);
@@ -305,14 +314,12 @@ export class Judge {
     return this.added(size - 1) + at(fixedUsd, r) + at(unitUsd, r) + more + this.least(egressUsd, r) - ROUNDING_USD;
   }
 
-  /** Fixed cost and machines, exactly: each is sized for its users and those of any one that is lost, which is its load in that smaller set. */
-  private machinesUsd(r: number, size: number): number {
-    const { needs, caps, ranked, set } = this;
+  /** What the members need when each of those at places `from` to `until` is lost: their load in that smaller set. */
+  private lose(r: number, size: number, from: number, until: number): void {
+    const { needs, caps } = this;
     const { loads } = this.tables[size - 1] as Table;
     const width = size - 1;
-    needs.fill(0);
-    caps.fill(1);
-    for (let lost = 0; lost < size; lost++) {
+    for (let lost = from; lost < until && lost < size; lost++) {
       const row = lost < width ? whole(this.rowWithout, lost) + r : this.ownRow(size);
       for (let k = 0; k < width; k++) {
         const load = at(loads, row * width + k);
@@ -321,9 +328,14 @@ export class Judge {
         if (load < at(caps, place)) caps[place] = load;
       }
     }
+  }
+
+  /** Fixed cost and machines for those needs; exactly, when every loss was looked at: each is sized for its users and those of any one that is lost. */
+  private machinesUsd(r: number, size: number): number {
+    const { needs, ranked } = this;
     let usd = 0;
     for (let m = 0; m < size; m++) {
-      const member = m < width ? (set[m] as number) : r;
+      const member = this.member(m, r);
       usd +=
         at(ranked.fixedUsd, member) + at(ranked.unitUsd, member) * instances(this.problem.cost.units, at(needs, m));
     }

@@ -1,14 +1,18 @@
 import type { Ranked } from './ranked.ts';
 
 const at = (list: Float64Array, index: number): number => list[index] as number;
+const rank = (list: Uint16Array, index: number): number => list[index] as number;
 const place = (list: Int8Array, index: number): number => list[index] as number;
+
+/** Farther than every candidate. */
+const NOBODY = 65_535;
 
 /** Who is nearest to each population among the positions chosen so far, per depth; worked out when first asked for. */
 export class Nearest {
   private readonly ranked: Ranked;
   private readonly set: readonly number[];
   private readonly nearest: readonly Int8Array[];
-  private readonly nearestMs: readonly Float64Array[];
+  private readonly nearestRank: readonly Uint16Array[];
   private readonly loads: readonly Float64Array[];
   /** Depths from 0 to this one are worked out for the set as it is. */
   private known = 0;
@@ -19,7 +23,7 @@ export class Nearest {
     const people = ranked.weights.length;
     const perDepth = <T>(make: () => T): readonly T[] => Array.from({ length: most + 1 }, make);
     this.nearest = perDepth(() => new Int8Array(people));
-    this.nearestMs = perDepth(() => new Float64Array(people).fill(Infinity));
+    this.nearestRank = perDepth(() => new Uint16Array(people).fill(NOBODY));
     this.loads = perDepth(() => new Float64Array(most));
   }
 
@@ -35,14 +39,14 @@ export class Nearest {
   loadsWith(r: number, depth: number, into: Float64Array): void {
     while (this.known < depth) this.fill(this.known + 1);
     const near = this.nearest[depth] as Int8Array;
-    const nearMs = this.nearestMs[depth] as Float64Array;
-    const row = this.ranked.rows[r] as Float64Array;
+    const nearRank = this.nearestRank[depth] as Uint16Array;
+    const row = this.ranked.rows[r] as Uint16Array;
     const { weights } = this.ranked;
     const before = this.loads[depth] as Float64Array;
     for (let m = 0; m < depth; m++) into[m] = at(before, m);
     let gained = 0;
     for (let p = 0; p < row.length; p++) {
-      if (at(row, p) >= at(nearMs, p)) continue;
+      if (rank(row, p) > rank(nearRank, p)) continue;
       const weight = at(weights, p);
       const from = place(near, p);
       into[from] = at(into, from) - weight;
@@ -55,20 +59,20 @@ export class Nearest {
   private fill(depth: number): void {
     const last = depth - 1;
     const near = this.nearest[depth] as Int8Array;
-    const nearMs = this.nearestMs[depth] as Float64Array;
+    const nearRank = this.nearestRank[depth] as Uint16Array;
     const before = this.nearest[last] as Int8Array;
-    const beforeMs = this.nearestMs[last] as Float64Array;
-    const row = this.ranked.rows[this.set[last] as number] as Float64Array;
+    const beforeRank = this.nearestRank[last] as Uint16Array;
+    const row = this.ranked.rows[this.set[last] as number] as Uint16Array;
     const loads = this.loads[depth] as Float64Array;
     const { weights } = this.ranked;
     loads.fill(0);
     for (let p = 0; p < row.length; p++) {
-      const ms = at(row, p);
-      const least = at(beforeMs, p);
-      const isNearer = ms < least;
+      const mine = rank(row, p);
+      const least = rank(beforeRank, p);
+      const isNearer = mine < least;
       const who = isNearer ? last : place(before, p);
       near[p] = who;
-      nearMs[p] = isNearer ? ms : least;
+      nearRank[p] = isNearer ? mine : least;
       loads[who] = at(loads, who) + at(weights, p);
     }
     this.known = depth;

@@ -1,8 +1,6 @@
 import type { PlanProblem } from '../problem.ts';
 import { groupsOf, type Groups } from './groups.ts';
 
-/** Far below what any latency is known to. */
-const TIE_MS = 1e-9;
 /** The rank of a pair that is not allowed. */
 export const NO_PAIR = 2_147_483_647;
 
@@ -19,9 +17,10 @@ export interface Ranked {
   readonly candidate: readonly number[];
   /** Positions before this one are pinned. */
   readonly pinned: number;
+  /** By people: a population's place in the order of the search, those with the same nearest candidates side by side, which processors predict well. */
   readonly weights: Float64Array;
-  /** Per position: milliseconds from each population. */
-  readonly rows: readonly Float64Array[];
+  /** Per position and people: how many candidates are nearer. No two are alike: of equally near ones that of the lower index is nearer. */
+  readonly rows: readonly Uint16Array[];
   readonly fixedUsd: Float64Array;
   readonly unitUsd: Float64Array;
   readonly egressUsd: Float64Array;
@@ -50,13 +49,13 @@ export function rank(problem: PlanProblem): Ranked {
   const [fixedUsd, unitUsd] = [row(cost.fixedUsd), row(cost.unitUsd)];
   const egressUsd = row(cost.egressUsd);
   const square = { n, candidate };
+  const nearness = nearnessOf(problem);
   return {
     n,
     candidate,
     pinned: problem.pinned.length,
-    weights: problem.weights,
-    // Of equally near ones the one of the lower index serves.
-    rows: candidate.map((r) => rowOf(problem, r)),
+    weights: Float64Array.from(nearness, ({ p }) => problem.weights[p] as number),
+    rows: rowsOf(nearness, candidate),
     fixedUsd,
     unitUsd,
     egressUsd,
@@ -80,10 +79,33 @@ function leastFrom(list: Float64Array): Float64Array {
   return least;
 }
 
-function rowOf({ candidates, weights, latencyMs }: PlanProblem, r: number): Float64Array {
-  const row = new Float64Array(weights.length);
-  for (let p = 0; p < row.length; p++) row[p] = (latencyMs[p * candidates.length + r] as number) + r * TIE_MS;
-  return row;
+interface Nearness {
+  readonly p: number;
+  /** Candidates, the nearest first. */
+  readonly order: readonly number[];
+}
+
+/** Every population, those whose nearest candidates are the same side by side. */
+function nearnessOf({ candidates, weights, latencyMs }: PlanProblem): readonly Nearness[] {
+  const n = candidates.length;
+  const all = [...candidates.keys()];
+  const ms = (p: number, r: number): number => latencyMs[p * n + r] as number;
+  return [...weights.keys()]
+    .map((p) => ({ p, order: all.toSorted((a, b) => ms(p, a) - ms(p, b) || a - b) }))
+    .toSorted((x, y) => {
+      for (let k = 0; k < n; k++) {
+        const by = (x.order[k] as number) - (y.order[k] as number);
+        if (by !== 0) return by;
+      }
+      return x.p - y.p;
+    });
+}
+
+function rowsOf(people: readonly Nearness[], candidate: readonly number[]): readonly Uint16Array[] {
+  const byCandidate = candidate.map(() => new Uint16Array(people.length));
+  for (const [i, { order }] of people.entries())
+    for (const [k, r] of order.entries()) (byCandidate[r] as Uint16Array)[i] = k;
+  return candidate.map((r) => byCandidate[r] as Uint16Array);
 }
 
 /** Pinned ones first: the search begins inside them. Then the cheap ones: a good choice early makes the bounds sharp. */

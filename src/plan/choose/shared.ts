@@ -3,25 +3,27 @@ import { instances } from './measures.ts';
 
 const at = (list: Float64Array, index: number): number => list[index] as number;
 
+export type Distances = Float64Array | Uint16Array;
+
 /**
- * `into`, at nearest * size + second nearest: the share of users who go from one to the other when the first is lost. `rows`: per member of a set the
- * milliseconds from each population; of equally near ones the earlier member serves.
+ * `into`, at nearest * size + second nearest: the share of users who go from one to the other when the first is lost. `rows`: per member of a set how
+ * far it is from each population, in milliseconds or by rank; of equally near ones the earlier member serves.
  */
-export function countMoves(rows: readonly Float64Array[], weights: Float64Array, into: Float64Array): void {
+export function countMoves(rows: readonly Distances[], weights: Float64Array, into: Float64Array): void {
   const size = rows.length;
   into.fill(0, 0, size * size);
   for (let p = 0; p < weights.length; p++) {
-    let [first, second, firstMs, secondMs] = [0, 0, Infinity, Infinity];
+    let [first, second, least, next] = [0, 0, Infinity, Infinity];
     for (let m = 0; m < size; m++) {
-      const ms = at(rows[m] as Float64Array, p);
-      if (ms < firstMs) {
+      const far = (rows[m] as Distances)[p] as number;
+      if (far < least) {
         second = first;
-        secondMs = firstMs;
+        next = least;
         first = m;
-        firstMs = ms;
-      } else if (ms < secondMs) {
+        least = far;
+      } else if (far < next) {
         second = m;
-        secondMs = ms;
+        next = far;
       }
     }
     const way = first * size + second;
