@@ -12,6 +12,7 @@ export const CONSTRAINTS = [
   'law',
   'providers',
   'ban',
+  'pin',
   'services',
   'carbon',
 ] as const;

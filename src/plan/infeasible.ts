@@ -17,7 +17,7 @@ import { solve } from './solve.ts';
 export interface Infeasible {
   readonly schema: 'farshore.plan-infeasible/v1';
   readonly name: string;
-  /** Without any one of these there is a plan: each with its sentence. */
+  /** Without any one of these there is a plan, each with its sentence; or, when no single change is enough, two such sets after one another. */
   readonly conflict: readonly { readonly constraint: Constraint | 'regions'; readonly says: string }[];
   /** Each one alone is enough; cheapest first. */
   readonly relaxations: readonly Relaxation[];
@@ -52,11 +52,16 @@ export function explainInfeasible(request: PlanRequest, base: Base): Infeasible 
   };
   const strict = build(request, base, new Set());
   const rejected = Array.isArray(strict) ? strict : strict.rejected;
-  const conflict = conflictOf(active, without);
-  const relaxations = active.flatMap((constraint) => {
+  const first = conflictOf(active, without);
+  const single = active.flatMap((constraint) => {
     const way = without([constraint]);
     return way === null ? [] : relaxationsOf(request, base, constraint, way, without);
   });
+  const rest = active.filter((constraint) => !first.includes(constraint));
+  const isOne = single.length > 0 || without(first) !== null;
+  const second = isOne ? [] : conflictOf(rest, (left) => without([...first, ...left]));
+  const conflict = [...first, ...second];
+  const relaxations = single.length > 0 ? single : twoAtOnce(request, base, [first, second], without);
   return {
     schema: 'farshore.plan-infeasible/v1',
     name: request.name,
@@ -75,6 +80,27 @@ export function explainInfeasible(request: PlanRequest, base: Base): Infeasible 
   };
 }
 
+/** Two conflicts that have nothing to do with each other: a change for each. */
+function twoAtOnce(
+  request: PlanRequest,
+  base: Base,
+  [first, second]: readonly [readonly Constraint[], readonly Constraint[]],
+  without: Without,
+): readonly Relaxation[] {
+  return first.flatMap((a) =>
+    second.flatMap((b): readonly Relaxation[] => {
+      const way = without([a, b]);
+      if (way === null) return [];
+      const changeOf = (one: Constraint): string => {
+        const [found] = relaxationsOf(request, base, one, way, (left, changed) => without([...left, a, b], changed));
+        return found?.change ?? one;
+      };
+      const { costUsd: usd, coverage } = way.choice;
+      return [{ constraint: a, change: `${changeOf(a)}, and ${changeOf(b)}`, regions: way.ids, usd, coverage }];
+    }),
+  );
+}
+
 /** A smallest set of constraints that cannot be met together: each is dropped that is not needed for that. */
 function conflictOf(
   active: readonly Constraint[],
@@ -82,6 +108,7 @@ function conflictOf(
 ): readonly Constraint[] {
   let conflict = [...active];
   for (const constraint of [
+    'pin',
     'carbon',
     'hazards',
     'minSeparation',
@@ -124,6 +151,8 @@ function isActive(request: PlanRequest, constraint: Constraint): boolean {
       return request.providers.length < 3;
     case 'ban':
       return request.ban.length > 0;
+    case 'pin':
+      return request.pin.length > 0;
     case 'services':
       return request.services.length > 0;
     case 'carbon':
@@ -160,6 +189,8 @@ function says(request: PlanRequest, constraint: Constraint): string {
       return `only ${request.providers.join(', ')}`;
     case 'ban':
       return `banned: ${request.ban.join(', ')}`;
+    case 'pin':
+      return `pinned: ${request.pin.join(', ')}`;
     case 'services':
       return `regions that have ${request.services.join(', ')}`;
     case 'carbon':
@@ -225,6 +256,10 @@ function relaxationsOf(
     case 'ban': {
       const lifted = request.ban.filter((pattern) => way.ids.some((id) => matchesRegion(pattern, id)));
       return [one(`lift the ban of ${lifted.join(', ')}`)];
+    }
+    case 'pin': {
+      const lifted = request.pin.filter((id) => !way.ids.includes(id));
+      return [one(`lift the pin of ${lifted.join(' and ')}`)];
     }
     case 'services': {
       const missing = [...new Set(way.ids.flatMap((id) => missingServices(facts, id, request.services)))];

@@ -1,48 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { placeId } from '../base/ids.ts';
-import { readFacts } from '../cli/read-facts.ts';
 import { withOwnRegions } from '../facts/own.ts';
-import { sharedHazards } from '../facts/hazards.ts';
 import { computePrice } from '../facts/prices.ts';
-import { parsePlanRequest, type PlanRequest } from '../spec/planning.ts';
 import { checkPlan } from './check/check.ts';
-import type { Infeasible } from './infeasible.ts';
 import type { Plan } from './plan.ts';
 import { planRegions } from './plan-regions.ts';
-
-const facts = readFacts();
-const OPTIONS = { top: 5, seed: 1 };
-
-function requestOf(text: string, change: Partial<PlanRequest> = {}): PlanRequest {
-  const parsed = parsePlanRequest(text, 'x.yaml', facts);
-  if (!parsed.ok) throw new Error(parsed.error.map(({ message }) => message).join('; '));
-  return { ...parsed.value.request, ...change };
-}
-const example = (name: string): string => readFileSync(new URL(`../../examples/${name}.yaml`, import.meta.url), 'utf8');
-function planOf(request: PlanRequest): Plan {
-  const result = planRegions(request, facts, OPTIONS);
-  if (result.kind !== 'plan') throw new Error(JSON.stringify(result.infeasible.conflict));
-  return result.plan;
-}
-function infeasibleOf(request: PlanRequest): Infeasible {
-  const result = planRegions(request, facts, OPTIONS);
-  if (result.kind !== 'infeasible') throw new Error(result.plan.regions.map(({ id }) => id).join(', '));
-  return result.infeasible;
-}
-
-const FREE = `farshore: v1
-name: free
-model: active-active
-tier: critical
-users:
-  - { country: AE, share: 50 }
-  - { country: IL, share: 30 }
-  - { country: SA, share: 20 }
-objectives:
-  latency: [{ within: 150ms, for: 60 }]
-plan: { providers: [aws] }
-`;
+import { example, facts, FREE, infeasibleOf, OPTIONS, planOf, requestOf } from './testing.ts';
 
 describe('the examples', () => {
   test('a shop in the EU: both regions there, a commit waits on one side of the ocean only, and the law is kept (I11)', () => {
@@ -127,6 +90,23 @@ describe('what cannot be met', () => {
   });
 });
 
+describe('two conflicts that have nothing to do with each other', () => {
+  test('both are named, and the ways out change something about each; one that is printed is enough', () => {
+    const request = requestOf(example('plan/eu-shop'), {
+      budgetUsd: 1_000,
+      minSeparationKm: 600,
+      pin: [placeId('aws:eu-central-1'), placeId('aws:eu-west-3')],
+    });
+    const { conflict, relaxations } = infeasibleOf(request);
+    expect(conflict.map(({ constraint }) => constraint)).toEqual(
+      expect.arrayContaining(['budget', 'minSeparation', 'pin']) as unknown,
+    );
+    const both = relaxations.find(({ change }) => change.includes('lift the pin of'));
+    const more = Number(/\$(\d+) a month more/.exec(both?.change ?? '')?.[1]);
+    expect(planOf({ ...request, pin: [], budgetUsd: 1_000 + more }).cost.usd).toBeLessThanOrEqual(1_000 + more);
+  });
+});
+
 describe('prices', () => {
   test('a region without a price is a candidate with a range, never free', () => {
     const request = requestOf(example('plan/eu-shop'), {
@@ -163,105 +143,6 @@ describe('strategy and mode', () => {
     const plan = planOf(requestOf(example('plan/eu-shop'), { rtoMs, rpoMs }));
     expect([plan.strategy.name, plan.mode]).toEqual([strategy, mode]);
     expect(plan.strategy.rtoMs.high).toBeLessThanOrEqual(rtoMs);
-  });
-});
-
-describe('the checker', () => {
-  const plan = planOf(requestOf(example('plan/eu-shop')));
-  const [first, second] = plan.regions;
-  const outside = { ...plan, regions: [first, { ...second, id: placeId('aws:us-east-1') }] } as Plan;
-  const objective = plan.reads.objectives[0];
-  const LIES: readonly (readonly [string, Plan, RegExp])[] = [
-    ['a region outside the law', outside, /outside EU.*I11/],
-    ['an RPO that the mode does not keep', { ...plan, mode: 'async' }, /RPO 0 with asynchronous/],
-    [
-      'a commit that waits less than it does',
-      { ...plan, writes: { ...plan.writes, commitWaitMs: 1 } },
-      /a commit waits/,
-    ],
-    [
-      'users nearer than they are',
-      { ...plan, reads: { ...plan.reads, objectives: [{ ...objective, reached: 1 } as never] } },
-      /not 100\.0 %/,
-    ],
-    ['a sum that its lines do not have', { ...plan, cost: { ...plan.cost, usd: 1 } }, /lines add up/],
-    [
-      'a line that is free',
-      {
-        ...plan,
-        cost: {
-          ...plan.cost,
-          lines: plan.cost.lines.map((line) => (line.what === 'storage' ? { ...line, usd: 0 } : line)),
-        },
-      },
-      /storage in/,
-    ],
-    [
-      'a line that is missing',
-      { ...plan, cost: { ...plan.cost, lines: plan.cost.lines.filter(({ what }) => what !== 'replication') } },
-      /no line/,
-    ],
-    [
-      'a standby that is too small',
-      { ...plan, regions: plan.regions.map((one) => ({ ...one, machines: 1 })) },
-      /machines for a load/,
-    ],
-    [
-      'a loss that is harmless',
-      { ...plan, losses: plan.losses.map((loss) => ({ ...loss, coverage: 1 })) },
-      /after the loss/,
-    ],
-    ['a budget that it breaks', { ...plan, request: { ...plan.request, budgetUsd: 1 } }, /the budget is \$1/],
-    ['a pin that is not there', { ...plan, request: { ...plan.request, pin: [placeId('aws:eu-west-2')] } }, /pinned/],
-    ['a ban', { ...plan, request: { ...plan.request, ban: ['aws:eu-*'] } }, /banned/],
-    ['regions that are too near', { ...plan, request: { ...plan.request, minSeparationKm: 9_000 } }, /km apart/],
-    [
-      'a witness that is a region',
-      { ...plan, witness: plan.witness === null ? null : { ...plan.witness, id: first?.id ?? plan.witness.id } },
-      /loses two votes/,
-    ],
-    [
-      'a witness outside the law',
-      { ...plan, witness: plan.witness === null ? null : { ...plan.witness, id: placeId('aws:us-east-1') } },
-      /us-east-1 is outside EU/,
-    ],
-    ['a witness that is not there, although one may be', { ...plan, witness: null }, /no third vote, although/],
-    [
-      'a witness that is far from the regions',
-      {
-        ...plan,
-        request: { ...plan.request, residency: [] },
-        witness: plan.witness === null ? null : { ...plan.witness, id: placeId('aws:us-east-1') },
-      },
-      /witness aws:us-east-1 is \d+(\.\d+)? ms away/,
-    ],
-    [
-      'a witness that nobody pays for',
-      { ...plan, cost: { ...plan.cost, lines: plan.cost.lines.filter(({ what }) => what !== 'witness') } },
-      /witness in aws:.*no line/,
-    ],
-    ['a region twice', { ...plan, regions: [first, first] as never }, /different regions/],
-  ];
-
-  test('accepts what the chooser chose', () => {
-    expect(checkPlan(plan, facts)).toEqual([]);
-  });
-
-  test.each(LIES)('refuses %s', (_, lie, words) => {
-    expect(checkPlan(lie, facts).join('\n')).toMatch(words);
-  });
-
-  test('refuses two regions of one hard zone', () => {
-    const [a, b] = [placeId('aws:me-south-1'), placeId('aws:me-central-1')];
-    expect(sharedHazards(facts, a, b).length).toBeGreaterThan(0);
-    const lie = {
-      ...plan,
-      regions: [
-        { ...first, id: a },
-        { ...second, id: b },
-      ],
-    } as Plan;
-    expect(checkPlan(lie, facts).join()).toContain('share a fate');
   });
 });
 
@@ -376,7 +257,10 @@ describe('services that the application needs', () => {
     const pinned = { ...request, pin: [placeId(primary?.id ?? '')] };
     const result = planRegions(pinned, knowing(['postgres']), OPTIONS);
     if (result.kind !== 'infeasible') throw new Error('it has no redis');
-    expect(result.infeasible.conflict.map(({ constraint }) => constraint)).toEqual(['services', 'regions']);
-    expect(result.infeasible.relaxations.map(({ change }) => change)).toEqual(['do without redis in some region']);
+    expect(result.infeasible.conflict.map(({ constraint }) => constraint)).toEqual(['pin', 'services', 'regions']);
+    expect(result.infeasible.relaxations.map(({ change }) => change).toSorted()).toEqual([
+      'do without redis in some region',
+      `lift the pin of ${primary?.id}`,
+    ]);
   });
 });

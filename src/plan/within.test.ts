@@ -55,7 +55,7 @@ test.each([
     for (const questions of [0, 3, 20, 100]) {
       const plan = planOf(text, patient(questions));
       expect(checkPlan(plan, facts)).toEqual([]);
-    if (questions === 0 && text.startsWith(ALL)) expect(plan.proof.kind).toBe('gap');
+      if (questions === 0 && text.startsWith(ALL)) expect(plan.proof.kind).toBe('gap');
       if (plan.proof.kind === 'optimal') {
         expect(plan.regions).toEqual(whole.regions);
         continue;

@@ -65,7 +65,10 @@ function residencyLine({ residency }: Plan): string {
   const broken = residency.filter(({ verdict }) => verdict === 'broken').map(({ rule }) => rule);
   const basis = residency.filter(({ verdict }) => verdict === 'needs a legal basis').map(({ rule }) => rule);
   if (broken.length > 0) return `BROKEN: ${broken.join(', ')}`;
-  return `${count('kept')} rules kept${basis.length === 0 ? '' : `; a legal basis is needed for ${basis.join(', ')}`} (engineering defaults, not legal advice)`;
+  const free = residency.filter(({ verdict }) => verdict === 'no place rule').map(({ rule }) => rule);
+  const kept = count('kept') === 1 ? '1 rule kept' : `${count('kept')} rules kept`;
+  const asksNoPlace = free.length === 0 ? '' : `; no demand of place, but others, by ${free.join(', ')} (--full)`;
+  return `${residency.length === 0 ? 'no rule is known that says where this data must be' : kept}${asksNoPlace}${basis.length === 0 ? '' : `; a legal basis is needed for ${basis.join(', ')}`} (engineering defaults, not legal advice)`;
 }
 
 function details(plan: Plan): readonly string[] {
@@ -185,7 +188,7 @@ export function infeasibleText({ name, conflict, relaxations, advice, rejected }
       ? []
       : [`kept out: ${[...counts].map(([constraint, count]) => `${count} regions by ${constraint}`).join(', ')}`]),
     '',
-    relaxations.length === 0 ? 'no single change is enough' : 'any one of these is enough:',
+    relaxations.length === 0 ? 'no one or two changes are enough' : 'any one of these is enough:',
     ...table(
       relaxations.map((one) => [
         `  ${one.change}`,

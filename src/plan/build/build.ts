@@ -28,7 +28,8 @@ export function build(request: PlanRequest, base: Base, left: ReadonlySet<Constr
     if (rejection === null) ids.push(id);
     else rejected.push(rejection);
   }
-  const pinned = [...(request.regions ?? request.pin)].map((id) => ids.indexOf(id));
+  const pins = left.has('pin') ? [] : request.pin;
+  const pinned = [...(request.regions ?? pins)].map((id) => ids.indexOf(id));
   if (ids.length < request.sizes.min || pinned.includes(-1)) return rejected;
   const voters = votersOf(request, base, ids, left);
   const problem = { ...problemOf(request, base, ids, pinned, left), votes: voters?.votes ?? null };

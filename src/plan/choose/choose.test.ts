@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cents, millionths, type Choice } from '../problem.ts';
 import { choose } from './choose.ts';
-import { bruteForce, problemsOf, solveMilp } from './testing.ts';
+import { solveMilp } from './milp.testing.ts';
+import { bruteForce, problemsOf } from './testing.ts';
 
 const aProblem = problemsOf(6);
 
