@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Connection, Submittable } from 'pg';
+import type { Clock } from '../../base/clock.ts';
 import { FarshoreError } from '../../base/errors.ts';
 import { streamOf } from './connections.ts';
 
@@ -13,11 +14,25 @@ export interface BackupSink {
 const PAUSE_ABOVE_BYTES = 4 * 1024 * 1024;
 const RESUME_BELOW_BYTES = 1024 * 1024;
 
+/** How long the server may say nothing: before the first word its checkpoint has to end, after it bytes or progress come all the time. */
+export interface Patience {
+  readonly firstMs: number;
+  readonly silentMs: number;
+}
+const PATIENCE: Patience = { firstMs: 300_000, silentMs: 30_000 };
+
 /**
  * Runs BASE_BACKUP on a replication connection and hands the tar stream to `sink` with backpressure. The WAL needed to
- * make the copy consistent is in it. PostgreSQL 15 or newer. Rejects when the server or the sink fails.
+ * make the copy consistent is in it. PostgreSQL 15 or newer. Rejects when the server or the sink fails, or the server falls
+ * silent: a path that swallows packets ends no connection.
  */
-export async function baseBackup(client: pg.Client, label: string, sink: BackupSink): Promise<void> {
+export async function baseBackup(
+  client: pg.Client,
+  label: string,
+  sink: BackupSink,
+  clock: Clock,
+  patience: Patience = PATIENCE,
+): Promise<void> {
   const sql = `BASE_BACKUP (LABEL '${label}', CHECKPOINT 'fast', WAL true, WAIT true, PROGRESS true, MANIFEST 'no')`;
   const stream = new BackupStream(sql, sink, {
     pause: () => streamOf(client).pause(),
@@ -27,7 +42,34 @@ export async function baseBackup(client: pg.Client, label: string, sink: BackupS
   // A connection that is lost while nothing is read from it would otherwise not be noticed.
   client.once('end', () => stream.fail(new FarshoreError('FSH_FAILED', 'the connection ended during the copy')));
   client.query(stream);
-  await stream.finished;
+  const over = new AbortController();
+  const watching = failWhenSilent(stream, clock, patience, over.signal);
+  try {
+    await stream.finished;
+  } finally {
+    over.abort();
+    await watching;
+  }
+}
+
+/** Counts its own looks, not the clock: while this process is frozen nobody is silent. */
+async function failWhenSilent(
+  stream: BackupStream,
+  clock: Clock,
+  patience: Patience,
+  over: AbortSignal,
+): Promise<void> {
+  const everyMs = patience.silentMs / 10;
+  let silentMs = 0;
+  for (let heard = stream.heard; !over.aborted; ) {
+    await clock.sleep(everyMs, over).catch(() => undefined);
+    // Nothing is read while the disk here is slower than the path.
+    silentMs = heard === stream.heard && !stream.isWriting ? silentMs + everyMs : 0;
+    heard = stream.heard;
+    if (silentMs < (heard === 0 ? patience.firstMs : patience.silentMs)) continue;
+    stream.fail(new FarshoreError('FSH_TIMEOUT', `the upstream sent nothing of the copy for ${silentMs / 1000} s`));
+    return;
+  }
 }
 
 interface Flow {
@@ -53,6 +95,8 @@ class BackupStream implements Submittable {
   #resolve: () => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
   #writing: Promise<void> = Promise.resolve();
+  /** Messages of the copy that came: archives, bytes, progress. */
+  heard = 0;
   #waitingBytes = 0;
   #doneBytes = 0;
   #totalBytes: number | null = null;
@@ -68,6 +112,10 @@ class BackupStream implements Submittable {
       this.#reject = reject;
     });
     this.finished.catch(() => undefined);
+  }
+
+  get isWriting(): boolean {
+    return this.#waitingBytes > 0;
   }
 
   submit(connection: Connection): void {
@@ -92,6 +140,7 @@ class BackupStream implements Submittable {
   }
 
   handleCopyData(message: { readonly chunk: Buffer }): void {
+    this.heard += 1;
     if (this.#failed || message.chunk[0] !== 0x64) return;
     // The parser uses its buffer again for what arrives next.
     const chunk = Buffer.from(message.chunk.subarray(1));

@@ -2,10 +2,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { FarshoreError } from '../../base/errors.ts';
-import type { PostgresConfig, Secrets } from '../../ports/config.ts';
+import type { Secrets } from '../../ports/config.ts';
 import type { Progress, Upstream } from '../../ports/database.ts';
-import { baseBackup } from './base-backup.ts';
-import { connectTo, hangUp } from './connections.ts';
+import { baseBackup, type BackupSink } from './base-backup.ts';
+import { type Local, connectTo, hangUp, within } from './connections.ts';
 import { beginMaking, type Making, mustBeEmpty, writeWhole } from './files.ts';
 import { dataVersion, FRESH_MARKER, prepareFolders, syncDataDirectory } from './init.ts';
 import { majorOf, versionOf } from './run-tool.ts';
@@ -14,46 +14,38 @@ import { Unpacker } from './unpack.ts';
 
 /** Reports no more often than every so many bytes. */
 const REPORT_EVERY_BYTES = 1024 * 1024;
+const TIMEOUT_MS = 5_000;
 
 /**
- * Copies the upstream into `config.dataDir`, which must be empty, as an isolated standby that is not started.
+ * Copies the upstream into the data directory, which must be empty, as an isolated standby that is not started.
  * Throws FarshoreError, or the reason of `signal`; what was copied until then is removed, now or by the next attempt.
  */
 export async function cloneCluster(
-  config: PostgresConfig,
-  secrets: Secrets,
+  local: Local,
   from: Upstream,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  await mustBeEmpty(config.dataDir);
-  const making = await copyBeside(config, secrets, from, progress, signal);
+  await mustBeEmpty(local.config.dataDir);
+  const making = await copyBeside(local, from, progress, signal);
   await making.finish();
 }
 
 /** The same, as far as it goes while the data directory still holds something else: `finish` puts the copy in its place. */
 export async function copyBeside(
-  config: PostgresConfig,
-  secrets: Secrets,
+  local: Local,
   from: Upstream,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Making> {
   signal.throwIfAborted();
+  const { config } = local;
   await prepareFolders(config);
   const version = await versionOf(config, config.runAs);
+  const secrets = await local.secrets();
   const making = await beginMaking(config.dataDir, 'clone', config.runAs, 'discard');
   try {
-    const client = await connectUpstream(from, secrets, 5_000);
-    const abort = (): void => hangUp(client);
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      await checkVersion(client, version);
-      await copy(client, config, making.data, progress);
-    } finally {
-      signal.removeEventListener('abort', abort);
-      hangUp(client);
-    }
+    await receive(local, from, making.data, version, progress, signal);
     // The signal file first: from here on these files can't start as a primary.
     await writeWhole(join(making.data, 'standby.signal'), '', config.runAs);
     await rm(join(making.data, FRESH_MARKER), { force: true });
@@ -66,6 +58,27 @@ export async function copyBeside(
     await making.discard();
     signal.throwIfAborted();
     throw error;
+  }
+}
+
+async function receive(
+  local: Local,
+  from: Upstream,
+  into: string,
+  version: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const client = await connectUpstream(from, await local.secrets(), TIMEOUT_MS);
+  const abort = (): void => hangUp(client);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await within(local.clock, TIMEOUT_MS, () => checkVersion(client, version));
+    await copy(client, local, into, progress);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    hangUp(client);
   }
 }
 
@@ -85,18 +98,19 @@ async function checkVersion(client: pg.Client, version: string): Promise<void> {
   );
 }
 
-async function copy(client: pg.Client, config: PostgresConfig, data: string, progress: Progress): Promise<void> {
+async function copy(client: pg.Client, { config, clock }: Local, data: string, progress: Progress): Promise<void> {
   const unpacker = new Unpacker(data, config.runAs);
   let reported = -REPORT_EVERY_BYTES;
+  const sink: BackupSink = {
+    data: (chunk) => unpacker.write(chunk),
+    progress: (doneBytes, totalBytes) => {
+      if (doneBytes - reported < REPORT_EVERY_BYTES) return;
+      reported = doneBytes;
+      progress('copying', doneBytes, totalBytes ?? undefined);
+    },
+  };
   try {
-    await baseBackup(client, 'farshore', {
-      data: (chunk) => unpacker.write(chunk),
-      progress: (doneBytes, totalBytes) => {
-        if (doneBytes - reported < REPORT_EVERY_BYTES) return;
-        reported = doneBytes;
-        progress('copying', doneBytes, totalBytes ?? undefined);
-      },
-    });
+    await baseBackup(client, 'farshore', sink, clock);
     await unpacker.end();
   } finally {
     await unpacker.abandon();

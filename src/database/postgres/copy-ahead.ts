@@ -35,7 +35,7 @@ export class CopyAhead {
     await this.#drop();
     const stop = new AbortController();
     abortWith(stop, signal);
-    const making = copyBeside(config, await this.#local.secrets(), from, () => undefined, stop.signal);
+    const making = copyBeside(this.#local, from, () => undefined, stop.signal);
     this.#underway = { from, stop, making: making.catch(() => null) };
     return done(undefined);
   }

@@ -64,7 +64,7 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
       guarded(async () => {
         try {
           const made = await ahead.take(from, progress, signal);
-          if (made === null) await cloneCluster(config, await local.secrets(), from, progress, signal);
+          if (made === null) await cloneCluster(local, from, progress, signal);
           else await made.finish();
           return done(undefined);
         } catch (error) {

@@ -35,8 +35,9 @@ export const realClock: Clock = {
   sleep: (delayMs, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason);
-      const timer = setTimeout(resolve, delayMs);
-      signal?.addEventListener('abort', () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+      const abort = (): void => (clearTimeout(timer), reject(signal?.reason));
+      const timer = setTimeout(() => (signal?.removeEventListener('abort', abort), resolve()), delayMs);
+      signal?.addEventListener('abort', abort, { once: true });
     }),
 };
 
