@@ -1,17 +1,20 @@
-import { libc, type Libc } from './libc.ts';
+import {
+  DATA_WORD,
+  EAGAIN,
+  EINTR,
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EVENT_WORDS,
+  libc,
+  type Libc,
+  type Memory,
+  memoryOf,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+} from '../../system/libc.ts';
 
-const EPOLL_CLOEXEC = 0o2000000;
-const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
 const EPOLLIN = 1;
-const MSG_DONTWAIT = 0x40;
-const MSG_NOSIGNAL = 0x4000;
-const EAGAIN = 11;
-const EINTR = 4;
-
-/** `struct epoll_event` in words of 32 bits: packed on x86-64 only. */
-const EVENT_WORDS = process.arch === 'x64' ? 3 : 4;
-const FD_WORD = process.arch === 'x64' ? 1 : 2;
 const MAX_EVENTS = 64;
 const BUFFER_BYTES = 65_536;
 /** Chunks up to this length are seen through a view that is made once. */
@@ -118,7 +121,7 @@ export class Poller {
     const { loopFd } = this.#libc;
     const count = this.#libc.epollWait(this.#epoll, at, MAX_EVENTS, timeoutMs);
     for (let event = 0; event < count; event += 1) {
-      const fd = words[event * EVENT_WORDS + FD_WORD] ?? -1;
+      const fd = words[event * EVENT_WORDS + DATA_WORD] ?? -1;
       const reader = this.#readers[fd];
       if (reader !== undefined) this.#read(fd, reader);
       else if (fd === loopFd) this.#leave = true;
@@ -158,25 +161,13 @@ export class Poller {
   #control(operation: number, fd: number): number {
     const { words, at } = this.#change;
     words[0] = EPOLLIN;
-    words[FD_WORD] = fd;
+    words[DATA_WORD] = fd;
     return this.#libc.epollCtl(this.#epoll, operation, fd, at);
   }
 }
 
 /** Gets a chunk, which is its own only until it returns, or null when there is nothing more to read, or an error. */
 export type Reader = (chunk: Buffer | null) => void;
-
-/** Memory of a fixed place. */
-interface Memory {
-  readonly bytes: Buffer;
-  readonly words: Int32Array;
-  readonly at: number;
-}
-
-function memoryOf(calls: Libc, length: number): Memory {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  return { bytes, words: new Int32Array(bytes.buffer), at: calls.addressOf(bytes) };
-}
 
 const nothing = (): void => undefined;
 

@@ -1,56 +1,27 @@
 /** The whole server: regions that are killed, a store that goes away, and what is answered meanwhile. */
 import { createSocket } from 'node:dgram';
-import { afterEach, expect, test } from 'vitest';
-import { placeId, type PlaceId } from '../../base/ids.ts';
-import { memoryStore } from '../../coordination/memory.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import type { PlaceId } from '../../base/ids.ts';
+import type { Coordination } from '../../ports/coordination.ts';
 import { defaultRouting } from '../../decide/routing/defaults.ts';
 import type { RouteTable } from '../../ports/records.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { publish, type RegionProcess, startRegion, tableOf, until } from '../edge/testing.ts';
-import { type DnsServer, startDns } from './server.ts';
-import { queryOf, read, REGIONS, ZONE } from './testing.ts';
+import { publish, type RegionProcess, tableOf, until } from '../edge/testing.ts';
+import { aDnsServer, aStore, threeRegions, untilHealthy } from '../rig.testing.ts';
+import type { DnsServer } from './server.ts';
+import { queryOf, read, REGIONS } from './testing.ts';
 
 const [A, B, C] = REGIONS.map((it) => it.region) as [PlaceId, PlaceId, PlaceId];
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const regions = () => threeRegions([A, B, C]);
 
-async function regions(): Promise<[RegionProcess, RegionProcess, RegionProcess]> {
-  const started = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
-  for (const region of started) cleanups.push(() => region.kill());
-  return started;
-}
-
-function aStore() {
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
-  return { client: store.connect(), itsOwn: store.connect() };
-}
-
-async function aServer(checked: readonly RegionProcess[], coordination: ReturnType<typeof aStore>['client']) {
-  const server = await startDns(
-    {
-      place: placeId('aws:eu-north-1'),
-      deployment: 'shop',
-      group: 'main',
-      listen: [{ host: '127.0.0.1', port: 0 }],
-      status: { host: '127.0.0.1', port: 0 },
-      nsid: null,
-      rateLimit: { perSecond: 100, slip: 2, exempt: ['127.0.0.0/8'] },
-      zones: [ZONE],
-      healthPath: '/healthz',
-      regions: REGIONS.map((region, i) => ({
-        ...region,
-        check: { host: '127.0.0.1', port: checked[i]?.port ?? 0, rttMs: i },
-      })),
-    },
-    { coordination, clock: nodeClock, seed: 5 },
+const aServer = (checked: readonly RegionProcess[], store: Coordination) =>
+  aDnsServer(
+    REGIONS.map((region, i) => ({
+      ...region,
+      check: { host: '127.0.0.1', port: checked[i]?.port ?? 0, rttMs: i },
+    })),
+    store,
   );
-  cleanups.push(() => server.close());
-  return server;
-}
 
 /** Asks over and over, as a resolver without a cache would, and notes when each new answer came first. */
 function watch(server: DnsServer, name: string) {
@@ -66,7 +37,7 @@ function watch(server: DnsServer, name: string) {
     asked += 1;
     socket.send(query, server.ports[0] ?? 0, '127.0.0.1');
   }, 5);
-  cleanups.push(() => {
+  onTestFinished(() => {
     clearInterval(timer);
     socket.close();
   });
@@ -76,7 +47,7 @@ function watch(server: DnsServer, name: string) {
 /** The answer to a query that is sent now. */
 function askedNow(server: DnsServer, name: string): Promise<readonly string[]> {
   const socket = createSocket('udp4');
-  cleanups.push(() => socket.close());
+  onTestFinished(() => void socket.close());
   return new Promise((resolve) => {
     socket.once('message', (bytes) => resolve(read(bytes).answers));
     socket.send(queryOf(name, 'A'), server.ports[0] ?? 0, '127.0.0.1');
@@ -95,11 +66,11 @@ const addressIn = (answers: readonly string[] | undefined) => answers?.[0]?.spli
 
 test('a region dies: whoever asks after its detection hears another one, half as long-lived', async () => {
   const [a, b, c] = await regions();
-  const { client } = aStore();
+  const client = aStore().connect();
   await publish(client, inOrder());
   const server = await aServer([a, b, c], client);
   const shop = watch(server, 'www.shop.example');
-  await until('all well', () => server.status().regions.every((it) => it.health === 'healthy'));
+  await untilHealthy(server);
   expect(await askedNow(server, 'www.shop.example')).toEqual(['www.shop.example 20 A 192.0.2.1']);
   const from = shop.seen.length;
 
@@ -112,7 +83,7 @@ test('a region dies: whoever asks after its detection hears another one, half as
 
 test('before the first table: SERVFAIL for hosts, and everything that does not depend on routing is answered', async () => {
   const [a, b, c] = await regions();
-  const { client } = aStore();
+  const client = aStore().connect();
   const server = await aServer([a, b, c], client);
   const [shop, mail] = [watch(server, 'shop.example'), watch(server, 'mail.shop.example')];
   await until('answers', () => shop.seen.length > 0 && mail.seen.length > 0);
@@ -134,7 +105,8 @@ test('before the first table: SERVFAIL for hosts, and everything that does not d
 
 test('active-passive: users are led to the region of the primary, and follow it; the store gone: they stay (I12)', async () => {
   const [a, b, c] = await regions();
-  const { client, itsOwn } = aStore();
+  const store = aStore();
+  const [client, itsOwn] = [store.connect(), store.connect()];
   const passive = [
     [A, 'active'],
     [B, 'passive'],
@@ -160,10 +132,10 @@ test('active-passive: users are led to the region of the primary, and follow it;
 
 test('the status page tells what is answered and why', async () => {
   const [a, b, c] = await regions();
-  const { client } = aStore();
+  const client = aStore().connect();
   await publish(client, inOrder());
   const server = await aServer([a, b, c], client);
-  await until('all well', () => server.status().regions.every((it) => it.health === 'healthy'));
+  await untilHealthy(server);
   expect(await askedNow(server, 'shop.example')).toHaveLength(1);
   const page = await fetch(`http://127.0.0.1:${server.statusPort}/.farshore/dns`);
   const status = (await page.json()) as ReturnType<DnsServer['status']>;

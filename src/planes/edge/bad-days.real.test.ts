@@ -1,23 +1,13 @@
 import { createServer, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
-import { memoryStore } from '../../coordination/memory.ts';
+import { expect, onTestFinished, test } from 'vitest';
 import { nodeClock } from '../../telemetry/node-clock.ts';
-import { EDGE_LIMITS } from './limits.ts';
-import { startEdge } from './server.ts';
-import { A, ask, B, configOf, listen, publish, startRegion, tableOf, until } from './testing.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+import { aStore, anEdge, untilHealthy } from '../rig.testing.ts';
+import { A, ask, B, listen, publish, startRegion, tableOf, until } from './testing.ts';
 
 test('the store is gone for an hour: users are served by the last table, and the status says how old it is', async () => {
   const region = await startRegion(A);
-  const store = memoryStore(nodeClock);
-  cleanups.push(
-    () => region.kill(),
-    () => store.close(),
-  );
+  onTestFinished(() => region.kill());
+  const store = aStore();
   const [writer, edges] = [store.connect(), store.connect()];
   const table = tableOf({
     primary: A,
@@ -29,10 +19,8 @@ test('the store is gone for an hour: users are served by the last table, and the
   await publish(writer, table);
   let aheadMs = 0;
   const clock = { ...nodeClock, nowMs: () => nodeClock.nowMs() + aheadMs };
-  const limits = { ...EDGE_LIMITS, drainMs: 200, rereadEveryMs: 50, retryStoreMs: 20 };
-  const edge = await startEdge(configOf([region]), edges, clock, limits);
-  cleanups.push(() => edge.close());
-  await until('it is healthy', () => edge.status().regions[0]?.health === 'healthy');
+  const edge = await anEdge([region], edges, { clock, limits: { rereadEveryMs: 50, retryStoreMs: 20 } });
+  await untilHealthy(edge);
 
   // I12: newer, whole, and it would leave nobody anywhere to go.
   const drained = table.regions.map((each) => ({ ...each, state: 'drained' as const }));
@@ -65,17 +53,13 @@ test.each([
     socket.on('data', (chunk) => socket.write(chunk.includes('/healthz') ? ANSWER : bytes));
   });
   const port = await listen(server);
-  const store = memoryStore(nodeClock);
-  cleanups.push(
-    () => server.close(),
-    () => sockets.forEach((socket) => socket.destroy()),
-    () => store.close(),
-  );
-  const client = store.connect();
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: A, regions: [[A, 'active']] }));
-  const limits = { ...EDGE_LIMITS, drainMs: 200, readRetryForMs: 300, readTryMs: 300 };
-  const edge = await startEdge(configOf([{ region: A, port }]), client, nodeClock, limits);
-  cleanups.push(() => edge.close());
+  const edge = await anEdge([{ region: A, port }], client, { limits: { readRetryForMs: 300, readTryMs: 300 } });
   await until('it has its table', () => edge.status().table !== null);
   for (let i = 0; i < 6; i += 1) {
     const { status, body } = await ask(edge.port, '/orders');

@@ -1,20 +1,10 @@
-import { afterEach, expect, test } from 'vitest';
-import { placeId } from '../../base/ids.ts';
-import { memoryStore } from '../../coordination/memory.ts';
+import { expect, test } from 'vitest';
 import { defaultRouting } from '../../decide/routing/defaults.ts';
 import type { DeepCheck } from '../../ports/routing.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { startDns } from '../dns/server.ts';
+import { aDnsServer, allHealthy, anEdge, aStore, threeRegions, untilHealthy } from '../rig.testing.ts';
 import { freePort } from '../../world/free-ports.ts';
-import { ZONE } from '../dns/testing.ts';
-import { EDGE_LIMITS } from './limits.ts';
-import { type Edge, startEdge } from './server.ts';
-import { A, ask, B, C, configOf, publish, type RegionProcess, startRegion, tableOf, until } from './testing.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+import type { Edge } from './server.ts';
+import { A, ask, B, C, configOf, publish, tableOf, until } from './testing.ts';
 
 const PACE = { everyMs: 50, timeoutMs: 2_000 };
 const HTTP: DeepCheck = { check: 'http', path: '/deep', ...PACE };
@@ -28,31 +18,19 @@ const tableWith = (deep: DeepCheck, primary = B, epoch = 1) => {
 
 /** Edge in A, primary in B. */
 async function world(deep: DeepCheck) {
-  const regions = (await Promise.all([A, B, C].map((id) => startRegion(id)))) as [
-    RegionProcess,
-    RegionProcess,
-    RegionProcess,
-  ];
-  for (const region of regions) cleanups.push(() => region.kill());
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
+  const regions = await threeRegions();
+  const store = aStore();
   const client = store.connect();
   const table = tableWith(deep);
   await publish(client, table);
-  const config = configOf(regions);
-  const upstreams = config.upstreams.map((it, i) => {
+  const upstreams = configOf(regions).upstreams.map((it, i) => {
     const id = [A, B, C][i] ?? A;
     const node = tableOf({ primary: id }).primary?.node;
     return { ...it, ...(node === undefined ? {} : { agents: [{ node, host: it.host, port: it.port }] }) };
   });
   const listen = { host: '127.0.0.1', port: await freePort() };
-  const edge = await startEdge({ ...config, upstreams, listen }, client, nodeClock, {
-    ...EDGE_LIMITS,
-    drainMs: 200,
-    writeHoldMs: 300,
-  });
-  cleanups.push(() => edge.close());
-  await until('all regions are healthy', () => edge.status().regions.every((each) => each.health === 'healthy'));
+  const edge = await anEdge(regions, client, { config: { upstreams, listen }, limits: { writeHoldMs: 300 } });
+  await untilHealthy(edge);
   return { edge, regions, client, store };
 }
 
@@ -131,28 +109,13 @@ test('the DNS server hears of it from the edges, says so, and answers the same a
     addresses: [`127.0.99.${i + 1}`],
     check: { host: '127.0.0.1', port, rttMs: i },
   }));
-  const dns = await startDns(
-    {
-      place: placeId('aws:eu-north-1'),
-      deployment: 'shop',
-      group: 'main',
-      listen: [{ host: '127.0.0.1', port: 0 }],
-      status: { host: '127.0.0.1', port: 0 },
-      nsid: 'test',
-      rateLimit: { perSecond: 1_000, slip: 2, exempt: [] },
-      zones: [ZONE],
-      healthPath: '/healthz',
-      regions: dnsRegions,
-    },
-    { coordination: store.connect(), clock: nodeClock, seed: 1 },
-  );
-  cleanups.push(() => dns.close());
-  await until('it sees all regions', () => dns.status().regions.every(({ health }) => health === 'healthy'));
+  const dns = await aDnsServer(dnsRegions, store.connect());
+  await untilHealthy(dns);
   const before = dns.status().route.candidates;
   await regions[1].deep(503);
   await until('the edge knows', () => readOnly(edge).includes(B));
   await until('DNS has heard it', () => dns.status().regions.some(({ id, readOnly: by }) => id === B && by !== null));
   expect(dns.status().route.candidates).toEqual(before);
   expect(dns.status().route.why.map(({ code }) => code)).toContain('read-only');
-  expect(dns.status().regions.every(({ health }) => health === 'healthy')).toBe(true);
+  expect(allHealthy(dns)).toBe(true);
 });

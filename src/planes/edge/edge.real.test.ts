@@ -1,64 +1,20 @@
-import { afterEach, expect, test } from 'vitest';
-import { memoryStore } from '../../coordination/memory.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
-import { type Edge, startEdge } from './server.ts';
-import {
-  A,
-  ask,
-  B,
-  C,
-  configOf,
-  publish,
-  type RegionProcess,
-  startLoad,
-  startRegion,
-  tableOf,
-  until,
-} from './testing.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { aStore, anEdge, healthOf, NEVER_MS, threeRegions, untilHealthy } from '../rig.testing.ts';
+import { A, ask, B, C, publish, type RegionProcess, startLoad, startRegion, tableOf, until } from './testing.ts';
 import { freePort } from '../../world/free-ports.ts';
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function regions(): Promise<[RegionProcess, RegionProcess, RegionProcess]> {
-  const started = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
-  for (const region of started) cleanups.push(() => region.kill());
-  return started;
-}
-
-function aStore() {
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
-  return { store, client: store.connect() };
-}
-
-async function anEdge(
-  upstreams: Parameters<typeof configOf>[0],
-  client: ReturnType<typeof aStore>['client'],
-  limits: Partial<EdgeLimits> = {},
-): Promise<Edge> {
-  const edge = await startEdge(configOf(upstreams), client, nodeClock, { ...EDGE_LIMITS, drainMs: 200, ...limits });
-  cleanups.push(() => edge.close());
-  return edge;
-}
-
-const healthOf = (edge: Edge, region: string) => edge.status().regions.find((each) => each.id === region)?.health;
-const allHealthy = (edge: Edge) => edge.status().regions.every((region) => region.health === 'healthy');
 const regionsIn = (answers: readonly { headers: Record<string, unknown> }[]) =>
   new Set(answers.map((answer) => answer.headers['x-farshore-region']));
 
 test('kill -9 of the nearest region under load: no read fails, and it gets its traffic back after it returned', async () => {
-  const [a, b, c] = await regions();
-  const { client } = aStore();
+  const [a, b, c] = await threeRegions();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: B }));
   const edge = await anEdge([a, b, c], client);
-  await until('all regions are healthy', () => allHealthy(edge));
+  await untilHealthy(edge);
 
   const load = startLoad(edge.port, 16, '/orders?ms=5');
-  cleanups.push(() => load.stop());
+  onTestFinished(() => load.stop());
   await until('the nearest serves', () => load.answers.length > 200);
   expect(regionsIn(load.answers)).toEqual(new Set([A]));
 
@@ -70,7 +26,7 @@ test('kill -9 of the nearest region under load: no read fails, and it gets its t
   expect(regionsIn(load.answers.slice(atFall + 32))).toEqual(new Set([B]));
 
   const back = await startRegion(A, a.port);
-  cleanups.push(() => back.kill());
+  onTestFinished(() => back.kill());
   await until('it is back', () => healthOf(edge, A) === 'healthy');
   const atRise = load.answers.length;
   await until('it serves again', () => load.answers.length > atRise + 200);
@@ -80,13 +36,13 @@ test('kill -9 of the nearest region under load: no read fails, and it gets its t
 });
 
 test('a frozen region: its checks time out, and the reads it swallowed are answered elsewhere', async () => {
-  const [a, b, c] = await regions();
-  const { client } = aStore();
+  const [a, b, c] = await threeRegions();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: B }));
-  const edge = await anEdge([a, b, c], client);
-  await until('all regions are healthy', () => allHealthy(edge));
+  const edge = await anEdge([a, b, c], client, { limits: { checkTimeoutMs: 500 } });
+  await untilHealthy(edge);
   const load = startLoad(edge.port, 8, '/orders');
-  cleanups.push(() => load.stop());
+  onTestFinished(() => load.stop());
   await until('the nearest serves', () => load.answers.length > 50);
   a.child.kill('SIGSTOP');
   await until('it is noticed', () => healthOf(edge, A) === 'unhealthy');
@@ -100,12 +56,12 @@ test('a frozen region: its checks time out, and the reads it swallowed are answe
 });
 
 test('writes reach the region of the primary and no other, once each, while primaries change and die', async () => {
-  const [a, b, c] = await regions();
+  const [a, b, c] = await threeRegions();
   const byRegion = new Map([a, b, c].map((region) => [String(region.region), region]));
-  const { client } = aStore();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: A, epoch: 1 }));
-  const edge = await anEdge([a, b, c], client, { writeHoldMs: 30_000 });
-  await until('all regions are healthy', () => allHealthy(edge));
+  const edge = await anEdge([a, b, c], client, { limits: { writeHoldMs: NEVER_MS } });
+  await untilHealthy(edge);
 
   const acknowledged = new Map<string, string>();
   const counts = { unknown: 0, refused: 0 };
@@ -152,10 +108,10 @@ function cachedWrites(region: RegionProcess | undefined): Promise<ReadonlySet<st
 }
 
 test('a dead primary: writes to it are refused in bounded time and never go to a healthy region', async () => {
-  const [, b, c] = await regions();
-  const { client } = aStore();
+  const [, b, c] = await threeRegions();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: A }));
-  const edge = await anEdge([{ region: A, port: await freePort() }, b, c], client, { writeHoldMs: 300 });
+  const edge = await anEdge([{ region: A, port: await freePort() }, b, c], client, { limits: { writeHoldMs: 300 } });
   await until('the others are healthy', () => healthOf(edge, B) === 'healthy' && healthOf(edge, C) === 'healthy');
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, i) => ask(edge.port, `/orders?id=${i}`, { method: 'POST', body: '{}' })),
@@ -170,10 +126,10 @@ test('a dead primary: writes to it are refused in bounded time and never go to a
 });
 
 test('without a primary a write waits for the next table, and reads go on', async () => {
-  const [a, b, c] = await regions();
-  const { client } = aStore();
+  const [a, b, c] = await threeRegions();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: null, epoch: 4 }));
-  const edge = await anEdge([a, b, c], client, { writeHoldMs: 30_000 });
+  const edge = await anEdge([a, b, c], client, { limits: { writeHoldMs: NEVER_MS } });
   await until('the table is read', () => edge.status().table !== null);
   const write = ask(edge.port, '/orders?id=waits', { method: 'PUT', body: 'x' });
   await until('it waits', () => edge.status().waiting === 1);
@@ -185,8 +141,8 @@ test('without a primary a write waits for the next table, and reads go on', asyn
 });
 
 test('a write that was sent and not answered is unknown, says so, and is not sent again', async () => {
-  const [a, b, c] = await regions();
-  const { client } = aStore();
+  const [a, b, c] = await threeRegions();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: A }));
   const edge = await anEdge([a, b, c], client);
   await until('the table is read', () => edge.status().table !== null);
@@ -201,17 +157,17 @@ test('a write that was sent and not answered is unknown, says so, and is not sen
 });
 
 test('active-passive: reads sit out the failover and are answered by the new primary', async () => {
-  const [a, b] = await regions();
-  const { client } = aStore();
+  const [a, b] = await threeRegions();
+  const client = aStore().connect();
   const pair = [
     [A, 'active'],
     [B, 'passive'],
   ] as const;
   await publish(client, tableOf({ primary: A, regions: pair }));
-  const edge = await anEdge([a, b], client, { readRetryForMs: 30_000 });
-  await until('all regions are healthy', () => allHealthy(edge));
+  const edge = await anEdge([a, b], client, { limits: { readRetryForMs: NEVER_MS } });
+  await untilHealthy(edge);
   const load = startLoad(edge.port, 8, '/orders');
-  cleanups.push(() => load.stop());
+  onTestFinished(() => load.stop());
   await until('the primary serves', () => load.answers.length > 50);
   await a.kill();
   await until('the loss is noticed', () => healthOf(edge, A) === 'unhealthy');
@@ -226,12 +182,13 @@ test('active-passive: reads sit out the failover and are answered by the new pri
 });
 
 test('the store is gone: the last table is held; broken and older tables change nothing', async () => {
-  const [a, b, c] = await regions();
-  const { store, client } = aStore();
+  const [a, b, c] = await threeRegions();
+  const store = aStore();
+  const client = store.connect();
   const good = tableOf({ primary: B, epoch: 7 });
   await publish(client, good);
   const edgesClient = store.connect();
-  const edge = await anEdge([a, b, c], edgesClient, { rereadEveryMs: 50, retryStoreMs: 20 });
+  const edge = await anEdge([a, b, c], edgesClient, { limits: { rereadEveryMs: 50, retryStoreMs: 20 } });
   await until('the table is read', () => edge.status().table?.epoch === 7);
   await publish(client, '{"generation": 9');
   await publish(client, tableOf({ primary: A, epoch: 6 }));
@@ -247,8 +204,8 @@ test('the store is gone: the last table is held; broken and older tables change 
 });
 
 test('a new table is picked up by the watch at once, and by a new one after the watch was cut', async () => {
-  const [a, b, c] = await regions();
-  const { client } = aStore();
+  const [a, b, c] = await threeRegions();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: A, epoch: 1 }));
   let cut = () => {};
   const cuttable: typeof client = {
@@ -262,23 +219,23 @@ test('a new table is picked up by the watch at once, and by a new one after the 
       return stop;
     },
   };
-  const edge = await anEdge([a, b, c], cuttable, { rereadEveryMs: 60_000, retryStoreMs: 20 });
+  const edge = await anEdge([a, b, c], cuttable, { limits: { rereadEveryMs: NEVER_MS, retryStoreMs: 20 } });
   await until('the first is read', () => edge.status().table?.epoch === 1);
   await publish(client, tableOf({ primary: B, epoch: 2 }));
-  await until('the watch brings the second', () => edge.status().table?.epoch === 2, 2_000);
+  await until('the watch brings the second', () => edge.status().table?.epoch === 2);
   cut();
   await publish(client, tableOf({ primary: C, epoch: 3 }));
-  await until('it is read again', () => edge.status().table?.epoch === 3, 2_000);
+  await until('it is read again', () => edge.status().table?.epoch === 3);
   await publish(client, tableOf({ primary: A, epoch: 4 }));
-  await until('it is watched again', () => edge.status().table?.epoch === 4, 2_000);
+  await until('it is watched again', () => edge.status().table?.epoch === 4);
 });
 
 test('the status is for this machine only, and says why', async () => {
-  const [a, b, c] = await regions();
-  const { client } = aStore();
+  const [a, b, c] = await threeRegions();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: B }));
   const edge = await anEdge([a, b, c], client);
-  await until('all regions are healthy', () => allHealthy(edge));
+  await untilHealthy(edge);
   const status = await ask(edge.port, '/.farshore/edge');
   expect(JSON.parse(status.body)).toMatchObject({
     schema: 'farshore.edge/v1',

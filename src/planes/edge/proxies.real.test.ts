@@ -2,47 +2,37 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { rmSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
-import { afterAll, afterEach, expect, test } from 'vitest';
-import { memoryStore } from '../../coordination/memory.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { EDGE_LIMITS } from './limits.ts';
-import { startEdge } from './server.ts';
-import { A, ask, configOf, listen, publish, tableOf, until } from './testing.ts';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { aStore, anEdge, untilHealthy } from '../rig.testing.ts';
+import type { EdgeLimits } from './limits.ts';
+import { A, ask, listen, publish, tableOf } from './testing.ts';
 import { askOn, makeCertificate, newFolder } from './tls.testing.ts';
 
 const dir = newFolder();
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 /** An edge that takes PROXY headers from one address, and a region that remembers what it was asked. */
-async function edgeBehind(proxy: string) {
+async function edgeBehind(proxy: string, limits: Partial<EdgeLimits> = {}) {
   const seen: { readonly url: string; readonly headers: IncomingHttpHeaders }[] = [];
   const region = createServer((request, response) => {
     if (request.url !== '/healthz') seen.push({ url: request.url ?? '', headers: request.headers });
     response.end('ok');
   });
   const upstreams = [{ region: A, port: await listen(region) }];
-  const store = memoryStore(nodeClock);
-  const client = store.connect();
+  onTestFinished(() => {
+    region.closeAllConnections();
+    region.close();
+  });
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: A, regions: [[A, 'active']] }));
   const made = makeCertificate(dir, 'shop', ['shop.example']);
   const config = {
-    ...configOf(upstreams),
     alsoListen: [{ host: '127.0.0.1', port: 0, tls: true }],
     tls: { certificates: [{ cert: made.cert, key: made.key }] },
     proxyProtocol: { networks: [`${proxy}/32`] },
   };
-  const edge = await startEdge(config, client, nodeClock, { ...EDGE_LIMITS, drainMs: 200, headMs: 400, idleMs: 300 });
-  cleanups.push(async () => {
-    await edge.close();
-    region.closeAllConnections();
-    region.close();
-    store.close();
-  });
-  await until('it is healthy', () => edge.status().regions[0]?.health === 'healthy');
+  const edge = await anEdge(upstreams, client, { config, limits });
+  await untilHealthy(edge);
   const [plain = 0, secure = 0] = edge.ports;
   return { edge, plain, secure, seen, pem: made.pem };
 }
@@ -61,7 +51,7 @@ function say(port: number, pieces: readonly (string | Buffer)[], from = '127.0.0
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')));
     socket.on('error', () => undefined).on('close', () => resolve(said));
-    cleanups.push(() => socket.destroy());
+    onTestFinished(() => void socket.destroy());
   });
 }
 
@@ -83,7 +73,7 @@ test.each<[string, readonly (string | Buffer)[]]>([
 test('behind TLS: the header comes first, then the handshake', async () => {
   const { secure, seen, pem } = await edgeBehind('127.0.0.1');
   const raw = connect({ port: secure, host: '127.0.0.1' });
-  cleanups.push(() => raw.destroy());
+  onTestFinished(() => void raw.destroy());
   raw.write(V2);
   const socket = connectTls({ socket: raw, servername: 'shop.example', ca: pem });
   expect(await askOn(socket, '/orders')).toMatch(/^HTTP\/1\.1 200/);
@@ -103,7 +93,7 @@ test.each<[string, readonly (string | Buffer)[]]>([
   ['one that never ends', ['PROXY TCP4 203.0.113.9']],
   ['silence', []],
 ])('a trusted proxy with %s: the connection is closed, and counted', async (_, pieces) => {
-  const { edge, plain, seen } = await edgeBehind('127.0.0.1');
+  const { edge, plain, seen } = await edgeBehind('127.0.0.1', { headMs: 400, idleMs: 300 });
   expect(await say(plain, pieces)).toBe('');
   expect(seen).toEqual([]);
   expect(edge.status().counters.badProxyHeaders).toBe(1);

@@ -1,18 +1,10 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { PlaceId } from '../../base/ids.ts';
-import { memoryStore } from '../../coordination/memory.ts';
 import { defaultRouting } from '../../decide/routing/defaults.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { EDGE_LIMITS } from './limits.ts';
-import { startEdge } from './server.ts';
-import { A, ask, B, C, configOf, listen, publish, tableOf, until } from './testing.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+import { aStore, anEdge, untilHealthy } from '../rig.testing.ts';
+import { A, ask, B, C, listen, publish, tableOf, until } from './testing.ts';
 
 interface Seen {
   readonly method: string;
@@ -35,7 +27,7 @@ async function appOf(region: PlaceId, replay: () => string | null) {
     });
   });
   const port = await listen(server);
-  cleanups.push(() => {
+  onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
@@ -48,18 +40,15 @@ async function world(
   primary = B,
 ) {
   const apps = await Promise.all([appOf(A, asks.a), appOf(B, asks.b), appOf(C, asks.c)]);
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
-  const client = store.connect();
+  const client = aStore().connect();
   const move = (to: PlaceId, epoch: number) => {
     const table = tableOf({ primary: to, epoch });
     return publish(client, { ...table, routing: { ...defaultRouting(table.regions), ...routing } });
   };
   await move(primary, 1);
-  const config = { ...configOf(apps), trust: { networks: ['127.0.0.0/8'], placeHeader: 'x-place' } };
-  const edge = await startEdge(config, client, nodeClock, { ...EDGE_LIMITS, drainMs: 200, writeHoldMs: 1_500 });
-  cleanups.push(() => edge.close());
-  await until('all regions are healthy', () => edge.status().regions.every((each) => each.health === 'healthy'));
+  const config = { trust: { networks: ['127.0.0.0/8'], placeHeader: 'x-place' } };
+  const edge = await anEdge(apps, client, { config, limits: { writeHoldMs: 1_500 } });
+  await untilHealthy(edge);
   const [a, b, c] = apps;
   return { edge, a, b, c, move };
 }

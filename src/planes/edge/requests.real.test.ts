@@ -1,16 +1,8 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
-import { memoryStore } from '../../coordination/memory.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
-import { startEdge } from './server.ts';
-import { A, ask, configOf, publish, tableOf, until } from './testing.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { expect, onTestFinished, test } from 'vitest';
+import { aStore, anEdge, NEVER_MS, untilHealthy } from '../rig.testing.ts';
+import type { EdgeLimits } from './limits.ts';
+import { A, ask, listen, publish, tableOf } from './testing.ts';
 
 /** A region whose application this test plays: what it is asked, and what becomes of each write. */
 async function regionThat(
@@ -19,7 +11,7 @@ async function regionThat(
 ) {
   const seen: IncomingHttpHeaders[] = [];
   let writes = 0;
-  const server: Server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     if (request.url === '/healthz') return void response.end();
     seen.push(request.headers);
     const what = request.method === 'POST' ? onWrite((writes += 1)) : onWrite(0);
@@ -28,19 +20,15 @@ async function regionThat(
       if (what === 'answer') response.end('done');
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanups.push(() => {
+  const port = await listen(server);
+  onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
-  const client = store.connect();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: A, regions: [[A, 'active']] }));
-  const upstreams = [{ region: A, port: (server.address() as AddressInfo).port }];
-  const edge = await startEdge(configOf(upstreams), client, nodeClock, { ...EDGE_LIMITS, drainMs: 200, ...limits });
-  cleanups.push(() => edge.close());
-  await until('it is healthy', () => edge.status().regions.every((each) => each.health === 'healthy'));
+  const edge = await anEdge([{ region: A, port }], client, { limits });
+  await untilHealthy(edge);
   return { edge, seen, writes: () => writes };
 }
 
@@ -71,10 +59,10 @@ test('a key does not make an outcome certain: when no answer comes at all it is 
 });
 
 test('the client says how long it waits: the region hears it, and nobody waits longer', async () => {
-  const { edge, seen } = await regionThat(() => 'silence');
+  const patient = { readTryMs: NEVER_MS, readRetryForMs: NEVER_MS, writeAnswerMs: NEVER_MS };
+  const { edge, seen } = await regionThat(() => 'silence', patient);
   const read = await ask(edge.port, '/orders', { headers: { 'farshore-timeout-ms': '300' } });
   expect(read.status).toBe(504);
-  expect(read.tookMs).toBeLessThan(2_000);
   expect(seen[0]?.['farshore-timeout-ms']).toBe('300');
   const write = await ask(edge.port, '/orders', {
     method: 'POST',
@@ -82,7 +70,6 @@ test('the client says how long it waits: the region hears it, and nobody waits l
     headers: { 'farshore-timeout-ms': '300' },
   });
   expect(write.headers['x-farshore-outcome']).toBe('unknown');
-  expect(write.tookMs).toBeLessThan(2_000);
 });
 
 test('request ids and traces: kept when they are valid, made when they are not', async () => {

@@ -8,18 +8,12 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTcpServer, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { PlaceId } from '../../base/ids.ts';
-import { memoryStore } from '../../coordination/memory.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
-import { type Edge, startEdge } from './server.ts';
-import { A, ask, B, configOf, listen, publish, tableOf, until } from './testing.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+import { aStore, anEdge, NEVER_MS, untilHealthy } from '../rig.testing.ts';
+import type { EdgeLimits } from './limits.ts';
+import type { Edge } from './server.ts';
+import { A, ask, B, listen, publish, tableOf, until } from './testing.ts';
 
 interface Upstream {
   readonly region: PlaceId;
@@ -32,7 +26,7 @@ async function http(region: PlaceId, onRequest: RequestListener): Promise<Upstre
     incoming.url === '/healthz' ? void response.end() : onRequest(incoming, response),
   );
   const port = await listen(server);
-  cleanups.push(() => {
+  onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
@@ -52,7 +46,7 @@ async function tcp(region: PlaceId, onHead: (socket: Socket, count: number) => v
     });
   });
   const port = await listen(server);
-  cleanups.push(() => {
+  onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
@@ -60,14 +54,11 @@ async function tcp(region: PlaceId, onHead: (socket: Socket, count: number) => v
 }
 
 async function edgeFor(upstreams: readonly Upstream[], limits: Partial<EdgeLimits> = {}): Promise<Edge> {
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
-  const client = store.connect();
+  const client = aStore().connect();
   const regions = upstreams.map(({ region }) => [region, 'active'] as const);
   await publish(client, tableOf({ primary: upstreams[0]?.region ?? A, regions }));
-  const edge = await startEdge(configOf(upstreams), client, nodeClock, { ...EDGE_LIMITS, drainMs: 500, ...limits });
-  cleanups.push(() => edge.close());
-  await until('all regions are healthy', () => edge.status().regions.every((each) => each.health === 'healthy'));
+  const edge = await anEdge(upstreams, client, { limits });
+  await untilHealthy(edge);
   return edge;
 }
 
@@ -113,12 +104,15 @@ test('a small answer that breaks in its middle is asked for elsewhere; a write i
 });
 
 test('a large answer that breaks in its middle is cut for the client too, never made to look whole', async () => {
+  let breakOff = () => {};
   const upstream = await http(A, (_request, response) => {
     response.write('beginning');
-    setTimeout(() => response.destroy(), 50);
+    breakOff = () => void response.destroy();
   });
   const edge = await edgeFor([upstream]);
-  await expect(ask(edge.port, '/')).rejects.toThrow();
+  const answer = await open(edge, 'GET');
+  breakOff();
+  await expect(answer.toArray()).rejects.toThrow();
   expect(edge.status().counters.broken).toBe(1);
 });
 
@@ -206,11 +200,15 @@ async function settles(value: () => number): Promise<void> {
 }
 
 test('a slow region: a read is asked elsewhere after its try, a write is left alone', async () => {
-  const slow = await http(A, (_request, response) => void setTimeout(() => response.end('slow'), 1_500));
+  const readTryMs = 500;
+  const slow = await http(A, (incoming, response) => {
+    if (incoming.method === 'POST') setTimeout(() => response.end('slow'), 2 * readTryMs);
+  });
   const quick = await http(B, (_request, response) => void response.end('quick'));
-  const edge = await edgeFor([slow, quick], { readTryMs: 500 });
+  const edge = await edgeFor([slow, quick], { readTryMs });
   const read = await ask(edge.port, '/');
-  expect(read).toMatchObject({ body: 'quick', headers: { 'x-farshore-why': `nearest,timeout@${A}` } });
+  expect(read.body).toBe('quick');
+  expect(read.headers['x-farshore-why']).toContain(`timeout@${A}`);
   expect((await ask(edge.port, '/', { method: 'POST' })).body).toBe('slow');
 });
 
@@ -313,19 +311,17 @@ test('a stream without a length reaches the client piece by piece', async () => 
 test('stopping: what is in flight is answered, new connections are not, and what hangs is cut', async () => {
   const held: ServerResponse[] = [];
   const upstream = await http(A, (_request, response) => void held.push(response));
-  const edge = await edgeFor([upstream], { drainMs: 700 });
+  const edge = await edgeFor([upstream], { drainMs: 700, readTryMs: NEVER_MS });
   const agent = new Agent({ keepAlive: true });
-  cleanups.push(() => agent.destroy());
+  onTestFinished(() => agent.destroy());
   const answered = ask(edge.port, '/', { agent });
   const hanging = ask(edge.port, '/').catch((error: unknown) => error);
   await until('both are in flight', () => held.length === 2);
   const { port } = edge;
-  const startedMs = performance.now();
   const closing = edge.close();
   held[0]?.end('in time');
   expect(await answered).toMatchObject({ status: 200, body: 'in time' });
   await expect(ask(port, '/')).rejects.toThrow();
   await closing;
-  expect(performance.now() - startedMs).toBeLessThan(10_000);
   expect(await hanging).toBeInstanceOf(Error);
 });

@@ -188,5 +188,5 @@ export async function until(what: string, fact: () => boolean | Promise<boolean>
   }
 }
 
-export const listen = (server: Server): Promise<number> =>
-  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+export const listen = (server: Server, host = '127.0.0.1'): Promise<number> =>
+  new Promise((resolve) => server.listen(0, host, () => resolve((server.address() as AddressInfo).port)));

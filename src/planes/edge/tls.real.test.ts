@@ -1,14 +1,13 @@
 import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { memoryStore } from '../../coordination/memory.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { FarshoreError } from '../../base/errors.ts';
 import type { EdgeTls } from '../../ports/config.ts';
 import { nodeClock } from '../../telemetry/node-clock.ts';
-import { EDGE_LIMITS, type EdgeLimits } from './limits.ts';
-import { startEdge } from './server.ts';
-import { A, configOf, listen, publish, startRegion, tableOf, until } from './testing.ts';
+import { aStore, anEdge, untilHealthy } from '../rig.testing.ts';
+import type { EdgeLimits } from './limits.ts';
+import { A, listen, publish, startRegion, tableOf, until } from './testing.ts';
 import { askOn, handshake, type MadeCertificate, makeCertificate, newFolder, shownFor } from './tls.testing.ts';
 
 const dir = newFolder();
@@ -24,11 +23,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 /** An edge with HTTPS at `port` and HTTP beside it. */
 async function secureEdge(
   tls: EdgeTls,
@@ -37,29 +31,25 @@ async function secureEdge(
   upstream: { readonly region: typeof A; readonly port: number } | null = null,
 ) {
   const region = upstream ?? (await aRegion());
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
-  const client = store.connect();
+  const client = aStore().connect();
   await publish(client, tableOf({ primary: A, regions: [[A, 'active']] }));
   const said: string[] = [];
   const clock = { ...nodeClock, wallMs: () => nodeClock.wallMs() + wallAheadMs };
-  const listeners = {
+  const config = {
+    tls,
     listen: { host: '127.0.0.1', port: 0, tls: true },
     alsoListen: [{ host: '127.0.0.1', port: 0 }],
     trust: { networks: [], placeHeader: null },
   };
-  const bounds = { ...EDGE_LIMITS, drainMs: 200, lookAtFilesMs: 20, ...limits };
-  const edge = await startEdge({ ...configOf([region]), ...listeners, tls }, client, clock, bounds, undefined, (text) =>
-    said.push(text),
-  );
-  cleanups.push(() => edge.close());
-  await until('it is healthy', () => edge.status().regions[0]?.health === 'healthy');
+  const tell = (text: string) => void said.push(text);
+  const edge = await anEdge([region], client, { config, clock, tell, limits: { lookAtFilesMs: 20, ...limits } });
+  await untilHealthy(edge);
   return { edge, port: edge.port, said };
 }
 
 async function aRegion() {
   const region = await startRegion(A);
-  cleanups.push(() => region.kill());
+  onTestFinished(() => region.kill());
   return region;
 }
 
@@ -89,7 +79,7 @@ test('a verified request: HTTP/1.1 by ALPN; the region hears that the client spo
   const { port } = await secureEdge({ certificates: filesOf(shop) });
   const options = { servername: 'shop.example', ca: shop.pem, ALPNProtocols: ['h2', 'http/1.1'] };
   const socket = await handshake(port, options);
-  cleanups.push(() => socket.destroy());
+  onTestFinished(() => void socket.destroy());
   expect(socket.alpnProtocol).toBe('http/1.1');
   expect(await askOn(socket, '/orders')).toMatch(/^HTTP\/1\.1 200/);
   await expect(handshake(port, { servername: 'other.example', ca: shop.pem })).rejects.toThrow(/altnames/i);
@@ -106,9 +96,9 @@ test('WebSockets go through TLS too', async () => {
     region: A,
     port: await listen(server),
   });
-  cleanups.push(() => server.close());
+  onTestFinished(() => void server.close());
   const socket = await handshake(port, { servername: 'shop.example', ca: shop.pem });
-  cleanups.push(() => socket.destroy());
+  onTestFinished(() => void socket.destroy());
   let said = '';
   socket.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')));
   socket.write('GET /chat HTTP/1.1\r\nhost: shop.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n');
@@ -126,7 +116,7 @@ test('bad TLS: garbage, plain HTTP and old versions are refused, a silent client
       const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(bytes));
       socket.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')));
       socket.on('error', () => undefined).on('close', () => resolve(said));
-      cleanups.push(() => socket.destroy());
+      onTestFinished(() => void socket.destroy());
     });
   expect(await raw('GET / HTTP/1.1\r\nhost: x\r\n\r\n')).not.toContain('HTTP/1.1 2');
   expect(await raw('\x16\x03\x01\xff\xffgarbage'.repeat(50))).not.toContain('HTTP');
@@ -136,7 +126,7 @@ test('bad TLS: garbage, plain HTTP and old versions are refused, a silent client
   await expect(handshake(port, { ...old, ciphers: 'DEFAULT@SECLEVEL=0' })).rejects.toThrow();
   expect(edge.status().counters.failedHandshakes).toBeGreaterThanOrEqual(4);
   const socket = await handshake(port, { servername: 'shop.example', ca: shop.pem });
-  cleanups.push(() => socket.destroy());
+  onTestFinished(() => void socket.destroy());
   expect(await askOn(socket, '/orders')).toMatch(/^HTTP\/1\.1 200/);
 });
 
@@ -146,7 +136,7 @@ test('new files: new connections get them, those that are open go on; a wrong pa
   copyFileSync(shop.key, key);
   const { port, edge, said } = await secureEdge({ certificates: [{ cert, key }], hosts: ['shop.example'] });
   const kept = await handshake(port, { servername: 'shop.example', ca: shop.pem });
-  cleanups.push(() => kept.destroy());
+  onTestFinished(() => void kept.destroy());
   expect(await askOn(kept, '/orders?n=1')).toContain('n=1');
 
   // As a tool does that renews: first one file, then the other. In between they do not belong together.

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
-import { type Found, type Look, lookOnce, type Target } from './look.ts';
+import type { Found, Look, Target } from './look.ts';
+import { lookOnce } from './look-once.ts';
 
 export interface Question {
   readonly target: Target;

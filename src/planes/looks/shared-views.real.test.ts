@@ -1,23 +1,13 @@
 /** Edges and a DNS server on one store: what each sees, what all of them make of it, and what remains when the store is gone. */
 import { createServer, type Server, Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
-import { type PlaceId, placeId } from '../../base/ids.ts';
-import { memoryStore } from '../../coordination/memory.ts';
-import { nodeClock } from '../../telemetry/node-clock.ts';
-import { startDns } from '../dns/server.ts';
-import { REGIONS, ZONE } from '../dns/testing.ts';
-import { type Edge, startEdge } from '../edge/server.ts';
-import { EDGE_LIMITS } from '../edge/limits.ts';
-import { ask, configOf, listen, publish, startRegion, tableOf, until } from '../edge/testing.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import type { PlaceId } from '../../base/ids.ts';
+import { REGIONS } from '../dns/testing.ts';
+import { ask, listen, publish, tableOf, until } from '../edge/testing.ts';
+import { aDnsServer, anEdge, aStore, SITE, threeRegions, untilHealthy } from '../rig.testing.ts';
 import { freePort } from '../../world/free-ports.ts';
 
 const [A, B, C] = REGIONS.map((it) => it.region) as [PlaceId, PlaceId, PlaceId];
-const SITE = placeId('aws:eu-north-1');
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 /** The way from one plane to a region: bytes go through until it is cut. */
 async function wayTo(port: number): Promise<{ readonly port: number; cut(): void }> {
@@ -33,7 +23,7 @@ async function wayTo(port: number): Promise<{ readonly port: number; cut(): void
     }
     return socket.pipe(far).pipe(socket);
   });
-  cleanups.push(() => {
+  onTestFinished(() => {
     server.close();
     for (const socket of open) socket.destroy();
   });
@@ -47,49 +37,23 @@ async function wayTo(port: number): Promise<{ readonly port: number; cut(): void
 }
 
 async function threeAndDns() {
-  const store = memoryStore(nodeClock);
-  cleanups.push(() => store.close());
-  const regions = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
-  for (const region of regions) cleanups.push(() => region.kill());
+  const store = aStore();
+  const regions = await threeRegions([A, B, C]);
   const writer = store.connect();
   await publish(writer, tableOf({ primary: A, regions: [A, B, C].map((id) => [id, 'active']) }));
-  const edgeAt = async (place: PlaceId, ports: readonly number[]): Promise<Edge> => {
-    const upstreams = [A, B, C].map((region, i) => ({ region, port: ports[i] ?? 0 }));
-    const config = { ...configOf(upstreams), place, listen: { host: '127.0.0.1', port: await freePort() } };
-    const edge = await startEdge(config, store.connect(), nodeClock, { ...EDGE_LIMITS, drainMs: 200 });
-    cleanups.push(() => edge.close());
-    return edge;
-  };
-  const ports = regions.map(({ port }) => port);
-  const ways = await Promise.all(ports.map(wayTo));
+  const edgeAt = async (place: PlaceId) =>
+    anEdge(regions, store.connect(), { config: { place, listen: { host: '127.0.0.1', port: await freePort() } } });
+  const ways = await Promise.all(regions.map(({ port }) => wayTo(port)));
   const dnsClient = store.connect();
-  const dns = await startDns(
-    {
-      place: SITE,
-      deployment: 'shop',
-      group: 'main',
-      listen: [{ host: '127.0.0.1', port: 0 }],
-      status: { host: '127.0.0.1', port: 0 },
-      nsid: null,
-      rateLimit: { perSecond: 100, slip: 2, exempt: ['127.0.0.0/8'] },
-      zones: [ZONE],
-      healthPath: '/healthz',
-      regions: REGIONS.map((region, i) => ({
-        ...region,
-        check: { host: '127.0.0.1', port: ways[i]?.port ?? 0, rttMs: i },
-      })),
-    },
-    { coordination: dnsClient, clock: nodeClock, seed: 5 },
-  );
-  cleanups.push(() => dns.close());
-  const edges = await Promise.all([edgeAt(A, ports), edgeAt(B, ports), edgeAt(C, ports)]);
+  const checked = REGIONS.map((region, i) => ({
+    ...region,
+    check: { host: '127.0.0.1', port: ways[i]?.port ?? 0, rttMs: i },
+  }));
+  const dns = await aDnsServer(checked, dnsClient);
+  const edges = await Promise.all([edgeAt(A), edgeAt(B), edgeAt(C)]);
   const healthAt = (status: { readonly regions: readonly { readonly id: PlaceId; readonly health: string }[] }) =>
     status.regions.map(({ health }) => health);
-  await until('all well', () =>
-    [dns.status(), ...edges.map((it) => it.status())].every((it) =>
-      healthAt(it).every((health) => health === 'healthy'),
-    ),
-  );
+  await untilHealthy(dns, ...edges);
   await until('all heard', () => dns.status().observers.all.filter(({ state }) => state === 'votes').length === 4);
   return { dns, edges, regions, ways, dnsClient, healthAt };
 }

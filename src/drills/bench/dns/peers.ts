@@ -1,21 +1,16 @@
-import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeId, placeId } from '../../../base/ids.ts';
 import { defaultRouting } from '../../../decide/routing/defaults.ts';
 import type { DnsConfig } from '../../../ports/dns.ts';
 import type { GeoOverride } from '../../../ports/routing.ts';
+import type { Peer } from '../beside.ts';
 import { launch, listening, MAIN, MEASURED, missing, store, type Table } from '../machine.ts';
 
-/** One server that leads users of a zone to one of three places. */
-export interface Peer {
-  readonly name: string;
-  /** Null: it can be started; else why not. */
-  readonly missing: string | null;
+/** One server that leads users of a zone to one of three places, which all serve behind it. */
+interface Leader extends Peer {
   /** Does it look whether the places serve? */
   readonly health: boolean;
-  /** Starts it on `port`; the places serve at `healthPort`. Resolves with the process whose CPU time counts. */
-  start(port: number, healthPort: number, dir: string): Promise<ChildProcess>;
 }
 
 const ZONE = 'shop.example';
@@ -61,7 +56,7 @@ export const TABLE: Table = {
   },
 };
 
-const farshore: Peer = {
+const farshore: Leader = {
   name: 'Farshore',
   missing: null,
   health: true,
@@ -111,7 +106,7 @@ const SOA = `@ 3600 IN SOA ns1.${ZONE}. hostmaster.${ZONE}. 1 7200 1800 1209600 
 ns1 3600 IN A 127.0.0.1
 `;
 
-const gdnsd: Peer = {
+const gdnsd: Leader = {
   name: 'gdnsd, geoip over multifo with http checks',
   missing: missing('gdnsd'),
   health: true,
@@ -151,7 +146,7 @@ plugins => {
   },
 };
 
-const knot: Peer = {
+const knot: Leader = {
   name: 'Knot, geoip by subnet',
   missing: missing('knotd'),
   health: false,
@@ -193,7 +188,7 @@ zone:
 };
 
 /** `lua`: `yes` makes a Lua state for each query, which is the default; `shared` keeps one per thread. */
-const powerdns = (name: string, record: (healthPort: number) => string, lua: string, health: boolean): Peer => ({
+const powerdns = (name: string, record: (healthPort: number) => string, lua: string, health: boolean): Leader => ({
   name,
   missing: missing('pdns_server'),
   health,
@@ -227,7 +222,7 @@ const [HERE, , FAR] = REGIONS.map(({ address }) => `'${address}'`);
 const luaRecord = (healthPort: number): string =>
   `LUA A ";if(netmask({'127.0.0.0/8'})) then return ifportup(${healthPort}, {${HERE}}) else return ifportup(${healthPort}, {${FAR}}) end"`;
 
-export const PEERS: readonly Peer[] = [
+export const PEERS: readonly Leader[] = [
   farshore,
   gdnsd,
   knot,

@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -7,19 +6,11 @@ import { audiencesOf } from '../../../planes/haproxy/audiences.ts';
 import { haproxyConfig } from '../../../planes/haproxy/config-file.ts';
 import { nobodyWrites } from '../../../planes/haproxy/map-file.ts';
 import type { EdgeConfig, HaproxyConfig } from '../../../ports/config.ts';
+import type { Peer } from '../beside.ts';
 import { launch, listening, MAIN, MEASURED, missing, OTHERS, store, type Table } from '../machine.ts';
 
 const REGION = placeId('aws:eu-west-1');
 const [DEPLOYMENT, GROUP] = ['bench', 'main'];
-
-/** One server that can stand between clients and the upstream. */
-export interface Peer {
-  readonly name: string;
-  /** Null: it can be started; else why not. */
-  readonly missing: string | null;
-  /** Starts it on `port`; resolves with the process whose CPU time counts, children included. */
-  start(port: number, upstreamPort: number, dir: string): Promise<ChildProcess>;
-}
 
 export const nginxConfig = (port: number, body: string): string => `
 worker_processes 1;

@@ -8,7 +8,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { started, startStore } from '../machine.ts';
+import { endAll } from '../beside.ts';
+import { startStore } from '../machine.ts';
 import { openLoop } from '../edge/open-loop.ts';
 import { PEERS, startUpstream, TABLE } from '../edge/peers.ts';
 
@@ -75,9 +76,6 @@ try {
   );
   if (perHour > MOST_MB_PER_HOUR) process.exitCode = 1;
 } finally {
-  // nginx ends its workers only when it is asked.
-  for (const child of started) child.kill('SIGTERM');
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  for (const child of started) child.kill('SIGKILL');
+  await endAll();
   rmSync(dir, { recursive: true, force: true });
 }

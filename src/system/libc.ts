@@ -1,14 +1,17 @@
 import { isMainThread } from 'node:worker_threads';
 
 /**
- * The few calls of the C library that carry messages without libuv, through `koffi` (docs/adr/0007). Linux only; an optional
- * dependency: `libc` is null where there is none, or when FARSHORE_GATEWAY_POLLER is `off`, and Node's sockets do it all.
+ * The few calls of the C library that carry bytes without libuv, through `koffi` (docs/adr/0007). Linux only; an optional
+ * dependency: `libc` is null where there is none, or when FARSHORE_OWN_CALLS is `off`, and Node's sockets do it all.
  */
 export interface Libc {
   /** All return -1 for an error; `errno` says which. Memory is given by its address. */
   epollCreate(flags: number): number;
   epollCtl(epoll: number, operation: number, fd: number, event: number): number;
   epollWait(epoll: number, events: number, maxEvents: number, timeoutMs: number): number;
+  socket(family: number, type: number, protocol: number): number;
+  connect(fd: number, address: number, bytes: number): number;
+  close(fd: number): number;
   recv(fd: number, memory: number, bytes: number, flags: number): number;
   send(fd: number, memory: number, bytes: number, flags: number): number;
   errno(): number;
@@ -23,7 +26,7 @@ export interface Libc {
 }
 
 async function load(): Promise<Libc | null> {
-  if (process.env['FARSHORE_GATEWAY_POLLER'] === 'off') return null;
+  if (process.env['FARSHORE_OWN_CALLS'] === 'off') return null;
   // The default loop is that of the main thread.
   if (!isMainThread || process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64'))
     return null;
@@ -38,6 +41,9 @@ async function load(): Promise<Libc | null> {
       epollCreate: library.func('int epoll_create1(int)'),
       epollCtl: library.func('int epoll_ctl(int, int, int, uintptr_t)'),
       epollWait: library.func('int epoll_wait(int, uintptr_t, int, int)'),
+      socket: library.func('int socket(int, int, int)'),
+      connect: library.func('int connect(int, uintptr_t, uint32_t)'),
+      close: library.func('int close(int)'),
       recv: library.func('int recv(int, uintptr_t, uint32_t, int)'),
       send: library.func('int send(int, uintptr_t, uint32_t, int)'),
       errno: () => koffi.errno(),
@@ -57,3 +63,27 @@ async function load(): Promise<Libc | null> {
 }
 
 export const libc = await load();
+
+/** Memory of a fixed place. */
+export interface Memory {
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+  readonly at: number;
+}
+
+/** @param length a multiple of 4 */
+export function memoryOf(calls: Libc, length: number): Memory {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  return { bytes, words: new Int32Array(bytes.buffer), at: calls.addressOf(bytes) };
+}
+
+export const EPOLL_CLOEXEC = 0o2000000;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+export const EAGAIN = 11;
+export const EINTR = 4;
+
+/** `struct epoll_event` in words of 32 bits, and the first of the two that belong to whoever asks: packed on x86-64 only. */
+export const [EVENT_WORDS, DATA_WORD] = process.arch === 'x64' ? [3, 1] : [4, 2];
