@@ -48,6 +48,9 @@ export const missing = (name: string): string | null => (program(name) === null 
 /** How the servers under test reach the store of the bench. */
 export const store: { urls: readonly string[]; readonly token: string } = { urls: [], token: 'bench-bench-bench' };
 
+/** Whose table the benches of the planes write. */
+export const BENCHED = { deployment: 'bench', group: 'main' } as const;
+
 export interface Table {
   readonly deployment: string;
   readonly group: string;

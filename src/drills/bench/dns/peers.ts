@@ -5,7 +5,7 @@ import { defaultRouting } from '../../../decide/routing/defaults.ts';
 import type { DnsConfig } from '../../../ports/dns.ts';
 import type { GeoOverride } from '../../../ports/routing.ts';
 import type { Peer } from '../beside.ts';
-import { launch, listening, MAIN, MEASURED, missing, store, type Table } from '../machine.ts';
+import { BENCHED, launch, listening, MAIN, MEASURED, missing, store, type Table } from '../machine.ts';
 
 /** One server that leads users of a zone to one of three places, which all serve behind it. */
 interface Leader extends Peer {
@@ -13,8 +13,8 @@ interface Leader extends Peer {
   readonly health: boolean;
 }
 
-const ZONE = 'shop.example';
-const [DEPLOYMENT, GROUP] = ['bench', 'main'];
+export const ZONE = 'shop.example';
+const { deployment: DEPLOYMENT, group: GROUP } = BENCHED;
 const REGIONS = ['aws:eu-west-1', 'aws:us-east-1', 'gcp:asia-east1'].map((id, i) => ({
   id: placeId(id),
   place: ['here', 'there', 'far'][i] ?? '',
@@ -56,44 +56,47 @@ export const TABLE: Table = {
   },
 };
 
+export const dnsConfig = (port: number, dir: string, places: DnsConfig['regions']): DnsConfig => ({
+  place: placeId('aws:eu-north-1'),
+  deployment: DEPLOYMENT,
+  group: GROUP,
+  listen: [{ host: '127.0.0.1', port }],
+  status: { host: '127.0.0.1', port: port + 1 },
+  storeUrls: store.urls,
+  storeKind: 'embedded',
+  secretsPath: join(dir, 'secrets.json'),
+  nsid: null,
+  // As in production it counts for each network; only nobody reaches the limit.
+  rateLimit: { perSecond: 1_000_000, slip: 2, exempt: [] },
+  zones: [
+    {
+      name: ZONE,
+      serial: 1,
+      contact: `hostmaster.${ZONE}`,
+      nameservers: [{ name: `ns1.${ZONE}`, addresses: ['127.0.0.1'] }],
+      hosts: ['@', 'www'],
+      alpn: [],
+      records: [],
+      ttlSec: 20,
+      staticTtlSec: 3_600,
+      negativeTtlSec: 30,
+    },
+  ],
+  healthPath: '/healthz',
+  regions: places,
+});
+
 const farshore: Leader = {
   name: 'Farshore',
   missing: null,
   health: true,
   async start(port, healthPort, dir) {
-    const config: DnsConfig = {
-      place: placeId('aws:eu-north-1'),
-      deployment: DEPLOYMENT,
-      group: GROUP,
-      listen: [{ host: '127.0.0.1', port }],
-      status: { host: '127.0.0.1', port: port + 1 },
-      storeUrls: store.urls,
-      storeKind: 'embedded',
-      secretsPath: join(dir, 'secrets.json'),
-      nsid: null,
-      // As in production it counts for each network; only nobody reaches the limit.
-      rateLimit: { perSecond: 1_000_000, slip: 2, exempt: [] },
-      zones: [
-        {
-          name: ZONE,
-          serial: 1,
-          contact: `hostmaster.${ZONE}`,
-          nameservers: [{ name: `ns1.${ZONE}`, addresses: ['127.0.0.1'] }],
-          hosts: ['@', 'www'],
-          alpn: [],
-          records: [],
-          ttlSec: 20,
-          staticTtlSec: 3_600,
-          negativeTtlSec: 30,
-        },
-      ],
-      healthPath: '/healthz',
-      regions: REGIONS.map(({ id, address }) => ({
-        region: id,
-        addresses: [address],
-        check: { host: address, port: healthPort, rttMs: 0 },
-      })),
-    };
+    const places = REGIONS.map(({ id, address }) => ({
+      region: id,
+      addresses: [address],
+      check: { host: address, port: healthPort, rttMs: 0 },
+    }));
+    const config = dnsConfig(port, dir, places);
     writeFileSync(join(dir, 'dns.json'), JSON.stringify(config));
     const child = launch(MEASURED, [process.execPath, MAIN, 'dns', join(dir, 'dns.json')], dir);
     await listening(port);

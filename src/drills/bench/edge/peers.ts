@@ -7,10 +7,10 @@ import { haproxyConfig } from '../../../planes/haproxy/config-file.ts';
 import { nobodyWrites } from '../../../planes/haproxy/map-file.ts';
 import type { EdgeConfig, HaproxyConfig } from '../../../ports/config.ts';
 import type { Peer } from '../beside.ts';
-import { launch, listening, MAIN, MEASURED, missing, OTHERS, store, type Table } from '../machine.ts';
+import { BENCHED, launch, listening, MAIN, MEASURED, missing, OTHERS, store, type Table } from '../machine.ts';
 
 const REGION = placeId('aws:eu-west-1');
-const [DEPLOYMENT, GROUP] = ['bench', 'main'];
+const { deployment: DEPLOYMENT, group: GROUP } = BENCHED;
 
 export const nginxConfig = (port: number, body: string): string => `
 worker_processes 1;
@@ -190,21 +190,23 @@ export const TABLE: Table = {
   },
 };
 
+export const edgeConfig = (port: number, dir: string, upstreams: EdgeConfig['upstreams']): EdgeConfig => ({
+  place: REGION,
+  deployment: DEPLOYMENT,
+  group: GROUP,
+  listen: { host: '127.0.0.1', port },
+  storeUrls: store.urls,
+  storeKind: 'embedded',
+  secretsPath: join(dir, 'secrets.json'),
+  healthPath: '/healthz',
+  upstreams,
+});
+
 const edge: Peer = {
   name: 'Farshore edge',
   missing: null,
   async start(port, upstreamPort, dir) {
-    const config: EdgeConfig = {
-      place: REGION,
-      deployment: DEPLOYMENT,
-      group: GROUP,
-      listen: { host: '127.0.0.1', port },
-      storeUrls: store.urls,
-      storeKind: 'embedded',
-      secretsPath: join(dir, 'secrets.json'),
-      healthPath: '/healthz',
-      upstreams: upstreamsOf(upstreamPort),
-    };
+    const config = edgeConfig(port, dir, upstreamsOf(upstreamPort));
     writeFileSync(join(dir, 'edge.json'), JSON.stringify(config));
     const child = launch(MEASURED, [process.execPath, MAIN, 'edge', join(dir, 'edge.json')], dir);
     await listening(port);
