@@ -24,7 +24,11 @@ export async function startWorld(deployment: Deployment, options: WorldOptions):
   const id = worldId(realPath(options.stateDir ?? defaultStateDir(options.specPath)));
   // Two worlds that start at once must not choose the same ports, nor one world start twice.
   const choosing = await takeLock('choosing', OTHERS_CHOOSE_WITHIN_MS);
-  if (choosing === null) throw new FarshoreError('FSH_STATE_BUSY', 'another `farshore up` has been starting for 30 s');
+  if (choosing === null)
+    throw new FarshoreError(
+      'FSH_STATE_BUSY',
+      'another `farshore up` on this machine has been choosing ports for 30 s; end it if it hangs (`pgrep -af "farshore|main.js up"`)',
+    );
   try {
     const running = await takeLock(`world-${id}`);
     if (running === null) throw new FarshoreError('FSH_STATE_BUSY', 'this world is running');

@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { FarshoreError, messageOf } from '../base/errors.ts';
 import { asFarshoreError } from '../database/postgres/files.ts';
 import type { Secrets } from '../ports/config.ts';
@@ -66,7 +66,7 @@ export function takeStateDir(
     if (saved !== null) check(saved);
   }
   try {
-    mkdirSync(wanted, { recursive: true, mode: 0o700 });
+    makeFolder(wanted);
     const stateDir = realpathSync(wanted);
     for (const name of ['logs', 'config', 'store', 'etcd'])
       mkdirSync(join(stateDir, name), { recursive: true, mode: 0o700 });
@@ -76,6 +76,13 @@ export function takeStateDir(
   } catch (error) {
     throw asFarshoreError(error);
   }
+}
+
+/** Each missing part by itself: `recursive` says ENOENT where a file system is read-only, and never returns below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** What an interrupted first start may have left. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ import {
 } from './cli.ts';
 
 const example = join(ROOT, 'examples/active-passive.yaml');
+const isRoot = process.getuid?.() === 0;
 
 /** Where a node's PostgreSQL keeps its data. */
 function dataDirOf(dir: string, region: string): string {
@@ -189,6 +191,22 @@ describe('what is refused before anything starts', () => {
     const dir = stateDir();
     await refusedWith(dir, 'FSH_PORT_IN_USE', 1, ['--base-port', String(port)]);
     taken.close();
+    removeState(dir);
+  });
+
+  // Root may write everywhere, except where nobody can; and only root can make such places.
+  it.runIf(isRoot).each([
+    ['a disk with no room for a world', 'size=24m', 'FSH_DISK_FULL'],
+    ['a place where this user may not write', 'size=24m,ro', 'FSH_NO_PERMISSION'],
+  ])('%s', async (_name, options, code) => {
+    const dir = stateDir();
+    const disk = join(dir, '..');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'farshore-e2e', disk]);
+    try {
+      await refusedWith(dir, code, 1);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
     removeState(dir);
   });
 
