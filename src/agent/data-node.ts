@@ -287,7 +287,8 @@ export class DataNode {
       this.lease.stop();
       return promoted;
     }
-    if (this.#isAsync) await this.#slot.begin(this.#deps.clock);
+    // Who acknowledges alone may leave something behind (P8.3), and making the slot waits for every open transaction: now there is none.
+    if (this.#isAsync || order.w === 0) await this.#slot.begin(this.#deps.clock);
     const { epoch, epochModRevision } = order;
     const reign: Reign = { epoch, epochModRevision, beganAtLsn: promoted.value.lsn };
     this.#syncSet.beganHere(waitsProven);

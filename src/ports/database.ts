@@ -44,8 +44,9 @@ export interface DatabaseStatus {
   /** Primary: end of WAL flushed. Standby: end of WAL received and flushed, or replayed when nothing was received since the start. */
   readonly endLsn: Lsn | null;
   readonly replayLsn: Lsn | null;
-  /** Standby: whom it is told to follow (null when isolated), and whether a WAL receiver runs. */
+  /** Standby: whom it is told to follow; null when isolated. */
   readonly upstream: { readonly node: NodeId; readonly epoch: number } | null;
+  /** Standby: a WAL receiver runs, and gets WAL. */
   readonly receiving: boolean;
   /** Standby: true when it has replayed all the WAL that it holds itself. Only then is `endLsn` its end (P8.2). */
   readonly localWalReplayed: boolean;

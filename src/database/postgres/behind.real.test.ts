@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type TestGroup, type TestNode, must, postgresVersions, startTestGroup, until } from './testing.ts';
+import { forgetWal, type TestGroup, type TestNode, must, postgresVersions, startTestGroup, until } from './testing.ts';
 
 const unseen = (): void => undefined;
 let group: TestGroup | null = null;
@@ -24,25 +24,6 @@ async function pair(version: (typeof postgresVersions)[number]): Promise<readonl
   return [a, b];
 }
 
-/** The primary keeps no WAL that it does not need itself, whatever its slots say. */
-async function forgetWal(a: TestNode): Promise<void> {
-  const admin = await a.connect('farshore_admin');
-  await admin.query(`ALTER SYSTEM SET wal_keep_size = 0`);
-  await admin.query(`ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'`);
-  await admin.query('SELECT pg_reload_conf()');
-  await admin.query('CREATE TABLE later AS SELECT 1 AS id');
-  const segments = async (): Promise<string> =>
-    String((await admin.query('SELECT min(name) AS first FROM pg_ls_waldir()')).rows[0]?.first);
-  const before = await segments();
-  for (let tries = 0; tries < 20 && (await segments()) === before; tries += 1) {
-    await admin.query('SELECT pg_switch_wal()');
-    await admin.query('INSERT INTO later VALUES (1)');
-    await admin.query('CHECKPOINT');
-  }
-  expect(await segments()).not.toBe(before);
-  await admin.end();
-}
-
 describe.each(postgresVersions)('a standby that was away for long on PostgreSQL ($label)', (version) => {
   test('while the WAL it needs is there its data stays; once it is gone the data goes, and a clone follows (I7)', async () => {
     const [a, b] = await pair(version);
@@ -54,6 +35,8 @@ describe.each(postgresVersions)('a standby that was away for long on PostgreSQL 
     expect(must(await b.db.compareWith(a.upstream(1))).verdict).toBe('behind');
     must(await b.db.discardBehind(a.upstream(1)));
     expect(await b.db.status()).toMatchObject({ state: 'empty' });
+    // A primary does so all the while: the slot whose WAL is gone can't be used again.
+    must(await a.db.keepSalvageSlot(null));
     must(await b.db.clone(a.upstream(1), unseen, new AbortController().signal));
     must(await b.db.startIsolated());
     must(await b.db.follow(a.upstream(1)));

@@ -10,7 +10,7 @@ import { processesOf } from '../keeper/processes.ts';
 import { cloneCluster } from './clone.ts';
 import { CopyAhead } from './copy-ahead.ts';
 import { compareWith } from './compare.ts';
-import { APP_DATABASE, type Local, Session, connectLocally } from './connections.ts';
+import { APP_DATABASE, type Local, Session, connectLocally, withFresh } from './connections.ts';
 import { asFarshoreError, isEmpty, makePrivate, moveAside } from './files.ts';
 import { detach, follow } from './follow.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -57,7 +57,8 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     stop: (how) => guarded(() => stop(local, heart, how)),
     checkpoint: () =>
       guarded(async () => {
-        await local.work.query('CHECKPOINT', CHECKPOINT_TIMEOUT_MS);
+        // On a connection of its own: an order to detach, or a new list, must not wait behind it.
+        await withFresh(local, CHECKPOINT_TIMEOUT_MS, (client) => client.query('CHECKPOINT'));
         return done(undefined);
       }),
     clone: (from, progress, signal) =>

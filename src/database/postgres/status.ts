@@ -24,7 +24,12 @@ SELECT r.recovery,
   CASE WHEN NOT r.recovery
        THEN ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int END AS primary_timeline,
   receiver.received_tli AS receiver_timeline,
-  coalesce(receiver.status = 'streaming', false) AS receiving,
+  coalesce(receiver.status = 'streaming', false) AS streaming,
+  -- One that asks for WAL that is gone is streaming too, until it is refused, and is started again and again. Its written_lsn
+  -- is NULL until WAL came; nothing comes to one that begins at the end of all WAL, so it is believed for having stayed.
+  coalesce(receiver.written_lsn IS NOT NULL
+           OR clock_timestamp() - (SELECT backend_start FROM pg_stat_activity WHERE pid = receiver.pid)
+              > interval '4 seconds', false) AS fed,
   current_setting('primary_conninfo') AS conninfo,
   CASE WHEN r.recovery
        THEN (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup') END AS startup_waits_for,
@@ -106,7 +111,7 @@ export class StatusReader {
 function toStatus(config: PostgresConfig, row: Row, atMs: number): DatabaseStatus {
   const standby = row['recovery'] === true;
   const storedEpoch = numberOrNull(row['stored_epoch']);
-  const receiving = row['receiving'] === true;
+  const streaming = row['streaming'] === true;
   const waitsFor = textOrNull(row, 'startup_waits_for');
   const names = textOrNull(row, 'sync_names') ?? '';
   const age = numberOrNull(row['beat_age_ms']);
@@ -120,9 +125,9 @@ function toStatus(config: PostgresConfig, row: Row, atMs: number): DatabaseStatu
     endLsn: textOrNull(row, 'end_lsn'),
     replayLsn: textOrNull(row, 'replay_lsn'),
     upstream: standby ? parseConninfo(textOrNull(row, 'conninfo') ?? '') : null,
-    receiving,
+    receiving: streaming && row['fed'] === true,
     // Streaming begins only where the local WAL ended, and from then on the received end is the end.
-    localWalReplayed: standby && (receiving || (waitsFor !== null && WAITS_FOR_MORE_WAL.includes(waitsFor))),
+    localWalReplayed: standby && (streaming || (waitsFor !== null && WAITS_FOR_MORE_WAL.includes(waitsFor))),
     syncList: standby ? null : parseSyncList(config.group, config.members, names, storedEpoch ?? 0),
     standbys: standby ? [] : parseStandbys(config.group, config.members, row['standbys']),
     // Written by the primary's wall clock: two machines differ by what their clocks differ.

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import type { Clock } from '../../base/clock.ts';
 import { type NodeId, nodeId, placeId, slug } from '../../base/ids.ts';
-import type { Outcome } from '../../base/result.ts';
+import { assert, type Outcome } from '../../base/result.ts';
 import type { PostgresConfig, Secrets } from '../../ports/config.ts';
 import type { DatabaseStatus, RegionDatabase, Upstream } from '../../ports/database.ts';
 import type { KeeperConfig } from '../../ports/keeper.ts';
@@ -199,4 +199,23 @@ async function launchKeeper(file: string, socketPath: string, children: Set<Chil
     await realClock.sleep(10);
   }
   throw new Error(`no keeper on ${socketPath}`);
+}
+
+/** The primary keeps no WAL that it does not need itself, whatever its slots say. */
+export async function forgetWal(a: TestNode): Promise<void> {
+  const admin = await a.connect('farshore_admin');
+  await admin.query(`ALTER SYSTEM SET wal_keep_size = 0`);
+  await admin.query(`ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'`);
+  await admin.query('SELECT pg_reload_conf()');
+  await admin.query('CREATE TABLE later AS SELECT 1 AS id');
+  const segments = async (): Promise<string> =>
+    String((await admin.query('SELECT min(name) AS first FROM pg_ls_waldir()')).rows[0]?.first);
+  const before = await segments();
+  for (let tries = 0; tries < 20 && (await segments()) === before; tries += 1) {
+    await admin.query('SELECT pg_switch_wal()');
+    await admin.query('INSERT INTO later VALUES (1)');
+    await admin.query('CHECKPOINT');
+  }
+  assert((await segments()) !== before, 'the primary has removed old WAL');
+  await admin.end();
 }
