@@ -47,6 +47,7 @@ export function memoryStore(clock: Clock): MemoryStore {
   // Without a process that could stand still there is no pause to notice.
   const deadlines = new LeaseDeadlines(Number.POSITIVE_INFINITY, clock.nowMs(), clock.wallMs());
   let alarm = new AbortController();
+  let ringsAtMs = Number.POSITIVE_INFINITY;
   let lastLease = 0;
 
   const settled = (change: Change | null): void => {
@@ -63,14 +64,16 @@ export function memoryStore(clock: Clock): MemoryStore {
       if (ended.ok) settled(ended.value.change);
     }
   };
-  /** Sleeps until the earliest deadline; keepalives only move it later, so it is set again when it rings. */
+  /** Sleeps until the earliest deadline. Keepalives move it later, and so may the end of a lease: it is set again when it rings. */
   const setAlarm = (): void => {
+    const nextMs = deadlines.nextMs();
+    if (nextMs === null || nextMs >= ringsAtMs) return;
     alarm.abort(SET_AGAIN);
     alarm = new AbortController();
-    const nextMs = deadlines.nextMs();
-    if (nextMs === null) return;
+    ringsAtMs = nextMs;
     clock.sleep(nextMs - clock.nowMs(), alarm.signal).then(
       () => {
+        ringsAtMs = Number.POSITIVE_INFINITY;
         expire();
         setAlarm();
       },
@@ -122,7 +125,7 @@ export function memoryStore(clock: Clock): MemoryStore {
       },
       watch: (prefix, fromRevision, handlers) => {
         if (closed) {
-          queueMicrotask(() => handlers.onEnd(CLOSED.why));
+          soon(() => handlers.onEnd(CLOSED.why));
           return () => {};
         }
         const stop = watchMemory(watches, prefix, fromRevision, handlers);
@@ -141,10 +144,15 @@ export function memoryStore(clock: Clock): MemoryStore {
   return { connect, compact: (revision) => watches.compact(revision), close: () => alarm.abort() };
 }
 
+const SETTLED = Promise.resolve();
+
+/** In a microtask; `queueMicrotask` of Node makes an asynchronous context for each one besides. */
+const soon = (call: () => void): void => void SETTLED.then(call);
+
 /** After the returned function was called, no handler is called any more. */
 function watchMemory(watches: Watches, prefix: string, fromRevision: number, handlers: WatchHandlers): () => void {
   let open = true;
-  const later = (call: () => void) => queueMicrotask(() => open && call());
+  const later = (call: () => void) => soon(() => open && call());
   const stop = watches.open(prefixRange(toBytes(prefix)), fromRevision, {
     events: (events, revision) => later(() => handlers.onEvents(events.map(watchEvent), revision)),
     compacted: (revision) =>
@@ -161,7 +169,10 @@ function watchMemory(watches: Watches, prefix: string, fromRevision: number, han
 
 const faultOutcome = (fault: Fault): Outcome<never> => refused(fault.code, fault.why);
 
-const engineCompare = (compare: Compare): EngineCompare => ({ ...compare, key: toBytes(compare.key) });
+const engineCompare = (compare: Compare): EngineCompare =>
+  'value' in compare
+    ? { key: toBytes(compare.key), value: compare.value }
+    : { key: toBytes(compare.key), modRevision: compare.modRevision };
 
 function engineOp(op: Op): EngineOp {
   if ('put' in op) return { kind: 'put', key: toBytes(op.put), value: op.value, lease: op.lease ?? NO_LEASE };
@@ -170,7 +181,13 @@ function engineOp(op: Op): EngineOp {
   return { kind: 'delete', range: oneKey(toBytes(op.delete)) };
 }
 
-const keyValue = (entry: Entry): KeyValue => ({ ...entry, key: fromBytes(entry.key) });
+const keyValue = ({ key, value, createRevision, modRevision, lease }: Entry): KeyValue => ({
+  key: fromBytes(key),
+  value,
+  createRevision,
+  modRevision,
+  lease,
+});
 
 const watchEvent = (event: EngineEvent): WatchEvent =>
   event.kind === 'put' ? { kind: 'put', kv: keyValue(event.entry) } : { ...event, key: fromBytes(event.key) };

@@ -275,7 +275,9 @@ export const inRange = (key: string, range: Range): boolean => key >= range.star
 
 /** The entry that a write of `revision` leaves; undefined when it removes the key. */
 export function entryAfter(write: Write, revision: number): Entry | undefined {
-  return 'value' in write ? { ...write, modRevision: revision } : undefined;
+  if (!('value' in write)) return undefined;
+  const { key, value, createRevision, lease } = write;
+  return { key, value, createRevision, modRevision: revision, lease };
 }
 
 /** Like etcd: a key may be put once in a list, and not also deleted there. */
