@@ -51,6 +51,7 @@ export class Agent {
   #running = true;
   #loop: Promise<void> | null = null;
   readonly #decided: Decided[] = [];
+  readonly #decidedLast = new Map<Decided['about'], Decided>();
   readonly #pulseListeners = new Set<(pulse: Pulse) => void>();
   #observation: Observation | null = null;
 
@@ -113,9 +114,16 @@ export class Agent {
           `a look failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
         );
       }
-      // Of a rest that is cut short the timer runs out by itself: less work than to call it off at every look.
-      await Promise.race([woken, this.#deps.clock.sleep(this.#deps.config.knobs.tickMs)]);
+      await this.#rest(woken);
     }
+  }
+
+  /** Of a rest that is cut short the timer runs out by itself: less work than to call it off at every look. */
+  #rest(woken: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      void woken.then(resolve);
+      void this.#deps.clock.sleep(this.#deps.config.knobs.tickMs).then(resolve);
+    });
   }
 
   async #tick(): Promise<void> {
@@ -250,9 +258,11 @@ export class Agent {
   }
 
   #remember(about: Decided['about'], state: string, why: Reason, transition: boolean): void {
-    const last = this.#decided.findLast((d) => d.about === about);
+    const last = this.#decidedLast.get(about);
     if (!transition && last?.why.code === why.code && last.state === state) return;
-    this.#decided.push({ atWallMs: this.#deps.clock.wallMs(), about, state, why });
+    const decided: Decided = { atWallMs: this.#deps.clock.wallMs(), about, state, why };
+    this.#decidedLast.set(about, decided);
+    this.#decided.push(decided);
     if (this.#decided.length > DECISIONS_KEPT_MAX) this.#decided.shift();
     this.#deps.log.info(`${about}:${why.code}`, why.text, { state });
   }

@@ -88,10 +88,11 @@ const MOVING = new Set(['deadlineMs', 'freshUntilMs']);
 function saysTheSame(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((one, i) => saysTheSame(one, b[i]));
   const [mine, other] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  const names = Object.keys(mine);
-  if (names.length !== Object.keys(other).length) return false;
-  return names.every((name) => MOVING.has(name) || saysTheSame(mine[name], other[name]));
+  for (const name in mine) if (!(saysTheSame(mine[name], other[name]) || MOVING.has(name))) return false;
+  for (const name in other) if (!(name in mine)) return false;
+  return true;
 }
 
 /**

@@ -31,7 +31,7 @@ export interface OperationNow {
 interface Heard {
   readonly kv: KeyValue;
   /** What its text says, once somebody asked. */
-  value: unknown;
+  said: Versioned<unknown> | null;
 }
 
 interface Lasting {
@@ -134,10 +134,11 @@ export class GroupStore {
   }
 
   #put(kv: KeyValue): void {
-    this.#records.set(kv.key, { kv, value: undefined });
+    this.#records.set(kv.key, { kv, said: null });
     if (kv.key.startsWith(this.#keys.fences)) this.#forced = null;
     if (!kv.key.startsWith(this.#keys.seen('' as NodeId))) return;
-    const { observer } = JSON.parse(kv.value) as SeenRecord;
+    const observer = this.#read<SeenRecord>(kv.key)?.value.observer;
+    if (observer === undefined) return;
     // Reading everything again makes no old verdict new (P3.4): it is repeated every second while it stands.
     if (this.#seenAtMs.get(observer)?.modRevision === kv.modRevision) return;
     const atMs = this.#state === 'unread' ? Number.NEGATIVE_INFINITY : this.#clock.nowMs();
@@ -158,8 +159,8 @@ export class GroupStore {
   #read<T>(key: string): Versioned<T> | null {
     const heard = this.#records.get(key);
     if (heard === undefined) return null;
-    heard.value ??= JSON.parse(heard.kv.value);
-    return { value: heard.value as T, modRevision: heard.kv.modRevision };
+    heard.said ??= { value: JSON.parse(heard.kv.value), modRevision: heard.kv.modRevision };
+    return heard.said as Versioned<T>;
   }
 
   get routes(): RouteTable | null {
@@ -267,7 +268,9 @@ export class GroupStore {
   #verdictOf(observer: NodeId): StoreView['mine'] {
     const record = this.#read<SeenRecord>(this.#keys.seen(observer))?.value;
     const heard = this.#seenAtMs.get(observer);
-    return record === undefined || heard === undefined ? null : { ...record, heardAtMs: heard.atMs };
+    if (record === undefined || heard === undefined) return null;
+    const { epoch, primary, verdict, code, atWallMs } = record;
+    return { observer, epoch, primary, verdict, code, atWallMs, heardAtMs: heard.atMs };
   }
 
   /**

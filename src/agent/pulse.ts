@@ -14,9 +14,7 @@ export function pulseOf(
   data: DataNode | null,
   nowMs: number,
 ): Pulse {
-  if (data === null || local === null) {
-    return { ...NOBODY, node, atMs: nowMs, epoch, role: data === null ? 'observer' : 'none' };
-  }
+  if (data === null || local === null) return silent(node, epoch, data === null ? 'observer' : 'none', nowMs);
   const waitingSinceMs = data.heartbeat.waitingSinceMs;
   return {
     node,
@@ -40,7 +38,12 @@ export function pulseOf(
   };
 }
 
-const NOBODY = {
+/** Of a site, or before the first look. Written out in the order of the other one: each look of a decision finds one shape. */
+const silent = (node: NodeId, epoch: number, role: Pulse['role'], atMs: number): Pulse => ({
+  node,
+  atMs,
+  epoch,
+  role,
   open: false,
   committed: 0,
   commitAgeMs: 0,
@@ -54,4 +57,4 @@ const NOBODY = {
   systemId: null,
   hasData: false,
   detachable: false,
-} as const;
+});

@@ -60,10 +60,10 @@ export class Authority {
   /** Milliseconds until time alone ends something: the deadline, or the freshness of the local replica. null = never. */
   get nextEndMs(): number | null {
     const nowMs = this.#nowMs();
-    const ends = [this.#table?.deadlineMs, this.#table?.readOnly.freshUntilMs].flatMap((endMs) =>
-      typeof endMs === 'number' && endMs > nowMs ? [endMs - nowMs] : [],
-    );
-    return ends.length === 0 ? null : Math.min(...ends);
+    const leftMs = (endMs: number | null | undefined): number =>
+      typeof endMs === 'number' && endMs > nowMs ? endMs - nowMs : Number.POSITIVE_INFINITY;
+    const nextMs = Math.min(leftMs(this.#table?.deadlineMs), leftMs(this.#table?.readOnly.freshUntilMs));
+    return nextMs === Number.POSITIVE_INFINITY ? null : nextMs;
   }
 
   /** Takes the agent's table. False when it is of an older epoch than the present one (a late message). */

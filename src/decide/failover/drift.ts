@@ -40,7 +40,10 @@ export function driftOf(here: Settings, primary: Settings | null): readonly Drif
   const note = (name: string, wanted: string, blocks: boolean, what: string): void => {
     found.push({ name, here: here[name] ?? '', wanted, blocks, what });
   };
-  for (const { name, wanted, bad, what } of NEVER) if (bad.test(here[name] ?? '')) note(name, wanted, true, what);
+  for (const { name, wanted, bad, what } of NEVER) {
+    const mine = here[name];
+    if (mine !== undefined && bad.test(mine)) note(name, wanted, true, what);
+  }
   if (primary === null) return found;
   for (const [name, wanted] of Object.entries(primary)) {
     const mine = here[name];

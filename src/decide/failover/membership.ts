@@ -139,6 +139,7 @@ function byThirdSetting(
 function spareOf(v: MembershipView, gone: readonly NodeId[]): readonly NodeId[] {
   if (v.policy.mode === 'async') return [];
   const present = without(v.record.names, gone);
+  if (present.length < 2) return [];
   const rank = (name: NodeId): number =>
     (v.standbys.some((s) => s.node === name && isReady(v, s)) ? 0 : 2) + (v.configured.names.includes(name) ? 0 : 1);
   const kept = new Map<string, NodeId>();

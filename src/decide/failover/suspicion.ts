@@ -144,10 +144,11 @@ export function suspicion(o: Observation): Suspicion {
     .filter((s) => s.epoch === epoch.value.n && s.primary === primary && s.verdict === 'cannot-see-commit')
     .map((s) => s.observer);
   const outside = count(outsideObservers(o.policy, primary), blind, primary);
-  if (outside.kind === 'majority') return outside;
+  if (outside.kind === 'majority' || blind.length === 0) return outside;
   // F21: the suspect is one node. Its neighbours see it as well as anybody, when they live.
   const others = o.policy.observers.filter((observer) => observer !== primary);
-  return count(others, blind, primary).kind === 'majority' ? count(others, blind, primary) : outside;
+  const neighbours = count(others, blind, primary);
+  return neighbours.kind === 'majority' ? neighbours : outside;
 }
 
 function count(observers: readonly NodeId[], blind: readonly NodeId[], primary: NodeId): Suspicion {
