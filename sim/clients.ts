@@ -94,7 +94,7 @@ export class Client {
     session.write(id, (end) => {
       if (over) return;
       over = true;
-      giveUp();
+      giveUp.cancel();
       if (end.kind === 'acked') this.#ledger.ack(id, this.#process.scheduler.nowMs, end);
       else {
         this.#ledger.unknown += 1;

@@ -1,11 +1,5 @@
 import type { Clock } from '../src/base/clock.ts';
-
-/** Something that will happen; `cancel` by `run = null`. */
-interface Event {
-  readonly atMs: number;
-  readonly order: number;
-  run: (() => void) | null;
-}
+import { type Happening, Queue } from './queue.ts';
 
 /** How many events are handed to Node's immediate queue at once: it drains all microtasks between two of them. */
 const BATCH = 256;
@@ -17,20 +11,19 @@ const BATCH = 256;
 export class Scheduler {
   nowMs = 0;
   events = 0;
-  readonly #heap: Event[] = [];
-  #order = 0;
+  readonly #queue = new Queue();
 
-  /** Runs `run` at `atMs` (never before now). The returned function calls it off. */
-  at(atMs: number, run: () => void): () => void {
-    const event: Event = { atMs: Math.max(atMs, this.nowMs), order: this.#order++, run };
-    this.#push(event);
-    return () => {
-      event.run = null;
-    };
+  /** `what` happens at `atMs` (never before now), unless it is called off before. */
+  plan(atMs: number, what: Happening): void {
+    this.#queue.add(Math.max(atMs, this.nowMs), what);
   }
 
-  after(delayMs: number, run: () => void): () => void {
-    return this.at(this.nowMs + Math.max(0, delayMs), run);
+  at(atMs: number, run: () => void): void {
+    this.plan(atMs, new Call(run));
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.at(this.nowMs + Math.max(0, delayMs), run);
   }
 
   /** Runs events until `over` says so or none is left. `settled` is called after each one, with all promises at rest. */
@@ -63,54 +56,61 @@ export class Scheduler {
   }
 
   #next(): boolean {
-    for (let event = this.#pop(); event !== undefined; event = this.#pop()) {
-      if (event.run === null) continue;
-      this.nowMs = event.atMs;
+    const queue = this.#queue;
+    for (;;) {
+      const atMs = queue.nextMs;
+      const what = queue.take();
+      if (what === undefined) return false;
+      if (what.isOff) continue;
+      this.nowMs = atMs;
       this.events += 1;
-      event.run();
+      what.happen();
       return true;
     }
-    return false;
-  }
-
-  #push(event: Event): void {
-    const heap = this.#heap;
-    let i = heap.push(event) - 1;
-    while (i > 0) {
-      const up = (i - 1) >> 1;
-      const parent = heap[up];
-      if (parent === undefined || isBefore(parent, event)) break;
-      heap[i] = parent;
-      i = up;
-    }
-    heap[i] = event;
-  }
-
-  #pop(): Event | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined || heap.length === 0) return first;
-    let i = 0;
-    for (;;) {
-      let down = 2 * i + 1;
-      let child = heap[down];
-      if (child === undefined) break;
-      const right = heap[down + 1];
-      if (right !== undefined && isBefore(right, child)) {
-        child = right;
-        down += 1;
-      }
-      if (isBefore(last, child)) break;
-      heap[i] = child;
-      i = down;
-    }
-    heap[i] = last;
-    return first;
   }
 }
 
-const isBefore = (a: Event, b: Event): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+class Call implements Happening {
+  readonly isOff = false;
+  readonly happen: () => void;
+
+  constructor(run: () => void) {
+    this.happen = run;
+  }
+}
+
+/** A timer by its process's machine's clock. It waits while the process is frozen, and never rings once it was called off. */
+export class Timer implements Happening {
+  isOff = false;
+  readonly #process: Process;
+  readonly #dueMs: number;
+  readonly #run: () => void;
+
+  constructor(process: Process, dueMs: number, run: () => void) {
+    this.#process = process;
+    this.#dueMs = dueMs;
+    this.#run = run;
+  }
+
+  happen(): void {
+    const process = this.#process;
+    if (process.runs) this.#ring();
+    else process.deliver(() => this.#ring());
+  }
+
+  #ring(): void {
+    if (this.isOff) return;
+    const { scheduler, machine } = this.#process;
+    // The clock stood still in between: it is not time yet.
+    const leftMs = this.#dueMs - machine.nowMs();
+    if (leftMs > 1e-6) scheduler.plan(scheduler.nowMs + leftMs / machine.rate, this);
+    else this.#run();
+  }
+
+  cancel(): void {
+    this.isOff = true;
+  }
+}
 
 /** One machine's clocks: its monotonic clock drifts, its wall clock jumps. */
 export class Machine {
@@ -195,6 +195,10 @@ export class Process implements Clock {
     return this.#frozen;
   }
 
+  get runs(): boolean {
+    return this.#alive && !this.#frozen;
+  }
+
   nowMs(): number {
     return this.machine.nowMs();
   }
@@ -210,27 +214,21 @@ export class Process implements Clock {
     else run();
   }
 
-  /** A timer by this machine's clock. The returned function calls it off. */
-  after(delayMs: number, run: () => void): () => void {
-    const dueMs = this.nowMs() + Math.max(0, delayMs);
-    let cancel = (): void => undefined;
-    const ring = (): void =>
-      this.deliver(() => {
-        // The clock stood still in between: it is not time yet.
-        const leftMs = dueMs - this.nowMs();
-        if (leftMs > 1e-6) cancel = this.scheduler.after(leftMs / this.machine.rate, ring);
-        else run();
-      });
-    cancel = this.scheduler.after(Math.max(0, delayMs) / this.machine.rate, ring);
-    return () => cancel();
+  /** A timer by this machine's clock. */
+  after(delayMs: number, run: () => void): Timer {
+    const { scheduler, machine } = this;
+    const waitMs = Math.max(0, delayMs);
+    const timer = new Timer(this, machine.nowMs() + waitMs, run);
+    scheduler.plan(scheduler.nowMs + waitMs / machine.rate, timer);
+    return timer;
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason);
-      const cancel = this.after(delayMs, resolve);
+      const timer = this.after(delayMs, resolve);
       signal?.addEventListener('abort', () => {
-        cancel();
+        timer.cancel();
         reject(signal.reason);
       });
     });

@@ -102,7 +102,7 @@ function controlOf(
       gateway.deliver(() => {
         const answer = serve(table);
         agent.deliver(() => {
-          giveUp();
+          giveUp.cancel();
           resolve(answer);
         });
       });

@@ -1,6 +1,7 @@
 import type { PlaceId } from '../src/base/ids.ts';
 import type { Rng } from './rng.ts';
 import type { Scheduler } from './clock.ts';
+import type { Happening } from './queue.ts';
 
 /** What travels: a cut may take one kind of traffic and leave the rest. */
 export type Traffic = 'agents' | 'store' | 'replication' | 'gateways';
@@ -97,10 +98,10 @@ export class Pipe {
     const delayMs = this.#link.delayMs * (1 + 0.2 * rng.unit());
     const atMs = Math.max(this.#lastMs, scheduler.nowMs + delayMs + extraMs);
     this.#lastMs = atMs;
-    scheduler.at(atMs, () => this.#arrived(arrive));
+    scheduler.plan(atMs, new Arrival(this, arrive));
   }
 
-  #arrived(arrive: () => void): void {
+  arrived(arrive: () => void): void {
     if (!this.#open) return;
     if (this.#held.length === 0 && !this.#isCut()) return arrive();
     this.#held.push(arrive);
@@ -119,11 +120,26 @@ export class Pipe {
     }
     const held = this.#held;
     this.#held = [];
-    for (const arrive of held) this.#links.scheduler.after(0, () => this.#arrived(arrive));
+    for (const arrive of held) this.#links.scheduler.after(0, () => this.arrived(arrive));
   }
 
   close(): void {
     this.#open = false;
     this.#held = [];
+  }
+}
+
+class Arrival implements Happening {
+  readonly isOff = false;
+  readonly #pipe: Pipe;
+  readonly #arrive: () => void;
+
+  constructor(pipe: Pipe, arrive: () => void) {
+    this.#pipe = pipe;
+    this.#arrive = arrive;
+  }
+
+  happen(): void {
+    this.#pipe.arrived(this.#arrive);
   }
 }

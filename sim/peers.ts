@@ -203,13 +203,13 @@ class PulseStream {
       };
       const there = new Pipe(this.#links, this.#place, this.#target.place, 'gateways');
       const back = new Pipe(this.#links, this.#target.place, this.#place, 'gateways');
-      const cancel = this.#me.after(DOOR_TIMEOUT_MS, () => answer('refuses'));
+      const giveUp = this.#me.after(DOOR_TIMEOUT_MS, () => answer('refuses'));
       there.send(() => {
         const opens = this.#target.door();
         if (opens === null) return;
         back.send(() =>
           this.#me.deliver(() => {
-            cancel();
+            giveUp.cancel();
             answer(opens ? 'answers' : 'refuses');
           }),
         );

@@ -67,7 +67,7 @@ export class SimStore {
         const giveUp = caller.after(timeoutMs, () => resolve(unknown(`no answer within ${timeoutMs} ms`)));
         const answer = (outcome: Outcome<T>): void =>
           caller.deliver(() => {
-            giveUp();
+            giveUp.cancel();
             resolve(outcome);
           });
         const there = new Pipe(this.#links, from, this.place, 'store');

@@ -83,6 +83,7 @@ export class World {
   readonly policy: GroupPolicy;
   readonly hosts = new Map<NodeId, PgHost>();
   readonly nodes = new Map<NodeId, SimNode>();
+  readonly dataNodes: (SimNode & { readonly host: PgHost })[] = [];
   readonly ledger = new Ledger();
   readonly lines: Line[] | null;
   /** Called at every statement and store call of every agent. */
@@ -128,6 +129,7 @@ export class World {
     if (host !== null) this.hosts.set(id, host);
     const node = new SimNode(this, configOf(this.policy, id, place, this.parts.knobs), host, machine);
     this.nodes.set(id, node);
+    if (hasHost(node)) this.dataNodes.push(node);
     node.startGateway();
   }
 
@@ -146,10 +148,6 @@ export class World {
 
   startAgents(): void {
     for (const node of this.nodes.values()) node.startAgent();
-  }
-
-  get dataNodes(): readonly (SimNode & { readonly host: PgHost })[] {
-    return [...this.nodes.values()].filter((node): node is SimNode & { readonly host: PgHost } => node.host !== null);
   }
 
   get places(): readonly PlaceId[] {
@@ -171,3 +169,5 @@ export class World {
     return { info: line, warn: line };
   }
 }
+
+const hasHost = (node: SimNode): node is SimNode & { readonly host: PgHost } => node.host !== null;

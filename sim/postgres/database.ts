@@ -388,7 +388,7 @@ export class SimDatabase implements RegionDatabase {
     return new Promise((resolve) => {
       const giveUp = this.#caller.after(timeoutMs, () => resolve(unknown(`not confirmed within ${timeoutMs} ms`)));
       void beating.then((ended) => {
-        giveUp();
+        giveUp.cancel();
         resolve(ended);
       });
     });

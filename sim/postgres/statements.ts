@@ -41,7 +41,7 @@ export class Statements {
       const giveUp = caller.after(timeoutMs, () => reject(new NoAnswer(`no answer within ${timeoutMs} ms`)));
       const ended = server.process.onDeath(() =>
         caller.deliver(() => {
-          giveUp();
+          giveUp.cancel();
           reject(new NoAnswer('the connection was lost'));
         }),
       );
@@ -50,7 +50,7 @@ export class Statements {
           if (server.stopping) {
             ended();
             return caller.deliver(() => {
-              giveUp();
+              giveUp.cancel();
               reject(new NoAnswer('the database system is shutting down'));
             });
           }
@@ -58,7 +58,7 @@ export class Statements {
           this.#crashPoint(`${what}: after`);
           ended();
           caller.deliver(() => {
-            giveUp();
+            giveUp.cancel();
             resolve(answer);
           });
         }),
