@@ -8,7 +8,7 @@ const report = (gapMs: number | null, lost = 0, verdict: DrillReport['verdict'] 
     verdict,
     writeGap: gapMs === null ? null : { anyRegionMs: gapMs, slowestRegionMs: gapMs + 50, byRegion: {} },
     rto: { predicted: { expectedMs: 800, promisedMs: 1_000, toleratedPauseMs: 1_300, formula: '' } },
-    undo: { rejoinMs: 1_500, diverged: false },
+    undo: { rejoinMs: 1_500, inSyncMs: 700, diverged: false },
     rpo: { objectiveMs: 0, ledger: { acknowledged: 100, lost: { count: lost, first: [] } }, orders: null },
     safeRequests: { count: 40, failed: 0, deadlineMs: 2_000 },
   }) as unknown as DrillReport;
@@ -47,11 +47,11 @@ describe('summarize', () => {
 
   it('keeps those that came back diverged apart: they were saved and copied', () => {
     const back = (rejoinMs: number, diverged: boolean) =>
-      ({ ...report(700), undo: { rejoinMs, diverged } }) as unknown as DrillReport;
+      ({ ...report(700), undo: { rejoinMs, inSyncMs: rejoinMs / 2, diverged } }) as unknown as DrillReport;
     const row = summarize(about, [back(1_000, false), back(6_000, true), back(1_200, false)]);
     expect(row.rejoinMs).toMatchObject({ n: 2, p50: 1_100, max: 1_200 });
     expect(row.rejoinDivergedMs).toMatchObject({ n: 1, p50: 6_000 });
-    expect(renderTable([row])).toContain('| 1100 / 1200 | 1: 6000 / 6000 |');
+    expect(renderTable([row])).toContain('| 550 / 600 | 1100 / 1200 | 1: 6000 / 6000 |');
   });
 
   it('says so when nothing ever came back', () => {

@@ -19,6 +19,8 @@ export interface BenchRow {
   /** From the release until everybody confirms again: where nothing had to be saved and copied, and where it had. */
   readonly rejoinMs: Spread | null;
   readonly rejoinDivergedMs: Spread | null;
+  /** From the release until the record names everybody again, where nothing had to be copied. */
+  readonly inSyncMs: Spread | null;
   readonly toleratedPauseMs: number;
   readonly acknowledged: number;
   readonly lost: number;
@@ -55,6 +57,7 @@ export function summarize(
     withinPromise: reports.filter(keptPromise).length,
     rejoinMs: spreadOf(rejoins(reports, false)),
     rejoinDivergedMs: spreadOf(rejoins(reports, true)),
+    inSyncMs: spreadOf(reports.flatMap(({ undo }) => (undo.diverged ? [] : (undo.inSyncMs ?? [])))),
     toleratedPauseMs: Math.max(0, ...reports.map((report) => report.rto.predicted.toleratedPauseMs)),
     acknowledged: sum(({ rpo }) => rpo.ledger.acknowledged + (rpo.orders?.acknowledged ?? 0)),
     lost: sum(({ rpo }) => rpo.ledger.lost.count + (rpo.orders?.lost.count ?? 0)),
@@ -88,6 +91,7 @@ const HEAD = [
   'pause tolerated, ms',
   'lost of acknowledged',
   'safe requests failed within 2 s',
+  'in sync again, not diverged, p50 / max, ms',
   'whole again, p50 / max, ms',
   'of those that came back diverged, ms',
   'ready, s',
@@ -119,6 +123,7 @@ function cellsOf(row: BenchRow): readonly string[] {
     `${row.toleratedPauseMs}`,
     `${row.lost} of ${row.acknowledged}${row.mayLose && fail === 0 ? ', within the bound' : ''}`,
     `${row.safeRequests.failed} of ${row.safeRequests.count}`,
+    spreadText(row.inSyncMs, false),
     spreadText(row.rejoinMs, false),
     row.rejoinDivergedMs === null ? 'none' : `${row.rejoinDivergedMs.n}: ${spreadText(row.rejoinDivergedMs, false)}`,
     (row.readyMs / 1000).toFixed(1),

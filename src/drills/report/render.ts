@@ -95,7 +95,9 @@ function waysRows(ways: DrillReport['ways']): readonly string[] {
 function undoText(undo: DrillReport['undo']): string {
   const down = undo.downMs === null ? '' : `down ${seconds(undo.downMs)}, `;
   const back =
-    undo.rejoinMs === null ? 'not back' : `back in ${seconds(undo.rejoinMs)}${undo.diverged ? ', diverged' : ''}`;
+    undo.rejoinMs === null
+      ? 'not back'
+      : `in sync in ${undo.inSyncMs === null ? '?' : seconds(undo.inSyncMs)}, whole in ${seconds(undo.rejoinMs)}${undo.diverged ? ', diverged' : ''}`;
   return `${undo.complete ? 'complete' : 'INCOMPLETE'}: ${down}${back}; ${undo.why}`;
 }
 

@@ -73,6 +73,8 @@ export interface DrillReport {
     readonly why: string;
     readonly downMs: number | null;
     readonly rejoinMs: number | null;
+    /** From the release until the record names everybody again who confirmed at the start. */
+    readonly inSyncMs: number | null;
     /** It held something alone, which was saved before it was made again: that takes longer. */
     readonly diverged: boolean;
     /** From the release to the first write acknowledged to the region's own users. */

@@ -38,10 +38,10 @@ const seen = ({ fromMs, effectiveMs, processes, what, evidence }: Broken): Fault
 export async function wholeAgain(stage: Stage, downFromMs: number): Promise<UndoSeen> {
   const releasedMs = monotonicMs();
   stage.mark('undone', `${stage.expected.hit}: undone`, releasedMs);
-  const { atMs, holds, why } = await stage.whole(releasedMs);
+  const { atMs, syncedMs, holds, why } = await stage.whole(releasedMs);
   if (atMs !== null) {
     stage.mark('whole', `everybody confirms again after ${((atMs - releasedMs) / 1000).toFixed(1)} s`, atMs);
     await stage.traffic.linger(AFTER_RETURN_MS);
   }
-  return { complete: !holds, why, downFromMs, releasedMs, rejoinedMs: atMs };
+  return { complete: !holds, why, downFromMs, releasedMs, rejoinedMs: atMs, syncedMs };
 }

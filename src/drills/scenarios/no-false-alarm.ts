@@ -39,12 +39,12 @@ async function disturb(stage: Stage, forMs: number): Promise<Acts> {
   const evidence =
     `${real.length} of ${seen.length} were seen in force, ${kinds} kinds` +
     (unreal === undefined ? '' : `; not ${unreal.name}: ${unreal.seen.what}`);
-  const { atMs, holds, why } = await stage.whole(releasedMs);
+  const { atMs, syncedMs, holds, why } = await stage.whole(releasedMs);
   await traffic.linger(REST_MS);
   return {
     injected: { fromMs, effectiveMs: fromMs, processes: real.length, what: 'disturbances', evidence },
     afterPromotion: null,
-    undo: { complete: !holds, why, downFromMs: fromMs, releasedMs, rejoinedMs: atMs },
+    undo: { complete: !holds, why, downFromMs: fromMs, releasedMs, rejoinedMs: atMs, syncedMs },
   };
 }
 

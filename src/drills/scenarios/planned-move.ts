@@ -140,10 +140,10 @@ async function openNode(world: World): Promise<NodeId> {
 /** Everybody follows and confirms again: after a move, or after what was lost at `downFromMs` was started again. */
 async function wholeAfter(stage: Stage, downFromMs: number | null): Promise<UndoSeen> {
   const releasedMs = monotonicMs();
-  const { atMs, holds, why } = await stage.whole(releasedMs);
+  const { atMs, syncedMs, holds, why } = await stage.whole(releasedMs);
   if (atMs !== null) {
     stage.mark('whole', `everybody confirms again after ${((atMs - releasedMs) / 1000).toFixed(1)} s`, atMs);
     await stage.traffic.linger(LINGER_MS / 2);
   }
-  return { complete: !holds, why, downFromMs, releasedMs, rejoinedMs: atMs };
+  return { complete: !holds, why, downFromMs, releasedMs, rejoinedMs: atMs, syncedMs };
 }

@@ -136,8 +136,9 @@ const injectionOf = ({ injected }: TrialObservation): DrillReport['injection'] =
       };
 
 function undoOf({ undo, diverged }: TrialObservation, { servedAgainMs }: Figures): DrillReport['undo'] {
-  const { complete, why, downFromMs, releasedMs, rejoinedMs } = undo;
+  const { complete, why, downFromMs, releasedMs, rejoinedMs, syncedMs } = undo;
   const downMs = downFromMs === null || releasedMs === null ? null : releasedMs - downFromMs;
   const rejoinMs = releasedMs === null || rejoinedMs === null ? null : rejoinedMs - releasedMs;
-  return { complete, why, downMs, rejoinMs, diverged, servedAgainMs };
+  const inSyncMs = releasedMs === null || syncedMs === null ? null : Math.max(0, syncedMs - releasedMs);
+  return { complete, why, downMs, rejoinMs, inSyncMs, diverged, servedAgainMs };
 }

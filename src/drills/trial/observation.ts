@@ -88,6 +88,8 @@ export interface UndoSeen {
   readonly releasedMs: number | null;
   /** When every node that confirmed before confirmed again. */
   readonly rejoinedMs: number | null;
+  /** Since when the record of who confirms names all of them again: earlier than `rejoinedMs`, which asks for the whole region. */
+  readonly syncedMs: number | null;
 }
 
 export interface MarkSeen {

@@ -56,5 +56,11 @@ export interface Stage {
   /** The node that is open now, read over its own socket; null when it is still `before` (the one of the start), or cannot be read. */
   readNewPrimary(before?: NodeId): Promise<{ readonly startedMs: number; readonly read: NodeRead } | null>;
   /** Waits until everybody who confirmed at the start is the primary or confirms again. */
-  whole(fromMs: number): Promise<{ readonly atMs: number | null; readonly holds: boolean; readonly why: string }>;
+  whole(fromMs: number): Promise<{
+    readonly atMs: number | null;
+    /** Since when the record names all of them again. */
+    readonly syncedMs: number | null;
+    readonly holds: boolean;
+    readonly why: string;
+  }>;
 }

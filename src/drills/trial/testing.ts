@@ -73,6 +73,7 @@ export function honestTrial(): TrialObservation {
       downFromMs: T0_MS,
       releasedMs: RELEASED_MS,
       rejoinedMs: RELEASED_MS + 3_000,
+      syncedMs: RELEASED_MS + 1_000,
     },
     loadEndedMs: END_MS,
     ledger: { rows, complete: true },

@@ -14,6 +14,7 @@ import { predictFailover, type StoreLoss, survivorRtts } from '../predict.ts';
 import { cancelledWaitsSince, markLog } from '../server-log.ts';
 import { readLossBound, readTakeover } from './journal.ts';
 import type { DrillFiles, MarkSeen, NodeRead, TrialObservation } from './observation.ts';
+import { SyncWatch } from './in-sync.ts';
 import { preflight, type Start } from './preflight.ts';
 import type { Expected, Scenario, Stage } from './scenario.ts';
 import { Traffic } from './traffic.ts';
@@ -242,8 +243,14 @@ class Trial {
       why = missing ?? 'every region runs, follows and confirms again';
       return missing === null;
     };
-    const inTime = await this.#traffic.until(isWhole, fromMs + REJOIN_WITHIN_MS);
-    return { atMs: inTime ? monotonicMs() : null, holds, why };
+    const watch = new SyncWatch(this.#world, this.#start);
+    try {
+      const inTime = await this.#traffic.until(isWhole, fromMs + REJOIN_WITHIN_MS);
+      const atMs = inTime ? monotonicMs() : null;
+      return { atMs, syncedMs: await watch.stop(), holds, why };
+    } finally {
+      await watch.stop();
+    }
   }
 
   /** Traffic is over: the ledger, and what each node holds once it has replayed everything. */
