@@ -1,3 +1,4 @@
+import type { NodeId } from '../../src/base/ids.ts';
 import { type Outcome, done, refused, unknown } from '../../src/base/result.ts';
 import { judge } from '../../src/database/postgres/compare.ts';
 import {
@@ -19,8 +20,9 @@ import { beat } from './heartbeat.ts';
 import { historyOf, lookAt, positionOf } from './look.ts';
 import type { PgServer } from './server.ts';
 import { type CrashPoint, Statements } from './statements.ts';
+import { putCopy, receiveCopy } from './copy.ts';
 import { setList, settleList } from './sync-list.ts';
-import { commonCount, emptyDir, lsnOf } from './wal.ts';
+import { commonCount, type DataDir, emptyDir, lsnOf } from './wal.ts';
 
 const STATUS_TIMEOUT_MS = 500;
 
@@ -30,6 +32,8 @@ export class SimDatabase implements RegionDatabase {
   readonly #caller: Process;
   readonly #crashPoint: CrashPoint;
   readonly #to: Statements;
+  /** Beside the data; gone with the process that made it. */
+  #copy: { readonly node: NodeId; readonly epoch: number; readonly dir: DataDir } | null = null;
   #beating: Promise<Outcome<Heartbeat>> | null = null;
 
   constructor(host: PgHost, caller: Process, crashPoint: CrashPoint = () => undefined) {
@@ -164,37 +168,34 @@ export class SimDatabase implements RegionDatabase {
   }
 
   /** The model keeps nothing in memory that a crash would lose. */
-  async checkpoint(): Promise<Outcome<void>> {
-    return done(undefined);
-  }
+  checkpoint = async (): Promise<Outcome<void>> => done(undefined);
 
   clone(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>> {
     return this.#to.guarded(async () => {
-      const { dir, links, place } = this.#host;
-      if (dir.systemId !== null) return refused('FSH_STATE_FOREIGN', 'the data directory is not empty');
-      const upstream = this.#host.hosts.get(from.node);
-      if (upstream === undefined) return refused('FSH_FAILED', 'no such upstream');
-      progress('copying');
-      const leftMs = this.#host.rng.between(300, 1_200);
-      const server = upstream.running;
-      for (let waitedMs = 0; waitedMs < leftMs; waitedMs += 100) {
-        if (signal.aborted) return refused('aborted', 'the copy was aborted');
-        const cut =
-          links.isCut(place, upstream.place, 'replication') || links.isCut(upstream.place, place, 'replication');
-        if (server === null || upstream.running !== server || !server.up || cut || server.process.frozen)
-          return refused('FSH_FAILED', 'the connection to the upstream ended during the copy');
-        await this.#caller.sleep(100);
-      }
-      if (signal.aborted || server === null) return refused('aborted', 'the copy was aborted');
-      this.#host.dir = {
-        ...emptyDir(),
-        systemId: server.dir.systemId,
-        wal: [...server.dir.wal],
-        history: server.dir.history,
-        standbySignal: true,
-      };
+      if (this.#host.dir.systemId !== null) return refused('FSH_STATE_FOREIGN', 'the data directory is not empty');
+      const copied = await receiveCopy(this.#host, this.#caller, from, progress, signal);
+      if (copied.kind !== 'done') return copied;
+      this.#host.dir = copied.value;
       this.#crashPoint('clone: after');
       return done(undefined);
+    });
+  }
+
+  copyBeside(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>> {
+    return this.#to.guarded(async () => {
+      const copied = await receiveCopy(this.#host, this.#caller, from, progress, signal);
+      if (copied.kind !== 'done') return copied;
+      this.#copy = { node: from.node, epoch: from.epoch, dir: copied.value };
+      return done(undefined);
+    });
+  }
+
+  replace(from: Upstream, grounds: Salvage | 'behind'): Promise<Outcome<void>> {
+    return this.#to.guarded(async () => {
+      const copy = this.#copy;
+      if (copy?.node !== from.node || copy.epoch !== from.epoch) return refused('no-copy', 'no copy of this reign');
+      this.#copy = null;
+      return putCopy(this.#host, this.#caller, this.#crashPoint, copy.dir, grounds);
     });
   }
 
@@ -244,7 +245,7 @@ export class SimDatabase implements RegionDatabase {
 
   rewind = (): Promise<Outcome<void>> =>
     Promise.resolve(refused('no-pg-rewind', 'the model has none: the node is cloned'));
-  copyAhead = (): Promise<Outcome<void>> => Promise.resolve(refused('no-room', 'the model copies when it clones'));
+  copyAhead = (): Promise<Outcome<void>> => Promise.resolve(refused('no-room', 'the model copies when all is saved'));
   discardBehind = (): Promise<Outcome<void>> => Promise.resolve(refused('same-branch', 'the model keeps all WAL'));
 
   discard(salvage: Salvage): Promise<Outcome<void>> {

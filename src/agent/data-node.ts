@@ -3,11 +3,12 @@ import { because, type Reason } from '../base/reason.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
 import { ownOtherBranch } from '../decide/failover/branch.ts';
 import { decideCandidates } from '../decide/failover/candidates.ts';
+import { whyKept } from '../decide/failover/kept.ts';
 import { decideMembership } from '../decide/failover/membership.ts';
 import type { Observation } from '../decide/failover/observation.ts';
 import { decideRole, type RoleAction } from '../decide/failover/role.ts';
 import type { Order, OrderReply } from '../ports/agent.ts';
-import type { DatabaseStatus, Position, RegionDatabase, Salvage, Settings } from '../ports/database.ts';
+import type { DatabaseStatus, Position, Progress, RegionDatabase, Salvage, Settings } from '../ports/database.ts';
 import type { AgentDeps } from './context.ts';
 import type { GroupStore } from './group-store.ts';
 import { closeBootstrap, makeFirstDatabase } from './bootstrap.ts';
@@ -19,6 +20,7 @@ import { ReignLease } from './lease.ts';
 import { ReceiverWatch } from './receiver-watch.ts';
 import { Retry } from './retry.ts';
 import { OrderDesk, type Permit } from './order-desk.ts';
+import { progressText } from './progress.ts';
 import { Publisher } from './publisher.ts';
 import { hasCaughtUp, promoteSelf, publishRoutes, type Reign } from './reign.ts';
 import { SalvageSlot } from './salvage-slot.ts';
@@ -54,6 +56,8 @@ export class DataNode {
   #changing = false;
   readonly #receiver = new ReceiverWatch();
   #progress = '';
+  /** The last look. */
+  #seen: Observation | null = null;
   readonly #retry = new Retry();
   /** Why this node's WAL is on another branch than the primary's (I10): it takes part in nothing. Null when it is not. */
   otherBranch: Reason | null = null;
@@ -129,6 +133,7 @@ export class DataNode {
 
   /** One look: what to do with the role, and as open primary with the sync set. Starts at most one change of each. */
   tick(o: Observation, local: DatabaseStatus): void {
+    this.#seen = o;
     this.#receiver.see(local, o.nowMs);
     this.#closeWhenOver(o, local);
     this.otherBranch = ownOtherBranch(o, local);
@@ -195,7 +200,7 @@ export class DataNode {
       return;
     }
     void this.desk
-      .run(epoch, action.do, (permit) => this.#carryOut(action, permit))
+      .run(epoch, action.do, (permit) => this.#carryOut(action, o, permit))
       .then((ended) => this.#ended(action.do, ended));
   }
 
@@ -207,7 +212,11 @@ export class DataNode {
     this.#onChange();
   }
 
-  async #carryOut(action: Exclude<RoleAction, { do: 'finish' }>, permit: Permit): Promise<Outcome<unknown>> {
+  async #carryOut(
+    action: Exclude<RoleAction, { do: 'finish' }>,
+    o: Observation,
+    permit: Permit,
+  ): Promise<Outcome<unknown>> {
     switch (action.do) {
       case 'bootstrap':
         return this.#bootstrap();
@@ -217,14 +226,20 @@ export class DataNode {
         this.#endReign();
         return this.#duty.demote();
       case 'clone':
-        return this.#duty.clone(action.from, action.epoch, permit, (text) => {
-          this.#progress = text;
-        });
+        return this.#duty.clone(action.from, action.epoch, permit, this.#report);
       case 'join':
       case 'join-again':
-        return this.#duty.join(action, permit, this.otherBranch);
+        return this.#duty.join(action, this.otherBranch, {
+          permit,
+          progress: this.#report,
+          whyKept: (record) => whyKept(this.#seen ?? o, record),
+        });
     }
   }
+
+  readonly #report: Progress = (text, doneBytes, totalBytes) => {
+    this.#progress = progressText(text, doneBytes, totalBytes);
+  };
 
   async #bootstrap(): Promise<Outcome<void>> {
     const begun = await makeFirstDatabase(this.#me, this.#database, this.#group, this.#deps.config.policy, (text) => {

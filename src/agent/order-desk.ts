@@ -9,6 +9,15 @@ export interface Permit {
   valid(): boolean;
 }
 
+/** For work that only reads or can be left alone: what a takeover asks must not wait for an upstream that does not answer. */
+export function unlessOvertaken<T>(permit: Permit, reading: Promise<Outcome<T>>): Promise<Outcome<T>> {
+  const overtaken = new Promise<Outcome<never>>((resolve) => {
+    const give = () => resolve(refused('overtaken', 'newer work was accepted meanwhile'));
+    permit.signal.addEventListener('abort', give, { once: true });
+  });
+  return Promise.race([reading, overtaken]);
+}
+
 type Work<T> = (permit: Permit) => Promise<Outcome<T>>;
 
 /**

@@ -7,12 +7,13 @@ import { reignList } from '../decide/failover/positioning.ts';
 import type { RoleAction } from '../decide/failover/role.ts';
 import type { Order } from '../ports/agent.ts';
 import type { AgentConfig } from '../ports/config.ts';
-import type { Position, RegionDatabase, Salvage, SyncList, Upstream } from '../ports/database.ts';
+import type { Position, Progress, RegionDatabase, Salvage, SyncList, Upstream } from '../ports/database.ts';
 import type { FenceRecord } from '../ports/records.ts';
 import type { Log } from '../telemetry/log.ts';
 import { upstreamOf } from './context.ts';
 import type { GroupStore } from './group-store.ts';
-import type { Permit } from './order-desk.ts';
+import { type Permit, unlessOvertaken } from './order-desk.ts';
+import { type Circumstances, Remake, type Remade } from './remake.ts';
 
 type Join = Extract<RoleAction, { readonly do: 'join' | 'join-again' }>;
 
@@ -24,8 +25,7 @@ export class StandbyDuty {
   readonly #clock: Clock;
   readonly #log: Log;
   #waitsProven = false;
-  /** What this node held alone at any time, and where it was saved. */
-  salvages: readonly Salvage[] = [];
+  readonly #remake: Remake;
   /** Where this node was when a takeover detached it: it may skip the comparison with the fork if that was not beyond it. */
   #detached: { readonly epoch: number; readonly position: Position } | null = null;
 
@@ -38,9 +38,12 @@ export class StandbyDuty {
     this.#group = group;
     this.#clock = clock;
     this.#log = log;
-    void database.salvages().then((found) => {
-      this.salvages = found;
-    });
+    this.#remake = new Remake(database, group, log);
+  }
+
+  /** What this node held alone at any time, and where it was saved. */
+  get salvages(): readonly Salvage[] {
+    return this.#remake.salvages;
   }
 
   /** Obeys a detach order: the store is asked first whether the order's epoch still stands (P5). */
@@ -69,9 +72,14 @@ export class StandbyDuty {
     return this.#database.detach();
   }
 
-  /** P8.2: follows the primary when the local WAL is on its branch; what a diverged node holds alone is saved, then it is cloned. */
-  async join({ do: what, primary, epoch }: Join, permit: Permit, otherBranch: Reason | null): Promise<Outcome<void>> {
-    if (otherBranch?.code === 'given-up') return this.#keepWhole(otherBranch, epoch, permit);
+  /** P8.2: follows the primary when the local WAL is on its branch; what a diverged node holds alone is saved, then it is made again. */
+  async join(
+    { do: what, primary, epoch }: Join,
+    otherBranch: Reason | null,
+    about: Circumstances,
+  ): Promise<Outcome<void>> {
+    const { permit } = about;
+    if (otherBranch?.code === 'given-up') return this.#begin(await this.#remake.keepWhole(otherBranch, epoch, permit));
     const again = what === 'join-again';
     const upstream = upstreamOf(this.#config, primary, epoch);
     if (upstream === null) return refused('no-address', `${primary} has no address here`);
@@ -80,8 +88,8 @@ export class StandbyDuty {
     if (again || !(isCopy || isBefore)) {
       const compared = await this.#compare(upstream, permit, again);
       if (compared.kind !== 'done') return compared;
-      if (compared.value === 'diverged') return this.#remake(upstream, permit);
-      if (compared.value === 'behind') return this.#discardBehind(upstream, permit);
+      if (compared.value === 'diverged') return this.#begin(await this.#remake.diverged(upstream, about), upstream);
+      if (compared.value === 'behind') return this.#begin(await this.#remake.behind(upstream, about), upstream);
     }
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted before following');
     const followed = await this.#database.follow(upstream);
@@ -91,6 +99,16 @@ export class StandbyDuty {
     // A standby keeps a list of its own possible reign, so that PostgreSQL's shared "somebody must confirm" is already set
     // when it is promoted: a backend that starts right after would otherwise not wait. `proveWaits` shows that it is.
     return this.#database.setSyncList(this.#ownList(epoch));
+  }
+
+  /** What was made again starts isolated; a copy needs no comparison with whom it is of. An empty directory is cloned into next. */
+  async #begin(remade: Outcome<Remade>, from?: Upstream): Promise<Outcome<void>> {
+    if (remade.kind !== 'done') return remade;
+    if (remade.value === 'empty') return done(undefined);
+    const started = await this.startIsolated();
+    if (started.kind === 'done' && remade.value === 'copied' && from !== undefined)
+      this.#cloned = { node: from.node, epoch: from.epoch };
+    return started;
   }
 
   #ownList(epoch: number): SyncList {
@@ -113,15 +131,6 @@ export class StandbyDuty {
     const proven = await unlessOvertaken(permit, proof);
     this.#waitsProven = proven.kind === 'done';
     return proven;
-  }
-
-  /** A standby that needs WAL which is gone would ask for it for ever: its data is removed, and it is cloned. */
-  async #discardBehind(upstream: Upstream, permit: Permit): Promise<Outcome<void>> {
-    if (!permit.valid()) return refused('overtaken', 'newer work was accepted; nothing was removed');
-    const discarded = await this.#database.discardBehind(upstream);
-    if (discarded.kind === 'done')
-      this.#log.warn('left-behind', `nothing here is missing on ${upstream.node}; this node is cloned`);
-    return discarded;
   }
 
   /**
@@ -164,46 +173,6 @@ export class StandbyDuty {
     return false;
   }
 
-  /** I7: the data goes only when the salvage holds all of it; otherwise it is kept aside, whole. Then it is cloned. */
-  async #remake(upstream: Upstream, permit: Permit): Promise<Outcome<void>> {
-    const { epoch, node } = upstream;
-    const operation = this.#group.view().epoch?.value.operation ?? `epoch-${epoch}`;
-    await this.#database.copyAhead(upstream, permit.signal);
-    const saved = await this.#database.salvage(upstream, operation);
-    if (saved.kind === 'done') {
-      const { transactions, folder, why } = saved.value;
-      this.#log.warn('salvaged', `${transactions} transactions that only this node held are in ${folder}; ${why}`);
-      this.salvages = await this.#database.salvages();
-    } else this.#log.warn('salvage', `what this node holds and ${node} does not could not be saved: ${saved.why}`);
-    if (!permit.valid()) return refused('overtaken', 'newer work was accepted after the salvage; nothing was removed');
-    // A rewind needs a clean end.
-    const stopped = await this.#database.stop('fast');
-    if (stopped.kind !== 'done') return stopped;
-    if (saved.kind !== 'done' || !saved.value.complete) return this.#setAside(`diverged-before-epoch-${epoch}`);
-    const rewound = await this.#database.rewind(upstream, saved.value);
-    if (rewound.kind === 'done') return this.startIsolated();
-    this.#log.info('rewind', `cloned instead of rewound: ${rewound.why}`);
-    return this.#database.discard(saved.value);
-  }
-
-  /** By timeline and position it looks like the primary's own branch, so nothing can tell what it alone holds: all of it is kept (I7). */
-  async #keepWhole(why: Reason, epoch: number, permit: Permit): Promise<Outcome<void>> {
-    this.#log.warn(why.code, why.text);
-    if (!permit.valid()) return refused('overtaken', 'newer work was accepted; nothing was moved');
-    const stopped = await this.#database.stop('fast');
-    return stopped.kind === 'done' ? this.#setAside(`given-up-before-epoch-${epoch}`) : stopped;
-  }
-
-  async #setAside(label: string): Promise<Outcome<void>> {
-    const kept = await this.#database.setAside(label);
-    if (kept.kind !== 'done') return kept;
-    this.#log.warn(
-      'set-aside',
-      `the data of this node is kept, whole, at ${kept.value.keptAt}; the node is made again`,
-    );
-    return done(undefined);
-  }
-
   /** Was PostgreSQL, since its start, shown to have noted that somebody must confirm? */
   get waitsProven(): boolean {
     return this.#waitsProven;
@@ -234,13 +203,15 @@ export class StandbyDuty {
     this.#cloned = null;
     const started = await this.#database.startIsolated();
     // A rewind that was interrupted: what the data held alone was saved before it began. It is cloned.
-    return started.kind === 'refused' && started.code === 'half-rewound' ? this.#setAside('half-rewound') : started;
+    return started.kind === 'refused' && started.code === 'half-rewound'
+      ? this.#remake.setAside('half-rewound')
+      : started;
   }
 
-  async clone(from: NodeId, epoch: number, permit: Permit, progress: (text: string) => void): Promise<Outcome<void>> {
+  async clone(from: NodeId, epoch: number, permit: Permit, progress: Progress): Promise<Outcome<void>> {
     const upstream = upstreamOf(this.#config, from, epoch);
     if (upstream === null) return refused('no-address', `${from} has no address here`);
-    const copied = await this.#database.clone(upstream, (text) => progress(text), permit.signal);
+    const copied = await this.#database.clone(upstream, progress, permit.signal);
     if (copied.kind !== 'done') return copied;
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted during the copy');
     const started = await this.startIsolated();
@@ -254,13 +225,4 @@ export class StandbyDuty {
     if (stopped.kind !== 'done') return stopped;
     return this.startIsolated();
   }
-}
-
-/** For work that only reads: what a takeover asks must not wait for an upstream that does not answer. */
-function unlessOvertaken<T>(permit: Permit, reading: Promise<Outcome<T>>): Promise<Outcome<T>> {
-  const overtaken = new Promise<Outcome<never>>((resolve) => {
-    const give = () => resolve(refused('overtaken', 'newer work was accepted meanwhile'));
-    permit.signal.addEventListener('abort', give, { once: true });
-  });
-  return Promise.race([reading, overtaken]);
 }

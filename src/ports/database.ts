@@ -158,10 +158,20 @@ export interface RegionDatabase {
   /** Copies the upstream into an empty data directory, as an isolated standby, not started. An interrupted copy is cleaned and begun again. */
   clone(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>>;
   /**
-   * Begins to copy the upstream beside the data directory, while what that one holds is being saved. `clone` from the same reign puts the
-   * copy in its place. Refused where there is a shorter way or no room; nothing depends on it.
+   * Begins to copy the upstream beside the data directory, while what that one holds is being saved. `copyBeside` and `clone` from the
+   * same reign go on with it. Refused where there is a shorter way or no room; nothing depends on it.
    */
   copyAhead(from: Upstream, signal: AbortSignal): Promise<Outcome<void>>;
+  /**
+   * Copies the upstream beside the data directory, which stays as it is, and PostgreSQL with it; `done` when the copy is whole. Refused with
+   * `no-room` when the disk does not hold both. An interrupted one is removed and begun again.
+   */
+  copyBeside(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>>;
+  /**
+   * Stops PostgreSQL and puts the whole copy in the place of the data, which is removed. First it is looked at again that nothing goes with it
+   * (I7): `grounds` is the salvage that holds it all, or `behind`: it is not beyond the fork. Killed at any moment, one of the two is there.
+   */
+  replace(from: Upstream, grounds: Salvage | 'behind'): Promise<Outcome<void>>;
   /** Points a running standby at an upstream, without restart. */
   follow(upstream: Upstream): Promise<Outcome<void>>;
   /** Cuts the standby from its upstream, waits until no WAL receiver is left, and reads the position. */
@@ -190,7 +200,8 @@ export interface RegionDatabase {
   discard(salvage: Salvage): Promise<Outcome<void>>;
   /**
    * Removes the data of an isolated standby that is `behind` its upstream, and so holds nothing that it lacks (I7); that is looked at again
-   * here. PostgreSQL is stopped then. Refused with any other verdict of `compareWith` as its code.
+   * here. PostgreSQL is stopped then. Refused with `not-behind-now` when the WAL may be there, else with the verdict of `compareWith` as
+   * its code. Only for where no copy can be made first.
    */
   discardBehind(upstream: Upstream): Promise<Outcome<void>>;
   /** Moves a diverged data directory aside, whole, so that it can be read later (I7), and leaves an empty one. */

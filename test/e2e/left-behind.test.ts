@@ -30,14 +30,14 @@ describe('a standby that was left behind', () => {
     removeState(dir);
   });
 
-  const clonesOf = (region: string): number =>
-    readFileSync(join(dir, 'logs', `${region.replace(':', '-')}-agent.log`), 'utf8').split('"clone done"').length - 1;
+  const copiesOf = (region: string): number =>
+    readFileSync(join(dir, 'logs', `${region.replace(':', '-')}-agent.log`), 'utf8').split('"remade"').length - 1;
 
   it('is brought back by the world itself: nothing waits for a person, nothing is lost', async () => {
     const before = await readyWorld(dir);
     const primary = before.primary?.value.region ?? '';
     const standby = before.regions.find((region) => region.id !== primary)?.id ?? '';
-    const clones = clonesOf(standby);
+    const copies = copiesOf(standby);
     const undo = await holdFault(dir, ['cut', 'replication', standby], undone);
     await eventually(30_000, 'a primary that serves alone', async () =>
       (await status(dir)).rpoZero.state === 'suspended' ? true : null,
@@ -53,7 +53,7 @@ describe('a standby that was left behind', () => {
     expect(world.rpoZero.state).toBe('kept');
     expect(world.epoch?.value).toBe(before.epoch?.value);
     expect(world.primary?.value.region).toBe(primary);
-    expect(clonesOf(standby)).toBe(clones + 1);
+    expect(copiesOf(standby)).toBe(copies + 1);
     expect((await farshore(['why', standby, '--last', '200', '--state', dir])).stdout).toMatch(/\[join-again\]/);
     const reader = await connectAdmin(dir, standby);
     expect((await reader.query('SELECT id FROM meanwhile')).rows).toEqual([{ id: 1 }]);

@@ -1,11 +1,15 @@
+import { rename } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { type SilentPath, silentPath } from './testing-path.ts';
 import { forgetWal, type TestGroup, type TestNode, must, postgresVersions, startTestGroup, until } from './testing.ts';
 
 const unseen = (): void => undefined;
 let group: TestGroup | null = null;
+let path: SilentPath | null = null;
 afterEach(async () => {
+  await path?.end();
   await group?.end();
-  group = null;
+  [path, group] = [null, null];
 });
 
 /** A primary and a standby that followed it and stands isolated now. */
@@ -28,7 +32,7 @@ describe.each(postgresVersions)('a standby that was away for long on PostgreSQL 
   test('while the WAL it needs is there its data stays; once it is gone the data goes, and a clone follows (I7)', async () => {
     const [a, b] = await pair(version);
     expect(must(await b.db.compareWith(a.upstream(1))).verdict).toBe('same-branch');
-    expect(await b.db.discardBehind(a.upstream(1))).toMatchObject({ kind: 'refused', code: 'same-branch' });
+    expect(await b.db.discardBehind(a.upstream(1))).toMatchObject({ kind: 'refused', code: 'not-behind-now' });
     expect(await b.db.status()).toMatchObject({ state: 'standby', storedEpoch: 1 });
 
     await forgetWal(a);
@@ -43,6 +47,53 @@ describe.each(postgresVersions)('a standby that was away for long on PostgreSQL 
     await until(b.db, (status) => status.receiving);
   });
 
+  test('the data stays, and can be read and promoted, until a copy beside it is whole (P3.2)', async () => {
+    const [a, b] = await pair(version);
+    const app = await a.connect('app');
+    await app.query('CREATE TABLE big AS SELECT g, repeat(md5(g::text), 30) FROM generate_series(1, 20000) g');
+    await app.end();
+    await forgetWal(a);
+    path = await silentPath(a.upstream(1));
+    const from = path.upstream;
+    expect(must(await b.db.compareWith(from)).verdict).toBe('behind');
+    expect(await b.db.replace(from, 'behind')).toMatchObject({ kind: 'refused', code: 'no-copy' });
+
+    path.hold(3_000_000);
+    let isWhole = false;
+    const told: string[] = [];
+    const copying = b.db.copyBeside(from, (text) => void told.push(text), new AbortController().signal);
+    void copying.then(() => (isWhole = true));
+    await path.silent();
+    expect(await b.db.status()).toMatchObject({ state: 'standby', localWalReplayed: true, storedEpoch: 1 });
+    const reader = await b.connect('app');
+    expect((await reader.query('SELECT n::int FROM farshore.epoch')).rows).toEqual([{ n: 1 }]);
+    await reader.end();
+    expect(isWhole).toBe(false);
+
+    // A takeover needs this node now: the copy is given up, the data is as it was.
+    const abort = new AbortController();
+    const given = b.db.copyBeside(from, () => abort.abort(new Error('enough')), abort.signal);
+    expect(await given).toMatchObject({ kind: 'refused', code: 'aborted' });
+    expect(await copying).toMatchObject({ kind: 'refused' });
+    expect(await b.db.status()).toMatchObject({ state: 'standby', storedEpoch: 1 });
+
+    path.release();
+    must(await b.db.copyBeside(from, (text) => void told.push(text), new AbortController().signal));
+    expect(told).toContain('copying');
+    expect(await b.db.status()).toMatchObject({ state: 'standby' });
+    must(await b.db.replace(from, 'behind'));
+    expect(await b.db.status()).toMatchObject({ state: 'stopped' });
+    // Killed between the two renames of another one: the data is not taken to be gone.
+    await rename(b.config.dataDir, `${b.config.dataDir}.replaced`);
+    expect(await b.db.status()).toMatchObject({ state: 'stopped' });
+    must(await b.db.startIsolated());
+    must(await b.db.follow(a.upstream(1)));
+    await until(b.db, (status) => status.receiving);
+    const copied = await b.connect('app');
+    expect((await copied.query('SELECT count(*)::int AS n FROM big')).rows).toEqual([{ n: 20_000 }]);
+    await copied.end();
+  });
+
   test('what holds something alone is never removed, however far behind the upstream it seems (I7)', async () => {
     const [a, b] = await pair(version);
     must(await b.db.promote(2));
@@ -54,6 +105,8 @@ describe.each(postgresVersions)('a standby that was away for long on PostgreSQL 
     await until(b.db, (status) => status.localWalReplayed);
     await forgetWal(a);
     expect(await b.db.discardBehind(a.upstream(1))).toMatchObject({ kind: 'refused', code: 'diverged' });
+    must(await b.db.copyBeside(a.upstream(1), unseen, new AbortController().signal));
+    expect(await b.db.replace(a.upstream(1), 'behind')).toMatchObject({ kind: 'refused', code: 'diverged' });
     expect(await b.db.status()).toMatchObject({ state: 'standby', storedEpoch: 2 });
   });
 });

@@ -1,24 +1,33 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { messageOf } from '../../base/errors.ts';
 import { type Outcome, done, refused } from '../../base/result.ts';
 import type { Progress, Upstream } from '../../ports/database.ts';
 import { copyBeside } from './clone.ts';
 import type { Local } from './connections.ts';
-import type { Making } from './files.ts';
+import { type Making, asFarshoreError, clearMaking } from './files.ts';
 import { hasRewind } from './rewind.ts';
 
 const TIMEOUT_MS = 5_000;
-/** Room for the copy, for the data beside it, and for what is saved of that. */
-const TIMES_THE_DATA = 3;
+/** Room for the copy, for what is saved of the data meanwhile, and for what PostgreSQL still writes. */
+const TIMES_WHILE_SAVED = 3;
+/** Room for the copy of an upstream that has grown since, and for its WAL. */
+const TIMES_ALONE = 1.25;
 
-/** A copy of the upstream that is made beside a data directory which is still being saved, and is put in its place later. */
+/** A copy that is being made, or is whole. */
+interface Underway {
+  readonly from: Upstream;
+  readonly stop: AbortController;
+  readonly making: Promise<Making>;
+  /** The last report, and whom the next ones go to. */
+  last: Parameters<Progress>;
+  tell: Progress;
+}
+
+/** A copy of the upstream that is made beside a data directory which still holds something, and is put in its place later. */
 export class CopyAhead {
   readonly #local: Local;
-  #underway: {
-    readonly from: Upstream;
-    readonly stop: AbortController;
-    readonly making: Promise<Making | null>;
-  } | null = null;
+  #underway: Underway | null = null;
 
   constructor(local: Local) {
     this.#local = local;
@@ -26,44 +35,96 @@ export class CopyAhead {
 
   /** Does not wait for the end. Refused where a rewind is shorter, or the disk might not hold both. */
   async begin(from: Upstream, signal: AbortSignal): Promise<Outcome<void>> {
-    const { config } = this.#local;
-    if (await hasRewind(config)) return refused('rewinds', 'pg_rewind is there');
-    const [row] = await this.#local.work.query(SIZE, TIMEOUT_MS);
-    const { bavail, bsize } = await statfs(dirname(config.dataDir));
-    if (bavail * bsize < TIMES_THE_DATA * Number(row?.['bytes']))
-      return refused('no-room', 'the disk might not hold the data and a copy beside it');
-    await this.#drop();
-    const stop = new AbortController();
-    abortWith(stop, signal);
-    const making = copyBeside(this.#local, from, () => undefined, stop.signal);
-    this.#underway = { from, stop, making: making.catch(() => null) };
-    return done(undefined);
+    if (await hasRewind(this.#local.config)) return refused('rewinds', 'pg_rewind is there');
+    const room = await this.#room(TIMES_WHILE_SAVED);
+    if (room.kind === 'done') this.#start(from, signal);
+    return room;
+  }
+
+  /** Waits until a copy of this reign is whole; begins one where none is under way. */
+  async whole(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>> {
+    if (!this.#isOf(from)) {
+      const room = await this.#room(TIMES_ALONE);
+      if (room.kind !== 'done') return room;
+      this.#start(from, signal);
+    }
+    const underway = this.#underway;
+    if (underway === null) return refused('overtaken', 'another copy was begun meanwhile');
+    listen(underway, progress, signal);
+    try {
+      await underway.making;
+      return done(undefined);
+    } catch (error) {
+      if (this.#underway === underway) this.#underway = null;
+      if (signal.aborted) return refused('aborted', messageOf(error));
+      const { code } = asFarshoreError(error);
+      return refused(code === 'FSH_DISK_FULL' ? 'no-room' : code, `the copy ended: ${messageOf(error)}`);
+    }
   }
 
   /** The copy of this very reign, once it is whole; null when there is none. Whoever takes it finishes it. */
-  async take({ node, epoch }: Upstream, progress: Progress, signal: AbortSignal): Promise<Making | null> {
+  async take(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Making | null> {
     const underway = this.#underway;
-    if (underway?.from.node !== node || underway.from.epoch !== epoch) {
+    if (underway === null || !this.#isOf(from)) {
       await this.#drop();
       return null;
     }
     this.#underway = null;
-    progress('copying');
-    abortWith(underway.stop, signal);
-    return underway.making;
+    listen(underway, progress, signal);
+    return underway.making.catch(() => null);
+  }
+
+  #isOf({ node, epoch }: Upstream): boolean {
+    return this.#underway?.from.node === node && this.#underway.from.epoch === epoch;
+  }
+
+  #start(from: Upstream, signal: AbortSignal): void {
+    const stop = new AbortController();
+    abortWith(stop, signal);
+    const report: Progress = (...told) => {
+      underway.last = told;
+      underway.tell(...told);
+    };
+    const making = copyBeside(this.#local, from, (...told) => report(...told), stop.signal);
+    // Whoever waits for it hears why; nobody has to.
+    making.catch(() => undefined);
+    const underway: Underway = { from, stop, making, last: ['copying'], tell: () => undefined };
+    this.#underway = underway;
   }
 
   async #drop(): Promise<void> {
     const underway = this.#underway;
     this.#underway = null;
     underway?.stop.abort(new Error('the copy is of no use any more'));
-    await (await underway?.making)?.discard();
+    await (await underway?.making.catch(() => null))?.discard();
+  }
+
+  async #room(times: number): Promise<Outcome<void>> {
+    const { dataDir } = this.#local.config;
+    const folder = dirname(dataDir);
+    await this.#drop();
+    await clearMaking(dataDir);
+    const [row] = await this.#local.work.query(SIZE, TIMEOUT_MS);
+    const { bavail, bsize } = await statfs(folder);
+    const needed = times * Number(row?.['bytes']);
+    if (bavail * bsize >= needed) return done(undefined);
+    const why = `a copy beside the data needs about ${gigabytes(needed)}, ${folder} has ${gigabytes(bavail * bsize)} left`;
+    return refused('no-room', why);
   }
 }
+
+function listen(underway: Underway, progress: Progress, signal: AbortSignal): void {
+  underway.tell = progress;
+  progress(...underway.last);
+  abortWith(underway.stop, signal);
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 function abortWith(stop: AbortController, signal: AbortSignal): void {
   if (signal.aborted) stop.abort(signal.reason);
   else signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
 }
 
-const SIZE = 'SELECT sum(pg_database_size(oid))::float8 AS bytes FROM pg_database';
+const SIZE = `
+SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database)::float8 + (SELECT sum(size) FROM pg_ls_waldir())::float8 AS bytes`;

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, chmod, chown, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { RunAs } from './run-as.ts';
@@ -90,6 +90,13 @@ export interface Making {
 
 export async function mustBeEmpty(dataDir: string): Promise<void> {
   if (!(await isEmpty(dataDir))) throw new FarshoreError('FSH_STATE_FOREIGN', `${dataDir} is not empty`);
+}
+
+/** Removes a copy that a process which is gone left half-made: its room is needed. */
+export async function clearMaking(dataDir: string): Promise<void> {
+  const beside = `${dataDir}.making`;
+  const marker = await readFile(join(beside, MARKER), 'utf8').catch(() => '');
+  if (marker.includes('"what":"clone"')) await rm(beside, { recursive: true, force: true });
 }
 
 /**

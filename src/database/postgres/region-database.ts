@@ -4,12 +4,12 @@ import { FarshoreError, messageOf } from '../../base/errors.ts';
 import { slug } from '../../base/ids.ts';
 import { type Outcome, assert, done, refused, unknown } from '../../base/result.ts';
 import type { PostgresConfig, Secrets } from '../../ports/config.ts';
-import type { RegionDatabase, Stop } from '../../ports/database.ts';
+import type { RegionDatabase, Salvage, Stop, Upstream } from '../../ports/database.ts';
 import { connectKeeper } from '../keeper/client.ts';
 import { processesOf } from '../keeper/processes.ts';
 import { cloneCluster } from './clone.ts';
 import { CopyAhead } from './copy-ahead.ts';
-import { compareWith } from './compare.ts';
+import { type Comparison, compareWith } from './compare.ts';
 import { APP_DATABASE, type Local, Session, connectLocally, withFresh } from './connections.ts';
 import { asFarshoreError, isEmpty, makePrivate, moveAside } from './files.ts';
 import { detach, follow } from './follow.ts';
@@ -19,6 +19,7 @@ import { cleanEndOf, initCluster, isFresh, systemIdOf } from './init.ts';
 import { applicationName } from './names.ts';
 import { promote } from './promote.ts';
 import { removeData } from './remove-data.ts';
+import { Replacement } from './replace.ts';
 import { readSettings } from './read-settings.ts';
 import { rewind } from './rewind.ts';
 import { readSalvages } from './salvage/files.ts';
@@ -44,8 +45,15 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
   const reader = new StatusReader(local);
   const heart = new Heartbeat(local);
   const ahead = new CopyAhead(local);
+  const replacement = new Replacement(local);
   return {
-    status: () => reader.read(),
+    async status() {
+      await replacement.settle(false).catch(() => undefined);
+      const seen = await reader.read();
+      if (seen.state !== 'empty') return seen;
+      await replacement.settle(true).catch(() => undefined);
+      return reader.read();
+    },
     settings: () => guarded(() => readSettings(local)),
     init: (progress) =>
       guarded(async () => {
@@ -74,6 +82,16 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
         }
       }),
     copyAhead: (from, signal) => guarded(() => ahead.begin(from, signal)),
+    copyBeside: (from, progress, signal) => guarded(() => ahead.whole(from, progress, signal)),
+    replace: (from, grounds) =>
+      guarded(async () => {
+        const may = await mayReplace(local, reader, from, grounds);
+        if (may.kind !== 'done') return may;
+        const copy = await ahead.take(from, () => undefined, new AbortController().signal);
+        if (copy === null) return refused('no-copy', `there is no copy of ${from.node} under epoch ${from.epoch}`);
+        const stopped = await stop(local, heart, 'fast');
+        return stopped.kind === 'done' ? replacement.put(copy) : stopped;
+      }),
     follow: (upstream) => guarded(() => follow(local, upstream)),
     detach: () => guarded(() => detach(local)),
     compareWith: (upstream) => guarded(async () => compareWith(local, await reader.read(), upstream)),
@@ -89,9 +107,13 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     discard: (saved) => guarded(() => discard(local, saved)),
     discardBehind: (upstream) =>
       guarded(async () => {
-        const compared = await compareWith(local, await reader.read(), upstream);
+        const compared = await stillBehind(local, reader, upstream);
         if (compared.kind !== 'done') return compared;
-        if (compared.value.verdict !== 'behind') return refused(compared.value.verdict, compared.value.why);
+        if (compared.value.verdict !== 'behind')
+          return refused(
+            'not-behind-now',
+            `a second look did not find the WAL gone: ${compared.value.why}; nothing was removed`,
+          );
         const stopped = await stop(local, heart, 'fast');
         return stopped.kind === 'done' ? removeData(local) : stopped;
       }),
@@ -171,6 +193,27 @@ async function stop(local: Local, heart: Heartbeat, how: 'fast' | 'kill'): Promi
   }
   if (!reply.ok) return reply.code === 'not-gone' ? unknown(reply.why) : refused(reply.code, reply.why);
   return done({ evidence: reply.evidence ?? '', end: how === 'fast' ? await cleanEndOf(local.config.dataDir) : null });
+}
+
+/** I7: what is here is elsewhere, as of now. */
+async function mayReplace(
+  local: Local,
+  reader: StatusReader,
+  from: Upstream,
+  grounds: Salvage | 'behind',
+): Promise<Outcome<unknown>> {
+  if (grounds === 'behind') return stillBehind(local, reader, from);
+  return (await isSaved(local, grounds)) ? done(undefined) : refused(...NOT_SAVED);
+}
+
+/** `behind` or, when the upstream gave no clear answer for its WAL this time, `same-branch`: either way nothing here is missing there. */
+async function stillBehind(local: Local, reader: StatusReader, upstream: Upstream): Promise<Outcome<Comparison>> {
+  const compared = await compareWith(local, await reader.read(), upstream);
+  if (compared.kind !== 'done') return compared;
+  const { verdict, why } = compared.value;
+  return verdict === 'behind' || verdict === 'same-branch'
+    ? compared
+    : refused(verdict, `a second look found it ${verdict}: ${why}; nothing was removed`);
 }
 
 async function setAside(local: Local, label: string): Promise<Outcome<{ keptAt: string }>> {

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Salvage } from '../../../ports/database.ts';
+import { silentPath } from '../testing-path.ts';
 import { type TestGroup, type TestNode, must, postgresVersions, startTestGroup, until } from '../testing.ts';
 
 const noProgress = (): void => undefined;
@@ -181,7 +182,9 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
     must(await a.db.stop('kill'));
     must(await a.db.startIsolated());
     await until(a.db, (status) => status.localWalReplayed);
-    const ahead = await a.db.copyAhead(b.upstream(4), never);
+    const path = await silentPath(b.upstream(4));
+    path.hold(2_000_000);
+    const ahead = await a.db.copyAhead(path.upstream, never);
     expect(ahead).toMatchObject(version.label === 'npm' ? { kind: 'done' } : { kind: 'refused', code: 'rewinds' });
     const complete = must(await a.db.salvage(b.upstream(4), 'takeover-4'));
     expect(complete).toMatchObject({ complete: true, changes: { insert: 1 } });
@@ -196,10 +199,21 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
     const rewound = await a.db.rewind(b.upstream(4), complete);
     if (version.label === 'npm') {
       expect(rewound).toMatchObject({ kind: 'refused', code: 'no-pg-rewind' });
-      must(await a.db.discard(complete));
-      // The copy that was begun while the rows were saved.
+      // The copy that was begun while the rows were saved is held back: what is here stays, and can be read (P3.2).
+      must(await a.db.startIsolated());
+      await path.silent();
+      const copied = a.db.copyBeside(path.upstream, noProgress, never);
+      const reader = await a.connect('app');
+      expect((await reader.query('SELECT FROM orders WHERE id = 3001')).rowCount).toBe(1);
+      await reader.end();
+      path.release();
+      must(await copied);
       expect(existsSync(`${a.config.dataDir}.making`)).toBe(true);
-      must(await a.db.clone(b.upstream(4), noProgress, never));
+      expect((await a.db.status()).state).toBe('standby');
+      expect(await a.db.replace(path.upstream, { ...complete, folder: '/nowhere' })).toMatchObject({
+        code: 'not-saved',
+      });
+      must(await a.db.replace(path.upstream, complete));
       expect(existsSync(`${a.config.dataDir}.making`)).toBe(false);
     } else must(rewound);
     must(await a.db.startIsolated());
@@ -208,6 +222,7 @@ describe.each(postgresVersions)('salvage on PostgreSQL ($label)', (version) => {
     await until(a.db, (status) => status.receiving && status.storedEpoch === 4);
     writes = false;
     await writing;
+    await path.end();
     const admin = await a.connect('farshore_admin');
     expect((await admin.query('SELECT FROM orders WHERE id = 3001')).rowCount).toBe(0);
     const inherited = await admin.query(

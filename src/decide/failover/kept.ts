@@ -1,0 +1,20 @@
+import { because, type Reason } from '../../base/reason.ts';
+import type { SyncRecord } from '../../ports/records.ts';
+import type { Observation } from './observation.ts';
+import { isDetachable } from './suspicion.ts';
+
+/**
+ * R8: why the data of this standby must stay until a copy of the primary is whole here; null when it may go first. `record`: read for this. A recorded name keeps
+ * what it flushed (P3.2): it may be the only one that has it beside the primary.
+ */
+export function whyKept(o: Observation, record: SyncRecord): Reason | null {
+  if (record.names.includes(o.me))
+    return because(
+      'recorded',
+      `this node is in the record, and may be the only one beside ${record.primary} that has what was confirmed (P3.2)`,
+    );
+  const other = o.policy.dataNodes.find((node) => node !== o.me && node !== record.primary && isDetachable(o, node));
+  return other === undefined
+    ? because('last-copy', `nobody else beside ${record.primary} is heard to have the data`)
+    : null;
+}
