@@ -4,7 +4,7 @@ import type { RegionDatabase, SyncList } from '../src/ports/database.ts';
 import type { SyncRecord } from '../src/ports/records.ts';
 import { isHeard } from '../src/decide/failover/suspicion.ts';
 import { nodeId } from '../src/base/ids.ts';
-import { done } from '../src/base/result.ts';
+import { done, refused } from '../src/base/result.ts';
 import { PLACES, WITNESS } from './cluster.ts';
 import type { Planned } from './faults.ts';
 import { asAsync, type Parts } from './world.ts';
@@ -58,6 +58,12 @@ const CONNECTED_TWICE: readonly Planned[] = [
   { atMs: 2_500, forMs: 5_000, fault: { kind: 'cut', from: FIRST, to: THIRD, traffic: ['replication'], both: true } },
   { atMs: 2_990, forMs: 30, fault: { kind: 'slow-link', from: SECOND, to: FIRST, extraMs: 1_500 } },
   { atMs: 3_000, forMs: 10, fault: { kind: 'crash', node: B, what: 'postgres' } },
+];
+
+/** The second region is off for long, and stays in the record, because the first one can't reach the store. */
+const LEFT_BEHIND: readonly Planned[] = [
+  { atMs: 1_900, forMs: 7_000, fault: { kind: 'cut', from: FIRST, to: WITNESS, traffic: ['store'], both: true } },
+  { atMs: 2_000, forMs: 3_500, fault: { kind: 'crash', node: B, what: 'all' } },
 ];
 
 /** No agent hears the primary's, which serves on: nobody tells it of the takeover. */
@@ -281,6 +287,23 @@ export const BREAKAGES: readonly Breakage[] = [
     ),
     asMode: inThreeRegions('semi-sync'),
     faults: COLD_START_BEHIND,
+  },
+  {
+    name: 'removed-before-it-is-copied',
+    fromSeed: 1,
+    what: 'a standby whose WAL is gone upstream removes its data, and is cloned then (P3.2)',
+    asMode: inThreeRegions('semi-sync'),
+    change: (parts) => ({
+      ...parts,
+      database: (database) =>
+        but(database, {
+          copyBeside: async (from) => {
+            await database.discardBehind(from);
+            return refused('removed', 'it is cloned next');
+          },
+        }),
+    }),
+    faults: LEFT_BEHIND,
   },
   {
     name: 'duplicate-walsenders',

@@ -27,7 +27,11 @@ export class Judge {
     this.#world = world;
     this.losses = new Losses(world, (what) => this.#violation(what));
     world.ledger.onAck = (acked) => this.#judgeAck(acked);
-    for (const { host } of world.dataNodes) {
+    for (const { id, host } of world.dataNodes) {
+      host.onReplaced = (before, after) => {
+        if (this.sync?.names.includes(id) === true && !isPrefix(before.wal, after.wal))
+          this.#violation(`P3.2: ${id} is in the record, and has removed what it flushed`);
+      };
       host.report = (what) => this.#violation(what);
       host.onServer = (server) => {
         server.onSettings = () => this.#judgeCover();

@@ -1,7 +1,10 @@
 import { type Outcome, done, refused } from '../../src/base/result.ts';
-import type { Progress, Salvage, Upstream } from '../../src/ports/database.ts';
+import { type Comparison, judge } from '../../src/database/postgres/compare.ts';
+import type { Position, Progress, Salvage, Upstream } from '../../src/ports/database.ts';
 import type { Process } from '../clock.ts';
 import type { PgHost } from './host.ts';
+import { historyOf, positionOf } from './look.ts';
+import type { PgServer } from './server.ts';
 import type { CrashPoint } from './statements.ts';
 import { type DataDir, emptyDir } from './wal.ts';
 
@@ -36,6 +39,15 @@ export async function receiveCopy(
   });
 }
 
+/** A primary keeps so many records of WAL for a standby that is away; a real one keeps a few hundred megabytes. */
+const KEPT = 40;
+
+export function compareHere(here: Position, upstream: PgServer, { dir }: PgHost): Comparison {
+  const judged = judge(here, positionOf(upstream), historyOf(upstream));
+  const isForgotten = upstream.end - dir.wal.length > KEPT;
+  return judged.verdict === 'same-branch' && isForgotten ? { ...judged, verdict: 'behind' } : judged;
+}
+
 /** Killed between the two renames, the old data is put back: the model swaps in one step. */
 export async function putCopy(
   host: PgHost,
@@ -45,11 +57,12 @@ export async function putCopy(
   grounds: Salvage | 'behind',
 ): Promise<Outcome<void>> {
   crashPoint('replace: before');
-  if (grounds === 'behind') return refused('diverged', 'the model keeps all WAL');
-  if (!host.asides.some(({ label }) => label === grounds.operation)) return refused('not-saved', 'nothing was saved');
+  if (grounds !== 'behind' && !host.asides.some(({ label }) => label === grounds.operation))
+    return refused('not-saved', 'nothing was saved');
   await caller.sleep(host.rng.between(2, 60));
   host.kill();
   crashPoint('replace: stopped');
+  host.onReplaced(host.dir, copy);
   host.dir = copy;
   crashPoint('replace: after');
   return done(undefined);

@@ -1,6 +1,5 @@
 import type { NodeId } from '../../src/base/ids.ts';
 import { type Outcome, done, refused, unknown } from '../../src/base/result.ts';
-import { judge } from '../../src/database/postgres/compare.ts';
 import {
   type DatabaseStatus,
   type Heartbeat,
@@ -17,10 +16,10 @@ import {
 import type { Process } from '../clock.ts';
 import type { PgHost } from './host.ts';
 import { beat } from './heartbeat.ts';
-import { historyOf, lookAt, positionOf } from './look.ts';
+import { lookAt, positionOf } from './look.ts';
 import type { PgServer } from './server.ts';
 import { type CrashPoint, Statements } from './statements.ts';
-import { putCopy, receiveCopy } from './copy.ts';
+import { compareHere, putCopy, receiveCopy } from './copy.ts';
 import { setList, settleList } from './sync-list.ts';
 import { commonCount, type DataDir, emptyDir, lsnOf } from './wal.ts';
 
@@ -246,7 +245,8 @@ export class SimDatabase implements RegionDatabase {
   rewind = (): Promise<Outcome<void>> =>
     Promise.resolve(refused('no-pg-rewind', 'the model has none: the node is cloned'));
   copyAhead = (): Promise<Outcome<void>> => Promise.resolve(refused('no-room', 'the model copies when all is saved'));
-  discardBehind = (): Promise<Outcome<void>> => Promise.resolve(refused('same-branch', 'the model keeps all WAL'));
+  discardBehind = (): Promise<Outcome<void>> =>
+    this.#to.guarded(() => putCopy(this.#host, this.#caller, this.#crashPoint, emptyDir(), 'behind'));
 
   discard(salvage: Salvage): Promise<Outcome<void>> {
     return this.#to.guarded(async () => {
@@ -330,7 +330,7 @@ export class SimDatabase implements RegionDatabase {
       if (cut) await this.#caller.sleep(4_000);
       const server = there.running;
       if (cut || server === null || !server.up || server.process.frozen) return unknown('the upstream did not answer');
-      return done(judge(here, positionOf(server), historyOf(server)));
+      return done(compareHere(here, server, this.#host));
     });
   }
 

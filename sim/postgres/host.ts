@@ -31,6 +31,7 @@ export class PgHost {
   /** Called with a violation that only the model can see. */
   report: (what: string) => void = () => undefined;
   onServer: (server: PgServer) => void = () => undefined;
+  onReplaced: (before: DataDir, after: DataDir) => void = () => undefined;
 
   constructor(parts: {
     readonly node: NodeId;
