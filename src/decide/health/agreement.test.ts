@@ -8,6 +8,7 @@ import {
   type Agreement,
   type Council,
   FRESH_FOR_MS,
+  RENEW_WITHIN_MS,
   forgiveAgreed,
   type Peer,
 } from './agreement.ts';
@@ -182,9 +183,12 @@ describe('property', () => {
           const entitled = asked.peers.filter(({ view }) => view.place !== region && !abstains(view));
           const ownView = viewOf('dns', asked.place, asked.own);
           const self = abstains(ownView) ? [] : [ownView];
+          // What a peer said before this plane lost the region itself says nothing once everybody had the time to say it again.
+          const own = asked.own.get(region);
+          const lostAtMs = own?.state === 'unhealthy' && NOW - own.sinceMs > RENEW_WITHIN_MS ? own.sinceMs : 0;
           const present = [
             ...entitled
-              .filter(({ heardAtMs }) => asked.connected && heardAtMs >= NOW - FRESH_FOR_MS)
+              .filter(({ heardAtMs }) => asked.connected && heardAtMs >= Math.max(NOW - FRESH_FOR_MS, lostAtMs))
               .map((it) => it.view),
             ...self,
           ];

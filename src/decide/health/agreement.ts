@@ -52,7 +52,7 @@ export const FRESH_FOR_MS = 6_000;
  * Whoever lives has said something new by then: a vote from before this plane lost a region says no more that the region is up. So
  * a store that went together with the region holds up its loss no longer than this.
  */
-const RENEW_WITHIN_MS = 3_000;
+export const RENEW_WITHIN_MS = 3_000;
 /** Until then a missing observer counts among those that are known. */
 export const FORGET_AFTER_MS = 600_000;
 /** What led to the loss of the quorum is often the loss itself: so much before it, one's own eyes count already. */
