@@ -7,7 +7,8 @@ import { sharedHazards } from '../../facts/hazards.ts';
 import { jurisdictionHolds } from '../../facts/residency.ts';
 import { readDeployment } from '../read-deployment.ts';
 import { readFacts } from '../read-facts.ts';
-import { fileToRun } from './planned-file.ts';
+import { example, planOf, requestOf } from '../../plan/testing.ts';
+import { fileToRun, plannedText } from './planned-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'farshore planned '));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -103,4 +104,23 @@ test('a file that cannot be continued is refused before anything is written', ()
   );
   expect(() => run(file)).toThrow(/cannot be run; nothing was written or started[^]*flow.planned.yaml/);
   expect(existsSync(join(folder, 'flow.planned.yaml'))).toBe(false);
+});
+
+test('a region that only reads comes last: a file has no role that forbids it to lead', () => {
+  const plan = planOf(requestOf(example('plan/eu-shop')));
+  const [first, second] = plan.regions;
+  if (first === undefined || second === undefined) throw new Error('two regions');
+  const reading = {
+    ...plan,
+    regions: [first, { ...second, role: 'read' as const }, { ...second, role: 'sync' as const }],
+  };
+  const lines = plannedText('', reading, 'x', {})
+    .split('\n')
+    .filter((line) => line.includes('- { id:') && !line.includes('store'));
+  expect(lines.map((line) => /: (the first primary|sync|read)/.exec(line)?.[1])).toEqual([
+    'the first primary',
+    'sync',
+    'read',
+  ]);
+  expect(lines.at(-1)).toContain('last in order');
 });

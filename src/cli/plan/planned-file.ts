@@ -94,16 +94,20 @@ export function plannedText(text: string, plan: Plan, mark: string, value: unkno
     '# Edit it, or delete it and let `farshore up` plan anew. Facts: ' +
       `${plan.facts.map(({ pack, asOf }) => `${pack} ${asOf}`).join(', ')}.`,
     'regions:',
-    ...plan.regions.map(({ id, place, role, toPrimaryMs }) =>
+    ...inOrder(plan).map(({ id, place, role, toPrimaryMs }) =>
       role === 'primary'
         ? `  - { id: '${id}' } # ${place}: the first primary`
-        : `  - { id: '${id}' } # ${place}: ${role}, ${Math.round(toPrimaryMs)} ms from it`,
+        : `  - { id: '${id}' } # ${place}: ${role}, ${Math.round(toPrimaryMs)} ms from it${role === 'read' ? '; last in order, for a file cannot forbid a region to lead' : ''}`,
     ),
     ...(has('sites') ? [] : sitesOf(plan)),
     ...(has('database') ? [] : databaseOf(plan)),
     '',
   ].join('\n');
 }
+
+/** Regions that only read come last: they lead when nobody else is left. */
+const inOrder = ({ regions }: Plan): Plan['regions'] =>
+  regions.toSorted((a, b) => Number(a.role === 'read') - Number(b.role === 'read'));
 
 function sitesOf({ witness }: Plan): readonly string[] {
   if (witness === null)
