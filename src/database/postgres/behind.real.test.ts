@@ -81,6 +81,8 @@ describe.each(postgresVersions)('a standby that was away for long on PostgreSQL 
     must(await b.db.copyBeside(from, (text) => void told.push(text), new AbortController().signal));
     expect(told).toContain('copying');
     expect(await b.db.status()).toMatchObject({ state: 'standby' });
+    // A primary does so all the while: the slot whose WAL is gone can't be used again.
+    must(await a.db.keepSalvageSlot(null));
     must(await b.db.replace(from, 'behind'));
     expect(await b.db.status()).toMatchObject({ state: 'stopped' });
     // Killed between the two renames of another one: the data is not taken to be gone.
