@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -24,8 +24,9 @@ const WRITER = `const fs = require('fs'); const fd = fs.openSync('writes', 'a');
     const from = Date.now();
     try { fs.writeSync(fd, Buffer.from('x'), 0, 1, 0); error = 'none'; } catch (e) { error = e.code; }
     fs.fsyncSync(fd);
-    fs.writeFileSync('took', String(Date.now() - from)); fs.writeFileSync('error', error);
-  }, 20)`;
+    tell('took', String(Date.now() - from)); tell('error', error);
+  }, 20);
+  function tell(name, text) { fs.writeFileSync(name + '.new', text); fs.renameSync(name + '.new', name); }`;
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const clean of cleanups.splice(0).toReversed()) await clean();
@@ -182,11 +183,13 @@ describe('freeze of a region', () => {
 });
 
 describe('a disk', () => {
-  const flushMs = (world: World): number => {
-    const file = join(world.layout.stateDir, 'data', 'took');
-    return Number(readFileSync(file, 'utf8'));
+  /** What the database tells of its last write; nothing before its first. */
+  const told = (world: World, what: 'took' | 'error'): string | null => {
+    const file = join(world.layout.stateDir, 'data', what);
+    return existsSync(file) ? readFileSync(file, 'utf8') : null;
   };
-  const errors = (world: World): string => readFileSync(join(world.layout.stateDir, 'data', 'error'), 'utf8');
+  const flushMs = (world: World): number => Number(told(world, 'took') ?? Number.NaN);
+  const errors = (world: World): string | null => told(world, 'error');
 
   it('that is slow holds every flush of the database for as long as was said, and no longer than the fault', async () => {
     const world = await startWorld();

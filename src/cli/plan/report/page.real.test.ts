@@ -35,10 +35,11 @@ describe.skipIf(!wanted)(title, () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('is understood as it was written: a map, a curve, a pin for each region, the figures', () => {
+  it('is understood as it was written: a map, a curve, a pin for each place, the figures', () => {
     const dom = chromium('--dump-dom', `file://${page}`);
     expect(dom.match(/<svg /g)).toHaveLength(2);
-    expect(dom.match(/class="pin /g)).toHaveLength(2);
+    // Two regions and the third vote.
+    expect(dom.match(/class="pin /g)).toHaveLength(3);
     expect(dom.match(/class="figure /g)).toHaveLength(6);
     expect(dom.match(/<details>/g)?.length).toBeGreaterThan(4);
   });
