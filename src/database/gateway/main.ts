@@ -4,7 +4,7 @@ import { FarshoreError, messageOf } from '../../base/errors.ts';
 import { parseNodeId } from '../../base/ids.ts';
 import type { GatewayConfig } from '../../ports/gateway.ts';
 import { listenControl } from './control.ts';
-import { goFirst } from './first-in-line.ts';
+import { goFirst } from '../../system/first-in-line.ts';
 import { poller } from './poller.ts';
 import { startGateway } from './server.ts';
 

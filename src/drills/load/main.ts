@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { messageOf } from '../../base/errors.ts';
-import { goFirst } from '../../database/gateway/first-in-line.ts';
+import { goFirst } from '../../system/first-in-line.ts';
 import type { Secrets } from '../../ports/config.ts';
 import { monotonicMs } from '../monotonic.ts';
 import type { LoadConfig } from './config.ts';
