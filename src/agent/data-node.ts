@@ -134,6 +134,8 @@ export class DataNode {
   /** One look: what to do with the role, and as open primary with the sync set. Starts at most one change of each. */
   tick(o: Observation, local: DatabaseStatus): void {
     this.#seen = o;
+    // A long copy from the primary of an old epoch ends, also where no order of the takeover comes.
+    if (o.store.epoch !== null) this.desk.overtake(o.store.epoch.value.n);
     this.#receiver.see(local, o.nowMs);
     this.#closeWhenOver(o, local);
     this.otherBranch = ownOtherBranch(o, local);

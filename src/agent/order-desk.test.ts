@@ -47,6 +47,19 @@ describe('the order desk (P5)', () => {
     expect(await newer).toEqual(done(true));
   });
 
+  it('ends older work when a newer epoch is known, before anything of it is ordered', async () => {
+    const desk = new OrderDesk();
+    const running = held();
+    const old = desk.run(1, 'join', running.work);
+    await new Promise(setImmediate);
+    desk.overtake(2);
+    running.end();
+    expect(await old).toEqual(done(false));
+    expect(await desk.run(1, 'join', async () => done(true))).toMatchObject({ kind: 'refused', code: 'older-epoch' });
+    desk.overtake(1);
+    expect(await desk.run(2, 'join', async (permit) => done(permit.valid()))).toEqual(done(true));
+  });
+
   it('refuses work that comes late, after a newer epoch', async () => {
     const desk = new OrderDesk();
     await desk.run(3, 'detach', async () => done(true));

@@ -44,10 +44,7 @@ export class OrderDesk {
       return Promise.resolve(
         refused('older-epoch', `${name} of epoch ${epoch} comes after work of epoch ${this.#highest}`),
       );
-    if (epoch > this.#highest) {
-      this.#highest = epoch;
-      for (const cancel of this.#cancels) cancel.abort(new Error(`a newer epoch, ${epoch}, cancels older work`));
-    }
+    this.overtake(epoch);
     const cancel = new AbortController();
     this.#cancels.add(cancel);
     const permit: Permit = {
@@ -60,6 +57,13 @@ export class OrderDesk {
       .finally(() => this.#cancels.delete(cancel));
     this.#tail = result;
     return result;
+  }
+
+  /** A newer epoch is known: older work ends, though nobody has ordered anything here. */
+  overtake(epoch: number): void {
+    if (epoch <= this.#highest) return;
+    this.#highest = epoch;
+    for (const cancel of this.#cancels) cancel.abort(new Error(`a newer epoch, ${epoch}, cancels older work`));
   }
 
   async #carryOut<T>(name: string, permit: Permit, work: Work<T>): Promise<Outcome<T>> {

@@ -233,8 +233,8 @@ describe('what is not the protocol', () => {
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ')
       .slice(16);
-    expect(nice).toBe('-10');
+    expect(nice).toBe('-5');
     if (existsSync('/proc/self/autogroup'))
-      expect(await readFile('/proc/self/autogroup', 'utf8')).not.toMatch(/nice -10$/m);
+      expect(await readFile('/proc/self/autogroup', 'utf8')).not.toMatch(/nice -5$/m);
   });
 });

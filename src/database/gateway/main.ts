@@ -33,8 +33,9 @@ async function readConfig(path: string | undefined): Promise<GatewayConfig> {
 
 async function main(): Promise<void> {
   const config = await readConfig(process.argv[2]);
-  // A transaction passes here a dozen times: waiting for a processor each time is most of what a gateway costs its clients.
-  const first = goFirst();
+  // A transaction passes here a dozen times: waiting for a processor each time is most of what a gateway costs its clients. Not
+  // further: a storm of clients must leave enough to the renewals of the agent and the store (P7.1).
+  const first = goFirst(-5);
   const gateway = await startGateway(config);
   const control = await listenControl(config.controlSocketPath, gateway);
   let closing = false;

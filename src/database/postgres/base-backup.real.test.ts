@@ -32,11 +32,13 @@ async function backup(sink: BackupSink): Promise<void> {
   }
 }
 
+const sink: BackupSink = { begin: async () => undefined, data: async () => undefined, progress: () => undefined };
+
 test('a copy whose upstream falls silent in the middle is given up; a disk that is slow is waited for', async () => {
   let bytes = 0;
   const count = async (chunk: Buffer): Promise<void> => void (bytes += chunk.length);
   path.hold(2_000_000);
-  await expect(backup({ data: count, progress: () => undefined })).rejects.toMatchObject({ code: 'FSH_TIMEOUT' });
+  await expect(backup({ ...sink, data: count })).rejects.toMatchObject({ code: 'FSH_TIMEOUT' });
   expect(bytes).toBeGreaterThan(1_000_000);
   path.release();
 
@@ -45,6 +47,19 @@ test('a copy whose upstream falls silent in the middle is given up; a disk that 
     if (!waited) await realClock.sleep(3_000);
     waited = true;
   };
-  await backup({ data: slow, progress: () => undefined });
+  await backup({ ...sink, data: slow });
   expect(waited).toBe(true);
+});
+
+test('whoever has no room for what will come ends it before the first byte', async () => {
+  let bytes = 0;
+  let told: number | null = null;
+  const begin = async (totalBytes: number | null): Promise<void> => {
+    told = totalBytes;
+    throw new Error('no room');
+  };
+  const data = async (chunk: Buffer): Promise<void> => void (bytes += chunk.length);
+  await expect(backup({ ...sink, begin, data })).rejects.toThrow('no room');
+  expect(told).toBeGreaterThan(10_000_000);
+  expect(bytes).toBe(0);
 });

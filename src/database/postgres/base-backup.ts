@@ -5,6 +5,8 @@ import { FarshoreError } from '../../base/errors.ts';
 import { streamOf } from './connections.ts';
 
 export interface BackupSink {
+  /** Before the first bytes: what the upstream estimates that will come, without WAL. Rejects when that is too much. */
+  begin(totalBytes: number | null): Promise<void>;
   /** Tar bytes of the main data directory. The next chunk comes after the promise resolved. */
   data(chunk: Buffer): Promise<void>;
   progress(doneBytes: number, totalBytes: number | null): void;
@@ -175,6 +177,7 @@ class BackupStream implements Submittable {
   async #write(chunk: Buffer): Promise<void> {
     if (this.#failed) return;
     try {
+      if (this.#doneBytes === 0) await this.#sink.begin(this.#totalBytes);
       await this.#sink.data(chunk);
     } catch (error) {
       this.fail(error instanceof Error ? error : new Error(String(error)));

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { FarshoreError } from '../../base/errors.ts';
@@ -15,6 +15,8 @@ import { Unpacker } from './unpack.ts';
 /** Reports no more often than every so many bytes. */
 const REPORT_EVERY_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 5_000;
+/** The upstream's estimate is without WAL, and it grows. */
+const MORE_THAN_SAID = 1.1;
 
 /**
  * Copies the upstream into the data directory, which must be empty, as an isolated standby that is not started.
@@ -98,10 +100,20 @@ async function checkVersion(client: pg.Client, version: string): Promise<void> {
   );
 }
 
+/** A disk is not filled to the last byte by what can't be whole in the end: others write there too. */
+async function needsRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const [neededMb, leftMb] = [(bytes * MORE_THAN_SAID) / 1e6, (bavail * bsize) / 1e6];
+  if (leftMb >= neededMb) return;
+  const why = `the copy needs about ${neededMb.toFixed(0)} MB, ${folder} has ${leftMb.toFixed(0)} MB left`;
+  throw new FarshoreError('FSH_DISK_FULL', why);
+}
+
 async function copy(client: pg.Client, { config, clock }: Local, data: string, progress: Progress): Promise<void> {
   const unpacker = new Unpacker(data, config.runAs);
   let reported = -REPORT_EVERY_BYTES;
   const sink: BackupSink = {
+    begin: (totalBytes) => needsRoom(data, totalBytes ?? 0),
     data: (chunk) => unpacker.write(chunk),
     progress: (doneBytes, totalBytes) => {
       if (doneBytes - reported < REPORT_EVERY_BYTES) return;

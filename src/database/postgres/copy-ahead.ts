@@ -6,9 +6,11 @@ import type { Progress, Upstream } from '../../ports/database.ts';
 import { copyBeside } from './clone.ts';
 import type { Local } from './connections.ts';
 import { type Making, asFarshoreError, clearMaking } from './files.ts';
+import { clearDiscarded } from './remove-data.ts';
 import { hasRewind } from './rewind.ts';
 
 const TIMEOUT_MS = 5_000;
+const OVERTAKEN = refused('aborted', 'newer work was accepted before the copy began');
 /** Room for the copy, for what is saved of the data meanwhile, and for what PostgreSQL still writes. */
 const TIMES_WHILE_SAVED = 3;
 /** Room for the copy of an upstream that has grown since, and for its WAL. */
@@ -36,15 +38,19 @@ export class CopyAhead {
   /** Does not wait for the end. Refused where a rewind is shorter, or the disk might not hold both. */
   async begin(from: Upstream, signal: AbortSignal): Promise<Outcome<void>> {
     if (await hasRewind(this.#local.config)) return refused('rewinds', 'pg_rewind is there');
+    if (this.holds(from)) return done(undefined);
     const room = await this.#room(TIMES_WHILE_SAVED);
+    if (signal.aborted) return OVERTAKEN;
     if (room.kind === 'done') this.#start(from, signal);
     return room;
   }
 
   /** Waits until a copy of this reign is whole; begins one where none is under way. */
   async whole(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Outcome<void>> {
-    if (!this.#isOf(from)) {
+    if (!this.holds(from)) {
       const room = await this.#room(TIMES_ALONE);
+      // A newer copy may have begun meanwhile.
+      if (signal.aborted) return OVERTAKEN;
       if (room.kind !== 'done') return room;
       this.#start(from, signal);
     }
@@ -65,7 +71,7 @@ export class CopyAhead {
   /** The copy of this very reign, once it is whole; null when there is none. Whoever takes it finishes it. */
   async take(from: Upstream, progress: Progress, signal: AbortSignal): Promise<Making | null> {
     const underway = this.#underway;
-    if (underway === null || !this.#isOf(from)) {
+    if (underway === null || !this.holds(from)) {
       await this.#drop();
       return null;
     }
@@ -74,7 +80,8 @@ export class CopyAhead {
     return underway.making.catch(() => null);
   }
 
-  #isOf({ node, epoch }: Upstream): boolean {
+  /** Is the copy that is under way, or whole, one of this very reign? */
+  holds({ node, epoch }: Upstream): boolean {
     return this.#underway?.from.node === node && this.#underway.from.epoch === epoch;
   }
 
@@ -104,6 +111,7 @@ export class CopyAhead {
     const folder = dirname(dataDir);
     await this.#drop();
     await clearMaking(dataDir);
+    await clearDiscarded(dataDir);
     const [row] = await this.#local.work.query(SIZE, TIMEOUT_MS);
     const { bavail, bsize } = await statfs(folder);
     const needed = times * Number(row?.['bytes']);

@@ -96,7 +96,13 @@ export async function mustBeEmpty(dataDir: string): Promise<void> {
 export async function clearMaking(dataDir: string): Promise<void> {
   const beside = `${dataDir}.making`;
   const marker = await readFile(join(beside, MARKER), 'utf8').catch(() => '');
-  if (marker.includes('"what":"clone"')) await rm(beside, { recursive: true, force: true });
+  if (marker.includes('"what":"clone"')) await removeMaking(beside);
+}
+
+/** The data before the marker: what is left of a removal that was interrupted is still ours. */
+async function removeMaking(beside: string): Promise<void> {
+  await rm(join(beside, 'data'), { recursive: true, force: true });
+  await rm(beside, { recursive: true, force: true });
 }
 
 /**
@@ -114,7 +120,7 @@ export async function beginMaking(
     if (!(await exists(join(beside, MARKER))) && !(await isEmpty(beside)))
       throw new FarshoreError('FSH_STATE_FOREIGN', `${beside} was not made by Farshore`);
     if (leftover === 'keep') await moveAside(beside, 'interrupted');
-    else await rm(beside, { recursive: true, force: true });
+    else await removeMaking(beside);
   }
   await mkdir(dirname(beside), { recursive: true });
   await makePrivate(beside, runAs);
@@ -130,6 +136,6 @@ export async function beginMaking(
       await rm(beside, { recursive: true, force: true });
     },
     keepAside: (suffix) => moveAside(beside, suffix),
-    discard: () => rm(beside, { recursive: true, force: true }),
+    discard: () => removeMaking(beside),
   };
 }

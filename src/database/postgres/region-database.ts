@@ -87,10 +87,13 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
       guarded(async () => {
         const may = await mayReplace(local, reader, from, grounds);
         if (may.kind !== 'done') return may;
-        const copy = await ahead.take(from, () => undefined, new AbortController().signal);
-        if (copy === null) return refused('no-copy', `there is no copy of ${from.node} under epoch ${from.epoch}`);
+        const noCopy = refused('no-copy', `there is no copy of ${from.node} under epoch ${from.epoch}`);
+        if (!ahead.holds(from)) return noCopy;
+        // The copy is taken when nothing can go wrong before its use any more.
         const stopped = await stop(local, heart, 'fast');
-        return stopped.kind === 'done' ? replacement.put(copy) : stopped;
+        if (stopped.kind !== 'done') return stopped;
+        const copy = await ahead.take(from, () => undefined, new AbortController().signal);
+        return copy === null ? noCopy : replacement.put(copy);
       }),
     follow: (upstream) => guarded(() => follow(local, upstream)),
     detach: () => guarded(() => detach(local)),

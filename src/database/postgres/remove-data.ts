@@ -1,12 +1,30 @@
-import { rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { type Outcome, done, refused } from '../../base/result.ts';
 import type { Local } from './connections.ts';
-import { isEmpty, makePrivate } from './files.ts';
+import { exists, isEmpty, makePrivate, syncPath } from './files.ts';
 
-export const discardedOf = (dataDir: string): string => `${dataDir}.discarded`;
+const DISCARDED = 'discarded';
 
-export const clearDiscarded = (dataDir: string): Promise<void> =>
-  rm(discardedOf(dataDir), { recursive: true, force: true });
+/** Removes what was thrown away beside `dataDir` and is not gone yet, also by a process that was ended meanwhile. */
+export async function clearDiscarded(dataDir: string): Promise<void> {
+  const folder = dirname(dataDir);
+  const prefix = `${basename(dataDir)}.${DISCARDED}-`;
+  const left = (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(prefix));
+  for (const name of left) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+/** Frees the name of `folder`, which may be removed; how long the removal takes delays nobody. */
+export async function throwAway(folder: string, dataDir: string): Promise<void> {
+  for (let n = 1; ; n++) {
+    const away = `${dataDir}.${DISCARDED}-${n}`;
+    if (await exists(away)) continue;
+    await rename(folder, away);
+    break;
+  }
+  await syncPath(dirname(dataDir));
+  void clearDiscarded(dataDir).catch(() => undefined);
+}
 
 /** Leaves an empty data directory. Whoever calls this has shown that nothing goes with the data that is not elsewhere (I7). */
 export async function removeData({ config, keeper }: Local): Promise<Outcome<void>> {
@@ -14,10 +32,7 @@ export async function removeData({ config, keeper }: Local): Promise<Outcome<voi
   const reply = await keeper.call({ do: 'status' });
   if (!reply.ok || reply.status.postgres !== null) return refused('runs', 'stop PostgreSQL before its data is removed');
   if (await isEmpty(dataDir)) return done(undefined);
-  await clearDiscarded(dataDir);
-  await rename(dataDir, discardedOf(dataDir));
+  await throwAway(dataDir, dataDir);
   await makePrivate(dataDir, runAs);
-  // The name is free: how long the removal takes delays nobody.
-  void clearDiscarded(dataDir).catch(() => undefined);
   return done(undefined);
 }

@@ -95,3 +95,20 @@ test('a look in the middle waits: the data is never seen to be away', async () =
   expect(which()).toBe('copy');
   await putting;
 });
+
+test('what a process that is gone had thrown away goes with the first look', async () => {
+  mkdirSync(`${dataDir}.discarded-1`);
+  writeFileSync(join(`${dataDir}.discarded-1`, 'which'), 'older');
+  await started().settle(false);
+  while (existsSync(`${dataDir}.discarded-1`)) await new Promise((resolve) => setImmediate(resolve));
+  expect(which()).toBe('old');
+});
+
+test('a half-made copy whose removal was interrupted is still ours', async () => {
+  const copy = await wholeCopy();
+  rmSync(copy.data, { recursive: true });
+  await (await beginMaking(dataDir, 'clone', null, 'discard')).finish().catch(() => undefined);
+  expect(existsSync(`${dataDir}.making/farshore-making.json`)).toBe(true);
+  await (await beginMaking(dataDir, 'clone', null, 'discard')).discard();
+  expect(existsSync(`${dataDir}.making`)).toBe(false);
+});

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { type Outcome, done, refused } from '../../base/result.ts';
 import type { Local } from './connections.ts';
 import { type Making, exists, isEmpty, syncPath } from './files.ts';
-import { clearDiscarded, discardedOf } from './remove-data.ts';
+import { clearDiscarded, throwAway } from './remove-data.ts';
 
 /**
  * Puts a whole copy in the place of the data that a node has. At every moment one of the two is there: whoever is interrupted between
@@ -52,7 +52,9 @@ export class Replacement {
   async settle(seemsEmpty: boolean): Promise<void> {
     if (this.#running !== null) await this.#running;
     if (this.#looked && !seemsEmpty) return;
-    await settle(this.#local.config.dataDir);
+    const { dataDir } = this.#local.config;
+    await settle(dataDir);
+    if (!this.#looked) void clearDiscarded(dataDir).catch(() => undefined);
     this.#looked = true;
   }
 }
@@ -68,8 +70,5 @@ async function settle(dataDir: string): Promise<void> {
     await syncPath(dirname(dataDir));
     return;
   }
-  await clearDiscarded(dataDir);
-  await rename(old, discardedOf(dataDir));
-  // The name is free: how long the removal takes delays nobody.
-  void clearDiscarded(dataDir).catch(() => undefined);
+  await throwAway(old, dataDir);
 }

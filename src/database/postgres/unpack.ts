@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { FarshoreError } from '../../base/errors.ts';
 import type { RunAs } from './run-as.ts';
 
+const NO_ROOM = /No space left|quota exceeded/i;
+
 /**
  * Unpacks the tar stream of a base backup into `root` with the system's `tar`, as the user that PostgreSQL runs as: the files
  * are its own at once. A fresh cluster is more than a thousand small files; written one by one from here they take ten times
@@ -25,6 +27,8 @@ export class Unpacker {
     this.#tar = child;
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#said = (this.#said + text).slice(-2_000);
+      // It would go on and skip what it can't write, and keep the disk full until all of it came.
+      if (NO_ROOM.test(this.#said)) child.kill('SIGKILL');
     });
     // Why it takes nothing more is told by its end.
     child.stdin.on('error', () => undefined);
@@ -64,6 +68,6 @@ export class Unpacker {
     const code = await this.#ended;
     const why = this.#said.trim().split('\n')[0] ?? '';
     const text = `the copy was not unpacked: ${why === '' ? `tar ended with ${code}` : why}`;
-    return new FarshoreError(/No space left|quota exceeded/i.test(why) ? 'FSH_DISK_FULL' : 'FSH_FAILED', text);
+    return new FarshoreError(NO_ROOM.test(why) ? 'FSH_DISK_FULL' : 'FSH_FAILED', text);
   }
 }

@@ -13,3 +13,9 @@ test('P3.2: data stays while this node is in the record, or nobody else is heard
   expect(whyKept(observation({ peers: without }), record({ names: [C] }))?.code).toBe('last-copy');
   expect(whyKept(observation({ peers: new Map([[A, peer(A)]]) }), record({ names: [] }))?.code).toBe('last-copy');
 });
+
+test('of two that nobody recorded, and that are heard alike, one keeps its data until the other is back', () => {
+  const unrecorded = record({ names: [] });
+  expect(whyKept(observation({ me: B }), unrecorded)?.code).toBe('last-copy');
+  expect(whyKept(observation({ me: C }), unrecorded)).toBeNull();
+});
