@@ -13,8 +13,11 @@ interface Eligible {
   readonly rule: Reason | null;
 }
 
+/** What step 1 looks at. */
+type Known = Pick<RoutingWorld, 'table' | 'acceptedAtMs' | 'nowMs'>;
+
 /** Step 1 of a read: residency, then what operators hold, then roles. Nothing after it may add a region again (I11, I12). */
-export function eligibleForReads(world: RoutingWorld, policy: RoutingPolicy, place: ClientPlace): Eligible {
+export function eligibleForReads(world: Known, policy: RoutingPolicy, place: ClientPlace): Eligible {
   const { table } = world;
   const fence = fenced(policy, place);
   const inside = table.regions.filter((region) => fence.allows(region.id));
@@ -40,7 +43,7 @@ export function eligibleForReads(world: RoutingWorld, policy: RoutingPolicy, pla
  * everything goes to the region of the primary; while its traffic returns by a ramp, also to the one that it comes from.
  */
 function withRole(
-  { table, acceptedAtMs, nowMs }: RoutingWorld,
+  { table, acceptedAtMs, nowMs }: Known,
   serving: readonly Region[],
 ): { readonly regions: readonly Region[]; readonly rule: Reason | null } {
   const holdsPrimary = (region: Region) => region.id === table.primary?.region;

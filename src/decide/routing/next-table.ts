@@ -4,8 +4,10 @@ import { because } from '../../base/reason.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { GroupPolicy } from '../../ports/config.ts';
 import type { OperationRecord, RouteTable } from '../../ports/records.ts';
-import type { ResidencyFence } from '../../ports/routing.ts';
+import { routingOf } from './defaults.ts';
+import { eligibleForReads } from './eligible.ts';
 import { leadsNowhere } from './table.ts';
+import { type ClientPlace, UNMAPPED } from './world.ts';
 
 /**
  * The route table of a reign that has just opened. What an operator holds stays held, but for the region that alone can take
@@ -53,18 +55,30 @@ export function tableWithHold(
     released: (before.released ?? 0) + (state === 'serving' ? 1 : 0),
     reason: because(state === 'serving' ? 'let-serve' : 'held', why),
   };
-  const nowhere = leadsNowhere(next) ?? (state === 'drained' ? fencedNowhere(before, next) : null);
+  const nowhere = leadsNowhere(next) ?? (state === 'drained' ? somebodyNowhere(before, next) : null);
   return nowhere === null ? ok(next) : err(nowhere);
 }
 
-/** I12 within I11: users whose fence holds no other region would be served by nobody. Those that a fence leaves without one already don't count. */
-function fencedNowhere(before: RouteTable, next: RouteTable): string | null {
-  const serves = ({ regions, primary }: RouteTable, fence: ResidencyFence) =>
-    regions.some(
-      ({ id, role, state }) =>
-        fence.regions.includes(id) && state === 'serving' && (role === 'active' || id === primary?.region),
-    );
-  const lost = next.routing?.fences.find((fence) => serves(before, fence) && !serves(next, fence));
-  if (lost === undefined) return null;
-  return `the fence "${lost.name}" allows its users ${lost.regions.join(', ')} only: nobody would be left to serve them`;
+/**
+ * I12 within I11: some users would be served by nobody, though others are. Those that have no region already don't count. It is asked
+ * for every country that a fence names, for one that none does, and for clients of no known place.
+ */
+function somebodyNowhere(before: RouteTable, next: RouteTable): string | null {
+  const policy = routingOf(next);
+  const reads = (table: RouteTable, place: ClientPlace) => eligibleForReads({ table, ...AFTER_RAMPS }, policy, place);
+  const countries = [ELSEWHERE, ...new Set(policy.fences.flatMap((fence) => fence.countries))];
+  const places = [...countries.map((country) => ({ place: country, country, source: 'asked' as const })), UNMAPPED];
+  for (const place of places) {
+    const left = reads(next, place);
+    if (left.regions.length > 0 || reads(before, place).regions.length === 0) continue;
+    const who = place.country === null ? 'users of no known place' : `users in ${place.country}`;
+    const why = left.why.filter(({ code }) => code === 'residency' || code === 'weight-zero').map(({ text }) => text);
+    return `nobody would be left to serve ${place.country === ELSEWHERE ? 'anybody' : who}: ${why.join('; ')}`;
+  }
+  return null;
 }
+
+/** A country that nobody names. */
+const ELSEWHERE = 'ZZ';
+/** A ramp ends by itself; who is served by it alone is served by nobody then. */
+const AFTER_RAMPS = { acceptedAtMs: 0, nowMs: Number.MAX_SAFE_INTEGER };
