@@ -52,6 +52,10 @@ describe('addresses', () => {
     expect(parseNetwork('2001:db8::/32')?.length).toBe(32);
     expect(parseNetwork('2001:db8::/129')).toBeNull();
     expect(parseNetwork('0.0.0.0/0')?.length).toBe(0);
+    expect(parseNetwork('::ffff:203.0.113.0/120')).toEqual(parseNetwork('203.0.113.0/24'));
+    expect(parseNetwork('::ffff:0:0/96')).toEqual(parseNetwork('0.0.0.0/0'));
+    expect(parseNetwork('::ffff:0:0/95')).toBeNull();
+    expect(parseNetwork('::fffe:0:0/95')?.address.family).toBe(6);
   });
 
   test('property: any text is an address or null, and what is one comes back from its own words', () => {

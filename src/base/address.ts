@@ -22,12 +22,14 @@ export function parseAddress(text: string): Address | null {
 export function canonical(address: Address): Address {
   if (address.family === 4) return address;
   const [a, b, c, d] = address.words;
-  if (a === 0 && b === 0 && c === 0xffff) return { family: 4, words: [d] };
+  if (isMapped(address)) return { family: 4, words: [d] };
   if (a === 0x0064ff9b && b === 0 && c === 0) return { family: 4, words: [d] };
   if (a >>> 16 === 0x2002) return { family: 4, words: [((a << 16) | (b >>> 16)) >>> 0] };
   if (a === 0x20010000) return { family: 4, words: [~d >>> 0] };
   return address;
 }
+
+const isMapped = ({ words: [a, b, c] }: Address): boolean => a === 0 && b === 0 && c === 0xffff;
 
 export interface Network {
   readonly address: Address;
@@ -35,7 +37,10 @@ export interface Network {
   readonly length: number;
 }
 
-/** Reads `203.0.113.0/24`. Null when it is none, or has bits behind its length: then it is a mistake, not a network. */
+/**
+ * Reads `203.0.113.0/24`. Null when it is none, or has bits behind its length: then it is a mistake, not a network. Of mapped
+ * addresses (`::ffff:203.0.113.0/120`) it is the network of those that they carry.
+ */
 export function parseNetwork(text: string): Network | null {
   const slash = text.lastIndexOf('/');
   const address = parseAddress(slash === -1 ? text : text.slice(0, slash));
@@ -45,7 +50,8 @@ export function parseNetwork(text: string): Network | null {
   if (!/^\d{1,3}$/.test(digits) || Number(digits) > most) return null;
   const length = Number(digits);
   const clean = address.words.every((word, index) => (word & ~maskOf(length - 32 * index)) >>> 0 === 0);
-  return clean ? { address, length } : null;
+  if (!clean) return null;
+  return isMapped(address) && length >= 96 ? { address: canonical(address), length: length - 96 } : { address, length };
 }
 
 /** Is an address (as `canonical` gives it) in a network? */
