@@ -22,7 +22,11 @@ const mark = z
       .string()
       .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: 'the name of a header or cookie: x-canary' })
       .describe('Its name.'),
-    value: z.string().optional().describe('Default: any value.'),
+    value: z
+      .string()
+      .regex(/^\P{Cc}+$/u, { error: 'a value of at least one character, without control characters' })
+      .optional()
+      .describe('Default: any value.'),
   })
   .describe('What a request for the canary carries.');
 

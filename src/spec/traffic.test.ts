@@ -75,6 +75,13 @@ describe('traffic', () => {
     );
   });
 
+  test('a canary’s value is a text that a header can carry', () => {
+    const canaryOf = (value: string) =>
+      traffic(`canary: { regions: [aws:eu-west-1], header: { name: x-canary, value: ${value} } }`);
+    expect(routingOf(canaryOf(`"it's #1, -f"`)).canary?.header?.value).toBe(`it's #1, -f`);
+    for (const value of [String.raw`"a\nb"`, String.raw`"\0"`, '""']) expect(parse(canaryOf(value)).ok).toBe(false);
+  });
+
   test('everything else as written', () => {
     const text = edit(
       traffic(
