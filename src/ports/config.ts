@@ -171,6 +171,8 @@ export interface HaproxyAudience {
   readonly tiers: readonly (readonly PlaceId[])[];
   /** Who is asked, in this order, when all look dead. */
   readonly lastResort: readonly PlaceId[];
+  /** Regions that residency lets its writes go to, should they hold the primary. */
+  readonly writes: readonly PlaceId[];
 }
 
 /** One relay process: connections that processes in `from` open towards `to`. `farshore link FILE`. */

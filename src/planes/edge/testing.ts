@@ -115,7 +115,7 @@ export interface Answer {
 export interface Asked {
   readonly method?: string;
   readonly body?: string | Buffer;
-  readonly headers?: Record<string, string>;
+  readonly headers?: Record<string, string | string[]>;
   readonly agent?: Agent;
 }
 

@@ -4,13 +4,14 @@ import { type Address, inNetwork, parseNetwork } from '../../base/address.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { blocksOf } from '../../decide/routing/blocks.ts';
 import { compileGeo, type GeoRows } from '../../decide/routing/geo-table.ts';
+import { eligibleForWrites } from '../../decide/routing/eligible.ts';
 import { ANYBODY, bookOf } from '../../decide/routing/route.ts';
 import { Router } from '../../decide/routing/router.ts';
 import { DUBLIN, FOUR, FRANKFURT, GEO, policyTable, TOKYO, VIRGINIA } from '../../decide/routing/testing.ts';
 import type { ClientPlace } from '../../decide/routing/world.ts';
 import { audiencesOf } from './audiences.ts';
 import { desiredOf, madeForOther, weightOf } from './desired.ts';
-import { LAST_RESORT, primaryKey, readsOf } from './names.ts';
+import { CANARY, EVERYBODY, LAST_RESORT, NOBODY, primaryKey, readsOf } from './names.ts';
 
 const upstreams = FOUR.map((region, i) => ({ region, rttMs: 10 * i }));
 const PLACES: readonly ClientPlace[] = ['DE', 'FR', 'US', 'BR', 'JP', 'ZA', null].map((country) => ({
@@ -83,6 +84,43 @@ describe('audiences', () => {
     );
   });
 
+  test('property: a map that was kept from other policies leads no write to where these forbid it (I11)', () => {
+    fc.assert(
+      fc.property(
+        somePolicy,
+        somePolicy,
+        fc.constantFrom(...FOUR),
+        fc.constantFrom(...PLACES),
+        (old, now, at, place) => {
+          const tableFor = (policy: typeof old) => policyTable({ ...policy, geolocation: GEO }, { primary: at });
+          const [before, table] = [tableFor(old), tableFor(now)];
+          const made = (its: typeof table) =>
+            audiencesOf({ routing: its.routing ?? null, place: TOKYO, upstreams, places: PLACES });
+          const { writes: map } = desiredOf({
+            table: before,
+            place: TOKYO,
+            audiences: made(before).list,
+            readOnly: new Map(),
+            madeFor: before.routing ?? null,
+            weights: [],
+          });
+          const { list, nameOf } = made(table);
+          const audience = list.find(({ name }) => name === nameOf(place));
+          const inside = [...(audience?.writes ?? []), NOBODY];
+          const said = map.get(primaryKey(nameOf(place))) ?? NOBODY;
+          const policy = table.routing;
+          if (policy === undefined) throw new Error('a table without policies');
+          const allowed = eligibleForWrites(table, policy, place).region;
+          // The configuration lets nothing out that is not inside; the name alone has to keep apart whom a name speaks of.
+          const led = inside.includes(said) ? said : 'fenced';
+          if (led !== NOBODY && led !== 'fenced') expect(led).toBe(allowed);
+          if (nameOf(place) !== EVERYBODY && said !== 'fenced') expect(inside).toContain(said);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
   test('everybody is one audience without rules and fences; with them, those alike are', () => {
     const ask = (routing: Parameters<typeof policyTable>[0]) =>
       audiencesOf({ routing: policyTable(routing).routing ?? null, place: TOKYO, upstreams, places: PLACES });
@@ -94,7 +132,10 @@ describe('audiences', () => {
     expect(nameOf(PLACES[0] as ClientPlace)).not.toBe(nameOf(PLACES[2] as ClientPlace));
     const canary = { regions: [DUBLIN], header: { name: 'x-canary', value: null }, cookie: null };
     const both = ask({ fences, canary, policies: ['failover'] });
-    expect(both.list.map(({ name }) => name)).toEqual(['a0', 'a0c', 'a1', 'a1c']);
+    const [first, , second] = both.list.map(({ name }) => name);
+    const names = [first, `${first}${CANARY}`, second, `${second}${CANARY}`];
+    expect(both.list.map(({ name }) => name)).toEqual(names);
+    expect(new Set(names).size).toBe(4);
     expect(both.list[1]?.tiers.flat()[0]).toBe(DUBLIN);
     expect(both.list[3]?.tiers.flat().toSorted()).toEqual([FRANKFURT, DUBLIN].toSorted());
   });

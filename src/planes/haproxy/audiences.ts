@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { PlaceId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
 import { defaultRouting } from '../../decide/routing/defaults.ts';
@@ -9,7 +10,7 @@ import { type ClientPlace, type RoutingWorld, UNMAPPED } from '../../decide/rout
 import type { HaproxyAudience } from '../../ports/config.ts';
 import type { RouteTable } from '../../ports/records.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
-import { EVERYBODY } from './names.ts';
+import { CANARY, EVERYBODY } from './names.ts';
 
 /** The audiences of a policy: clients that it treats alike, whatever becomes of the regions. */
 export interface Audiences {
@@ -50,18 +51,15 @@ export function audiencesOf(options: AudienceOptions): Audiences {
     acceptedAtMs: 0,
     nowMs: 0,
   };
-  const named = new Map<string, string>();
+  const named = new Set<string>();
   const list: HaproxyAudience[] = [];
   const nameOf = (place: ClientPlace): string => {
     const audience = ask(world, policy, place);
-    const id = JSON.stringify(audience);
-    const known = named.get(id);
-    if (known !== undefined) return known;
-    const name = `a${named.size}`;
-    named.set(id, name);
-    const { tiers, lastResort } = audience;
-    list.push({ name, place, tiers, lastResort });
-    if (policy.canary !== null) list.push(canaryOf(policy.canary.regions, { name, place, tiers, lastResort }));
+    const name = nameFor(audience);
+    if (named.has(name)) return name;
+    named.add(name);
+    list.push({ name, place, ...audience });
+    if (policy.canary !== null) list.push(canaryOf(policy.canary.regions, { name, place, ...audience }));
     return name;
   };
   for (const place of [UNMAPPED, ELSEWHERE, ...countriesOf(policy), ...options.places]) nameOf(place);
@@ -69,6 +67,13 @@ export function audiencesOf(options: AudienceOptions): Audiences {
   if (list.length > 1 || only === undefined) return { list, nameOf };
   return { list: [{ ...only, name: EVERYBODY }], nameOf: () => EVERYBODY };
 }
+
+/**
+ * By what is decided for it: a map that was kept from other policies has no line for an audience that is new, and one that says the
+ * same name means the same regions (I11).
+ */
+const nameFor = (audience: ReturnType<typeof ask>): string =>
+  `a${createHash('sha256').update(JSON.stringify(audience)).digest('hex').slice(0, 12)}`;
 
 /** Countries and places that rules and fences speak about. */
 export function countriesOf({ geolocation, fences }: RoutingPolicy): readonly ClientPlace[] {
@@ -125,5 +130,5 @@ function canaryOf(canary: readonly PlaceId[], of: HaproxyAudience): HaproxyAudie
   const first = all.filter((region) => canary.includes(region));
   const others = of.tiers.map((tier) => tier.filter((region) => !first.includes(region)));
   const tiers = [...first.map((region) => [region]), ...others].filter((tier) => tier.length > 0);
-  return { ...of, name: `${of.name}c`, tiers };
+  return { ...of, name: `${of.name}${CANARY}`, tiers };
 }

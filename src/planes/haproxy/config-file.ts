@@ -4,7 +4,7 @@ import type { EdgeConfig, HaproxyAudience } from '../../ports/config.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
 import { weightOf } from './desired.ts';
 import { frontendSection } from './frontend.ts';
-import { FENCED, LAST_RESORT, readsOf, writesTo } from './names.ts';
+import { CANARY, FENCED, LAST_RESORT, readsOf, writesTo } from './names.ts';
 import { quote } from './words.ts';
 
 /** What HAProxy is told once, when it starts. Everything that changes at run time goes through maps, server states and agent checks. */
@@ -84,10 +84,15 @@ const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   '  timeout queue 1s',
   '  timeout check 750ms',
   '  timeout tunnel 1h',
-  '  option httpchk',
-  `  http-check send meth GET uri ${quote(setup.healthPath)} ver HTTP/1.1 hdr Host ${setup.place.replaceAll(':', '.')}`,
-  '  http-check expect rstatus ^2',
+  ...(setup.routing?.health.check === 'tcp' ? [] : pageLines(setup)),
   '  default-server check inter 1s fastinter 250ms downinter 500ms fall 2 rise 2 observe layer7 error-limit 5 on-error mark-down',
+];
+
+/** Without them a check is a connection, no more. */
+const pageLines = ({ healthPath, place }: HaproxySetup): readonly string[] => [
+  '  option httpchk',
+  `  http-check send meth GET uri ${quote(healthPath)} ver HTTP/1.1 hdr Host ${place.replaceAll(':', '.')}`,
+  '  http-check expect rstatus ^2',
 ];
 
 /**
@@ -132,7 +137,7 @@ function readsSection(setup: HaproxySetup, { name, tiers }: HaproxyAudience): re
 /** The cookie of the edges. Canaries don't stay: what marks them decides. */
 const STAY = '  cookie farshore-region insert indirect nocache httponly attr "SameSite=Lax"';
 const pins = ({ routing }: HaproxySetup, name: string): boolean =>
-  routing?.affinity === 'cookie' && (routing.canary === null || !name.endsWith('c'));
+  routing?.affinity === 'cookie' && (routing.canary === null || !name.endsWith(CANARY));
 
 /** No checks: health takes nothing away here, only what the operator and the roles say. Tried in turn. */
 function lastResortSection(setup: HaproxySetup, { name, lastResort }: HaproxyAudience): readonly string[] {

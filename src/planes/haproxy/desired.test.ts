@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { nodeId, type PlaceId, placeId } from '../../base/ids.ts';
 import { because } from '../../base/reason.ts';
 import { route } from '../../decide/routing/route.ts';
+import { DUBLIN, FOUR, policyTable, TOKYO, VIRGINIA } from '../../decide/routing/testing.ts';
 import type { RouteTable } from '../../ports/records.ts';
 import { audiencesOf } from './audiences.ts';
 import { desiredOf } from './desired.ts';
@@ -75,6 +76,21 @@ test('a region that says it can’t write keeps its reads, and the primary’s t
   const refused = desired(table, A, [B]);
   expect(refused.writes.get('primary')).toBe('none');
   expect(refused.servers).toEqual(desired(table).servers);
+});
+
+test('a drained region is shut where a cookie may lead: by the table’s word or by the configuration that HAProxy has', () => {
+  const state = (now: 'none' | 'cookie', made: 'none' | 'cookie') => {
+    const table = policyTable({ affinity: now }, { primary: VIRGINIA, drained: [DUBLIN] });
+    const madeFor = policyTable({ affinity: made }).routing ?? null;
+    const upstreams = FOUR.map((region, i) => ({ region, rttMs: i }));
+    const { list: audiences } = audiencesOf({ routing: madeFor, place: TOKYO, upstreams, places: [] });
+    const knowledge = { table, place: TOKYO, audiences, readOnly: new Map(), madeFor, weights: [] };
+    return desiredOf(knowledge).servers.get(`${READS}/${DUBLIN}`)?.state;
+  };
+  expect(state('none', 'none')).toBe('drain');
+  expect(state('cookie', 'cookie')).toBe('maint');
+  expect(state('cookie', 'none')).toBe('maint');
+  expect(state('none', 'cookie')).toBe('maint');
 });
 
 test('a ramp is over as soon as it begins: of active-passive regions only the primary’s is open', () => {

@@ -62,17 +62,18 @@ export function desiredOf({ table, place, audiences, readOnly, madeFor, weights:
     ] as const)
       for (const region of regions)
         servers.set(`${backend}/${region}`, {
-          state: open.has(region) ? 'ready' : closed(table, region),
+          state: open.has(region) ? 'ready' : closed(table, madeFor, region),
           weight: audience.tiers.some((tier) => tier.length > 1) ? weightOf(table.regions, region, made) : null,
         });
   }
   return { writes, servers };
 }
 
-/** A cookie would lead its clients to a region that only drains. */
-function closed(table: RouteTable, region: PlaceId): ServerState {
+/** A cookie would lead its clients to a region that only drains: HAProxy's configuration has one or not, whatever the table says now. */
+function closed(table: RouteTable, madeFor: RoutingPolicy | null, region: PlaceId): ServerState {
   const isDrained = table.regions.some(({ id, state }) => id === region && state === 'drained');
-  return isDrained && table.routing?.affinity !== 'cookie' ? 'drain' : 'maint';
+  const pins = [table.routing, madeFor].some((policy) => policy?.affinity === 'cookie');
+  return isDrained && !pins ? 'drain' : 'maint';
 }
 
 const WEIGHT_MAX = 256;
@@ -101,7 +102,7 @@ function fencesOf(policy: RoutingPolicy | null): string {
   return JSON.stringify([policy.fences, policy.unmapped, policy.geolocation.overrides]);
 }
 
-/** Does HAProxy's configuration say something else than the table? Checks and hosts are no part of it. */
+/** Does HAProxy's configuration say something else than the table? Hosts are no part of it, and of the checks only what is asked. */
 export const madeForOther = (table: RouteTable, madeFor: RoutingPolicy | null): boolean =>
   shapeOf(table.routing ?? null) !== shapeOf(madeFor);
 
@@ -110,8 +111,9 @@ function shapeOf(policy: RoutingPolicy | null): string {
   const { policies, geolocation, latency, failover, slowStartMs, canary, affinity, fences, unmapped } = policy;
   const { order } = failover;
   const { whenAllUnhealthy } = policy;
+  const check = policy.health.check ?? 'http';
   return JSON.stringify([
     [policies, geolocation, latency, order, slowStartMs],
-    [canary, affinity, fences, unmapped, whenAllUnhealthy],
+    [canary, affinity, fences, unmapped, whenAllUnhealthy, check],
   ]);
 }

@@ -7,6 +7,8 @@ export const EVERYBODY = 'all';
 export const READS = 'reads';
 /** Behind the name of the backend for reads. */
 export const LAST_RESORT = '-last-resort';
+/** Behind the name of an audience: those of it who ask for the canary. */
+export const CANARY = '-canary';
 /** What the map says while nobody may accept writes, and when residency allows none. */
 export const NOBODY = 'none';
 export const FENCED = 'fenced';

@@ -1,4 +1,8 @@
 /** HAProxy leads each client as the policies say: by place, weight, fence, canary and cookie. With a real one. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { defaultRouting } from '../../decide/routing/defaults.ts';
 import type { GeoRows } from '../../decide/routing/geo-table.ts';
@@ -6,8 +10,10 @@ import type { PlaceId } from '../../base/ids.ts';
 import type { RouteTable } from '../../ports/records.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
 import { A, ask, B, C, publish, startRegion, tableOf, until } from '../edge/testing.ts';
+import { haproxyConfig } from './config-file.ts';
 import { READS } from './names.ts';
-import { aRig as newRig, installed, type Rig, type RigOptions } from './testing.ts';
+import { placeMapsOf } from './place-maps.ts';
+import { aRig as newRig, installed, PROGRAM, type Rig, type RigOptions } from './testing.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -44,12 +50,28 @@ async function led(routing: RoutingPolicy, options: RigOptions = {}): Promise<Ri
   return rig;
 }
 
+/** What HAProxy finds wrong with the configuration for a policy. */
+function configOf(routing: RoutingPolicy): string {
+  const dir = mkdtempSync(join(tmpdir(), 'farshore-haproxy-'));
+  cleanups.push(() => rmSync(dir, { recursive: true, force: true }));
+  const listen = { host: '127.0.0.1', port: 1 };
+  const upstreams = [A, C].map((region) => ({ ...listen, region, rttMs: 1 }));
+  const { audiences } = placeMapsOf({ routing, place: A, upstreams }, null);
+  const [runtimeSocketPath, primaryMapPath] = [join(dir, 'run.sock'), join(dir, 'map')];
+  writeFileSync(primaryMapPath, '');
+  const common = { place: A, listen, runtimeSocketPath, primaryMapPath, agent: null, healthPath: '/', upstreams };
+  const more = { threads: 1, audiences, routing, weights: [], trust: null, placeMaps: null };
+  writeFileSync(join(dir, 'cfg'), haproxyConfig({ ...common, ...more }));
+  const { status, stderr } = spawnSync(PROGRAM, ['-c', '-f', join(dir, 'cfg')], { encoding: 'utf8' });
+  return status === 0 ? '' : stderr;
+}
+
 const from = (address: string) => ({ 'x-forwarded-for': address });
-const read = async (rig: Rig, headers: Record<string, string>): Promise<string> => {
+const read = async (rig: Rig, headers: Record<string, string | string[]>): Promise<string> => {
   const { status, headers: said } = await ask(rig.port, '/', { headers });
   return status === 200 ? String(said['x-farshore-region']) : String(status);
 };
-const write = async (rig: Rig, headers: Record<string, string>): Promise<string> => {
+const write = async (rig: Rig, headers: Record<string, string | string[]>): Promise<string> => {
   const { status, headers: said } = await ask(rig.port, '/?id=w', { method: 'POST', headers });
   return status === 200 ? String(said['x-farshore-region']) : `${status} ${String(said['x-farshore-outcome'])}`;
 };
@@ -96,6 +118,51 @@ describe.skipIf(!installed)('HAProxy follows the policies', () => {
     expect(rig.said.some((line) => line.includes('make it again'))).toBe(true);
   });
 
+  test('I11: a header that names two countries, in one line or two, names none', async () => {
+    const routing = policy({ fences: [{ name: 'law', countries: ['DE'], regions: [A] }] });
+    const rig = await led(routing);
+    const german = from('10.1.1.1');
+    expect(await write(rig, { ...german, 'x-farshore-from': 'US' })).toBe(B);
+    for (const two of ['AB, T1', 'T1, AB', 'US,US', ['AB', 'T1'], ['T1', 'AB'], ['US', 'US']])
+      expect([two, await write(rig, { ...german, 'x-farshore-from': two })]).toEqual([two, '451 refused']);
+  });
+
+  test('I11: without a driver, a map of other policies leads no write to where these forbid it', async () => {
+    const routing = policy({ fences: [{ name: 'law', countries: ['DE'], regions: [A] }] });
+    const german = from('10.1.1.1');
+    const positions = await newRig(cleanups, { rows: ROWS, routing, mapOf: () => `primary ${B}\nprimary-a0 ${B}\n` });
+    expect(await write(positions, german)).toBe('503 refused');
+    const mapOf: RigOptions['mapOf'] = (audiences) => audiences.map(({ name }) => `primary-${name} ${B}\n`).join('');
+    const wrong = await newRig(cleanups, { rows: ROWS, routing, mapOf });
+    expect(await write(wrong, german)).toBe('451 refused');
+    expect(await write(wrong, from('12.1.1.1'))).toBe(B);
+    for (const rig of [positions, wrong]) expect(await rig.regions[1].writes()).toEqual(rig === wrong ? ['w'] : []);
+  });
+
+  test('an address that only carries another one is that one; proxies in a row are believed, and nobody before the first that is not', async () => {
+    const rules = [{ label: 'DE', places: ['DE'], regions: [C] }];
+    const overrides = [
+      { network: '::/0', place: 'DE', country: 'DE' },
+      { network: '::ffff:192.0.2.0/120', place: 'DE', country: 'DE' },
+    ];
+    const geolocation = { rules, otherwise: [B], overrides };
+    const rig = await led(policy({ policies: ['geolocation', 'latency'], geolocation }));
+    const german = ['10.1.1.1', '192.0.2.7', '2001:db9::1', '::ffff:10.1.1.1', '::ffff:a01:101', '64:ff9b::a01:101'];
+    const carried = ['2002:a01:101::1', '2001:0:1:2:3:4:f5fe:fefe'];
+    for (const each of [...german, ...carried]) expect([each, await read(rig, from(each))]).toEqual([each, C]);
+    const others = ['203.0.113.9', '::ffff:203.0.113.9', '64:ff9b::cb00:7109', '2002:cb00:7109::1'];
+    for (const each of [...others, '2001:0:1:2:3:4:34ff:8ef6'])
+      expect([each, await read(rig, from(each))]).toEqual([each, B]);
+    const rows = [
+      '10.1.1.1, 127.0.0.9',
+      '12.1.1.1, 10.1.1.1, 127.0.0.8, ::ffff:127.0.0.9',
+      '10.1.1.1,127.1.1.1,127.2.2.2',
+    ];
+    for (const row of rows) expect([row, await read(rig, from(row))]).toEqual([row, C]);
+    for (const row of ['10.1.1.1, 12.1.1.1', '10.1.1.1, no address, 127.0.0.9', '10.1.1.1, 12.1.1.1, 127.0.0.9'])
+      expect([row, await read(rig, from(row))]).toEqual([row, B]);
+  });
+
   test('weighted: by the network of the client, always alike, in about the shares of the weights, which change without a reload', async () => {
     const routing = policy({ policies: ['weighted'] });
     const rig = await led(routing, { weights: [60, 20, 20] });
@@ -114,6 +181,9 @@ describe.skipIf(!installed)('HAProxy follows the policies', () => {
     for (const region of [B, C]) expect(shareOf(before, region)).toBeGreaterThan(0.12);
     const neighbour = addresses[0]?.replace(/1$/, '77') ?? '';
     expect(await read(rig, from(neighbour))).toBe(before.get(addresses[0] ?? ''));
+    for (const address of addresses.slice(0, 50)) {
+      expect(await read(rig, from(`::ffff:${address}`))).toBe(before.get(address));
+    }
     await publish(rig.store, {
       ...tableFor(routing, B, 2),
       regions: tableFor(routing).regions.map((region, i) => ({ ...region, weight: [0, 20, 20][i] ?? 1 })),
@@ -155,6 +225,28 @@ describe.skipIf(!installed)('HAProxy follows the policies', () => {
     cleanups.push(() => again.kill());
     expect(await read(rig, {})).toBe('503');
     await until('its checks have found it', async () => (await read(rig, {})) === A);
+  });
+
+  test('check: tcp: a region without a health page is well as long as it accepts connections', async () => {
+    const base = policy({ whenAllUnhealthy: { kind: 'closed' } });
+    const routing = { ...base, health: { ...base.health, check: 'tcp' as const } };
+    const rig = await newRig(cleanups, { rows: ROWS, routing, healthPath: '/deep' });
+    await Promise.all(rig.regions.map((region) => region.deep(404)));
+    await until('all are checked', async () => {
+      const lines = (await rig.runtime('show stat')).split('\n').filter((line) => line.startsWith(`${READS},`));
+      return lines.filter((line) => line.includes(',L4OK,')).length === 3;
+    });
+    expect(await read(rig, {})).toBe(A);
+  });
+
+  test('HAProxy starts with whatever name and value a canary’s mark may have', async () => {
+    const names = ["!#$%&'*+.^_`|~", "x'y", '#', '-f'];
+    const values = ['-f', '-m', '--', "it's", '"', '\\', '#', '$HOME', '%[src]', '{', ' a ', 'ü, ö', null];
+    for (const [i, value] of values.entries()) {
+      const mark = { name: names[i % names.length] ?? '', value };
+      const routing = policy({ canary: { regions: [C], header: mark, cookie: mark } });
+      expect([mark, configOf(routing)]).toEqual([mark, '']);
+    }
   });
 
   test('a primary’s region that says it can’t write keeps its reads, and writes are refused until it can', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memoryStore } from '../../coordination/memory.ts';
 import type { GeoRows } from '../../decide/routing/geo-table.ts';
+import type { HaproxyAudience } from '../../ports/config.ts';
 import type { Coordination } from '../../ports/coordination.ts';
 import type { RoutingPolicy } from '../../ports/routing.ts';
 import { nodeClock } from '../../telemetry/node-clock.ts';
@@ -17,7 +18,7 @@ import { LAST_RESORT, READS } from './names.ts';
 import { placeMapsOf } from './place-maps.ts';
 import { ask as askHaproxy, parseServersState } from './runtime.ts';
 
-const PROGRAM = '/usr/sbin/haproxy';
+export const PROGRAM = '/usr/sbin/haproxy';
 export const installed = existsSync(PROGRAM);
 if (!installed && process.env['CI'] !== undefined) throw new Error('CI needs HAProxy: `npm run setup:debian`');
 if (!installed) process.stderr.write(`skipped: HAProxy is not at ${PROGRAM} (\`npm run setup:debian\`)\n`);
@@ -29,6 +30,9 @@ export interface RigOptions {
   readonly routing?: RoutingPolicy | null;
   readonly weights?: readonly number[];
   readonly rows?: GeoRows | null;
+  /** What the map for writes says when HAProxy starts. Default: nobody. */
+  readonly mapOf?: (audiences: readonly HaproxyAudience[]) => string;
+  readonly healthPath?: string;
 }
 
 export interface Rig {
@@ -45,10 +49,9 @@ export interface Rig {
 }
 
 /** Three regions, the first the nearest, behind a real HAProxy that nobody drives yet. Its folder has a space and a quote in its name. */
-export async function aRig(
-  cleanups: (() => unknown)[],
-  { addressOfFirst = (port) => port, routing = null, weights = [], rows = null }: RigOptions,
-): Promise<Rig> {
+export async function aRig(cleanups: (() => unknown)[], options: RigOptions): Promise<Rig> {
+  const { addressOfFirst = (port: number) => port, routing = null, weights = [], rows = null } = options;
+  const { mapOf = nobodyWrites, healthPath = '/healthz' } = options;
   const started = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
   for (const region of started) cleanups.push(() => region.kill());
   const parent = mkdtempSync(join(tmpdir(), 'farshore-haproxy-'));
@@ -69,7 +72,7 @@ export async function aRig(
   }));
   const listen = { host: '127.0.0.1', port };
   const { audiences, maps } = placeMapsOf({ routing, place: A, upstreams }, rows);
-  writeFileSync(mapPath, nobodyWrites(audiences));
+  writeFileSync(mapPath, mapOf(audiences));
   const placeMaps =
     maps === null ? null : { networks: join(dir, 'networks.map'), countries: join(dir, 'countries.map') };
   if (maps !== null) writeFileSync(placeMaps?.networks ?? '', maps.networks);
@@ -81,7 +84,7 @@ export async function aRig(
     agent,
     audiences,
     routing,
-    healthPath: '/healthz',
+    healthPath,
     upstreams,
     weights: [A, B, C].map((id, i) => ({ id, weight: weights[i] ?? 1 })),
   };
