@@ -25,7 +25,7 @@ export default defineConfig({
           include: ['src/**/*.real.test.ts'],
           pool: 'forks',
           // They wait more than they compute.
-          maxWorkers: 3,
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
