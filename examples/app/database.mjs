@@ -89,8 +89,9 @@ function keepWarm(pool) {
   const warm = async () => {
     while (pool.totalCount < WARM && !pool.ending) {
       try {
-        const missing = Array.from({ length: WARM - pool.totalCount }, () => pool.connect());
-        for (const connected of await Promise.allSettled(missing)) connected.value?.release();
+        // All of them at once, not only the missing ones: asked for one, the pool gives the idle one that it has.
+        const asked = Array.from({ length: WARM }, () => pool.connect());
+        for (const connected of await Promise.allSettled(asked)) connected.value?.release();
       } finally {
         await new Promise((resolve) => setTimeout(resolve, WARM_AGAIN_MS));
       }
