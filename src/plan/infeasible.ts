@@ -12,6 +12,7 @@ import { CONSTRAINTS, type Constraint, type Rejection } from './constraints.ts';
 import { countriesOfUsers } from './people.ts';
 import type { Choice } from './problem.ts';
 import { solve } from './solve.ts';
+import { limitText } from './limit.ts';
 
 /** Nothing satisfies the file: what is in conflict, and the cheapest ways out. */
 export interface Infeasible {
@@ -164,7 +165,7 @@ const percent = (share: number): string => `${Math.round(share * 1000) / 10} %`;
 
 function says(request: PlanRequest, constraint: Constraint): string {
   const latency = request.latency.map(
-    ({ withinMs, share, country }) => `${percent(share)} of ${country ?? 'all'} users within ${withinMs} ms`,
+    (one) => `${percent(one.share)} of ${one.country ?? 'all'} users ${limitText(one)}`,
   );
   switch (constraint) {
     case 'latency':

@@ -1,6 +1,7 @@
 import { instances } from './choose/measures.ts';
 import { countMoves, sharedUsd } from './choose/shared.ts';
-import { millionths, type Choice, type CoverageObjective, type PlanProblem } from './problem.ts';
+import { reachOf } from './in-time.ts';
+import { millionths, type Choice, type PlanProblem } from './problem.ts';
 import { voterOf } from './votes.ts';
 
 /** One set by itself, with nothing demanded of it. */
@@ -21,12 +22,8 @@ export function lookAt(problem: PlanProblem, set: readonly number[]): Look | nul
   const vote = voterOf(problem, set);
   if (pair === null || vote.usd === Infinity) return null;
   const { objectives, serving, worstShare, budgetUsd } = problem;
-  const [first] = objectives;
-  const servers = serving === 'all' ? set : [pair.primary];
-  const reached = objectives.map((objective) => within(problem, objective, servers));
+  const { reached, worst } = reachOf(problem, set, pair);
   const coverage = reached[0] ?? 0;
-  const left = serving === 'all' ? set.map((lost) => set.filter((r) => r !== lost)) : [[pair.primary], [pair.standby]];
-  const worst = Math.min(...left.map((some) => (first === undefined ? 0 : within(problem, first, some))));
   const cost = serving === 'all' ? allServeUsd : oneServesUsd;
   const costUsd = cost(problem, set, pair.primary) + vote.usd;
   const isAllowed =
@@ -48,28 +45,6 @@ function pairOf(
       if (primary !== standby && ms < (best?.writeMs ?? Infinity)) best = { primary, standby, writeMs: ms };
     }
   return best;
-}
-
-/** Share of an objective's users who are near enough to one of `servers`. */
-function within(
-  { candidates, weights, latencyMs }: PlanProblem,
-  { withinMs, populations }: CoverageObjective,
-  servers: readonly number[],
-): number {
-  const n = candidates.length;
-  let [inTime, all] = [0, 0];
-  const count = (p: number): void => {
-    const weight = at(weights, p);
-    all += weight;
-    for (const r of servers)
-      if (at(latencyMs, p * n + r) <= withinMs) {
-        inTime += weight;
-        return;
-      }
-  };
-  if (populations === null) for (let p = 0; p < weights.length; p++) count(p);
-  else for (const p of populations) count(p);
-  return all > 0 ? inTime / all : 0;
 }
 
 function oneServesUsd({ candidates, cost }: PlanProblem, set: readonly number[], primary: number): number {

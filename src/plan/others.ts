@@ -1,12 +1,13 @@
 import type { PlaceId } from '../base/ids.ts';
 import { sharedHazards } from '../facts/hazards.ts';
-import type { PlanRequest } from '../spec/planning.ts';
+import { DEFAULT_LATENCY, type PlanRequest } from '../spec/planning.ts';
 import type { Base } from './build/base.ts';
 import type { Built } from './build/build.ts';
 import { lookAt } from './look.ts';
 import type { Other } from './plan.ts';
 import { compareChoices, type Choice } from './problem.ts';
 import { voterOf } from './votes.ts';
+import { limitText } from './limit.ts';
 
 /** Why each region that is not in the plan is not: kept out by itself, or not better in any place of the plan. */
 export function othersOf(request: PlanRequest, base: Base, built: Built, best: Choice): readonly Other[] {
@@ -61,7 +62,7 @@ function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, bes
   const usd = swap.choice.costUsd - best.costUsd;
   const points = (swap.choice.coverage - best.coverage) * 100;
   const place = ids[swap.out] ?? '';
-  const delta = `${usd < 0 ? '-' : '+'}$${Math.abs(Math.round(usd))} a month, ${points < 0 ? '' : '+'}${points.toFixed(1)} points within ${request.latency[0]?.withinMs} ms`;
+  const delta = `${usd < 0 ? '-' : '+'}$${Math.abs(Math.round(usd))} a month, ${points < 0 ? '' : '+'}${points.toFixed(1)} points ${limitText(request.latency[0] ?? DEFAULT_LATENCY)}`;
   const lost = demandsLost(request, swap.choice) > 0;
   return {
     constraint: lost ? 'latency' : 'none',

@@ -1,11 +1,11 @@
 import type { PlaceId } from '../base/ids.ts';
 import type { Facts } from '../facts/facts.ts';
 import { baseOf, type Base } from './build/base.ts';
-import { serversOf } from './describe/serve.ts';
+import { measuredOf, serversOf } from './describe/serve.ts';
 import type { People } from './people.ts';
 import type { Plan } from './plan.ts';
 
-/** One place with users, who serves it, and how fast: milliseconds with last mile, and the ends of the error band. */
+/** One place with users, who serves it, and how fast: milliseconds with last mile by the metric of the first objective, and the ends of the error band. */
 export interface ServedPlace extends People {
   readonly region: PlaceId;
   readonly ms: number;
@@ -27,21 +27,37 @@ export function servedPlaces(plan: Plan, facts: Facts): ServedPlaces {
   const left = plan.regions.map(({ id }) => id).filter((id) => id !== worst?.region);
   return {
     now: placesOf(
+      plan,
       base,
       plan.regions.filter(({ serves }) => serves).map(({ id }) => id),
+      plan.regions[0]?.id,
     ),
     afterWorst:
-      worst === undefined ? null : { lost: worst.region, places: placesOf(base, isPassive ? [worst.primary] : left) },
+      worst === undefined
+        ? null
+        : { lost: worst.region, places: placesOf(plan, base, isPassive ? [worst.primary] : left, worst.primary) },
   };
 }
 
-function placesOf(base: Base, serving: readonly PlaceId[]): readonly ServedPlace[] {
+function placesOf(
+  { request }: Plan,
+  base: Base,
+  serving: readonly PlaceId[],
+  primary: PlaceId | undefined,
+): readonly ServedPlace[] {
   const servers = serversOf(base, serving);
-  return base.people.map((people, p) => {
-    const region = servers[p] ?? (serving[0] as PlaceId);
-    const { low, high } = base.bands(region);
-    return { ...people, region, ms: base.column(region)[p] ?? 0, lowMs: low[p] ?? 0, highMs: high[p] ?? 0 };
-  });
+  const served = { servers, primary: primary ?? (serving[0] as PlaceId) };
+  const metric = request.latency[0]?.metric ?? 'rtt';
+  const [ms, low, high] = (['ms', 'low', 'high'] as const).map((end) =>
+    measuredOf(request, base, served, metric, end),
+  ) as [Float64Array, Float64Array, Float64Array];
+  return base.people.map((people, p) => ({
+    ...people,
+    region: servers[p] ?? (serving[0] as PlaceId),
+    ms: ms[p] ?? 0,
+    lowMs: low[p] ?? 0,
+    highMs: high[p] ?? 0,
+  }));
 }
 
 /** Share of the users of `places` within `limitMs`, 0 to 1, by one end of the band. */

@@ -70,11 +70,13 @@ describe('what cannot be met', () => {
   });
 
   test('too near: the milliseconds that are enough', () => {
-    const request = requestOf(example('plan/eu-shop'), { latency: [{ withinMs: 25, share: 0.9, country: null }] });
+    const request = requestOf(example('plan/eu-shop'), {
+      latency: [{ withinMs: 25, share: 0.9, country: null, metric: 'rtt' as const }],
+    });
     const ways = infeasibleOf(request).relaxations.filter(({ constraint }) => constraint === 'latency');
     const enough = Number(/→ (\d+) ms/.exec(ways.map(({ change }) => change).join())?.[1]);
     expect(enough).toBeGreaterThan(25);
-    planOf({ ...request, latency: [{ withinMs: enough, share: 0.9, country: null }] });
+    planOf({ ...request, latency: [{ withinMs: enough, share: 0.9, country: null, metric: 'rtt' as const }] });
   });
 
   test('users whose law keeps their data at home', () => {
@@ -112,7 +114,7 @@ describe('prices', () => {
     const request = requestOf(example('plan/eu-shop'), {
       residency: [],
       pin: [placeId('aws:ap-southeast-6')],
-      latency: [{ withinMs: 100, share: 0, country: null }],
+      latency: [{ withinMs: 100, share: 0, country: null, metric: 'rtt' as const }],
       rpoMs: 30_000,
     });
     const { cost } = planOf(request);
@@ -190,7 +192,7 @@ describe('roles', () => {
     const request = requestOf(FREE, {
       pin,
       sizes: { min: 3, max: 3 },
-      latency: [{ withinMs: 150, share: 0, country: null }],
+      latency: [{ withinMs: 150, share: 0, country: null, metric: 'rtt' as const }],
     });
     const roleOf = (rpoMs: number) =>
       planOf({ ...request, rpoMs }).regions.find(({ id }) => String(id) === 'aws:ap-southeast-1');

@@ -2,6 +2,7 @@ import type { PlaceId } from '../base/ids.ts';
 import { assert } from '../base/result.ts';
 import { carbonOf, governanceOf } from '../facts/countries.ts';
 import { providerOf, regionFact, type Facts } from '../facts/facts.ts';
+import { CONNECTION_TRIPS } from '../facts/latency/first-byte.ts';
 import { servicesOf } from '../facts/own.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 import { baseOf, type Base } from './build/base.ts';
@@ -213,12 +214,20 @@ function assumptionsOf(request: PlanRequest, facts: Facts, regions: readonly Pla
   }[request.usersFrom];
   return [
     `users: ${countriesOfUsers(request).size} countries, ${users}; in each country ${request.users.some(({ at }) => at !== undefined) ? 'where the file says, else ' : ''}spread as its internet users are`,
-    `${lastMileMs} ms last mile; round trips are of the network, a first page takes several of them`,
+    `${lastMileMs} ms last mile; round trips are of the network`,
+    firstByteIn(request),
     `load: ${load.instances} machines, ${load.storageGib} GiB, ${load.egressGb} GB to users and ${load.changesGb} GB of changes a month`,
     'list prices on demand, no discount; a region with no price counts with the middle of its range',
     `availability: a region is down ${AVAILABILITY.regionDown * 100} % of the year, what all share ${AVAILABILITY.sharedDown * 100} %, ${AVAILABILITY.failuresAYear} failovers a year`,
     ...(services.length === 0 ? [] : [servicesIn(services, facts, regions)]),
   ];
+}
+
+function firstByteIn({ firstByte: { connection, serverMs, primaryTrips } }: PlanRequest): string {
+  const trips = CONNECTION_TRIPS[connection];
+  const made = { tls: 'a new connection by TLS 1.3', tcp: 'a new connection in the clear', kept: 'a kept connection' };
+  const asked = primaryTrips === 0 ? '' : `, and ${primaryTrips} between the region and the primary`;
+  return `time to first byte: ${trips} round trip${trips === 1 ? '' : 's'} (${made[connection]}), ${serverMs} ms of the server${asked}`;
 }
 
 /** A region whose services are known has them all: it would not be here otherwise. */

@@ -77,6 +77,7 @@ export interface Witness {
 export interface Reads {
   readonly objectives: readonly {
     readonly withinMs: number;
+    readonly metric: 'rtt' | 'ttfb';
     readonly country: string | null;
     /** Share asked for; 0: only measured. */
     readonly asked: number;
@@ -90,6 +91,14 @@ export interface Reads {
   readonly p95Ms: number;
   /** Milliseconds, share of users within. */
   readonly curve: readonly (readonly [number, number])[];
+  /** Until the first byte of an answer: `request.firstByte` has what it is made of, `trips` how many round trips to the region that is. */
+  readonly firstByte: {
+    readonly trips: number;
+    readonly p50Ms: number;
+    readonly p80Ms: number;
+    readonly p95Ms: number;
+    readonly curve: readonly (readonly [number, number])[];
+  };
   readonly countries: readonly {
     readonly country: string;
     readonly share: number;

@@ -12,6 +12,8 @@ export interface PlanProblem {
   readonly weights: Float64Array;
   /** From population p to candidate r, round trip with last mile, at `p * candidates + r`. */
   readonly latencyMs: Float64Array;
+  /** Between candidates, at `a * candidates + b`; 0 from one to itself. */
+  readonly betweenMs: Float64Array;
   /** The first is the one that `coverage` and `worst` are about. Never empty. */
   readonly objectives: readonly CoverageObjective[];
   /** `all`: every candidate chosen serves the users nearest to it. `primary`: one serves, the others stand by. */
@@ -37,7 +39,13 @@ export interface PlanProblem {
 
 /** At least `share` of the users of `populations` are served within `withinMs`. Share 0: only measured. */
 export interface CoverageObjective {
+  /** Of `latencyMs`: a limit of another kind is turned into one of round trips by whoever states the problem. */
   readonly withinMs: number;
+  /**
+   * Every millisecond between who serves and the primary (`betweenMs`) counts as so many: requests that ask the primary. 0: they do not. Serving `all`, users go to
+   * the nearest all the same.
+   */
+  readonly primaryFactor: number;
   readonly share: number;
   /** Indexes; null: all. Shares are of these populations. */
   readonly populations: readonly number[] | null;
@@ -65,8 +73,6 @@ export interface Votes {
   readonly usd: Float64Array;
   /** At `place * candidates + r`, milliseconds; Infinity: never beside this one (it is this one, or shares its fate). */
   readonly ms: Float64Array;
-  /** Between candidates, at `a * candidates + b`. */
-  readonly betweenMs: Float64Array;
   /** A place may be farther from a candidate than the two farthest of the choice are apart by so much. */
   readonly slackMs: number;
 }

@@ -57,7 +57,6 @@ export function votersOf(
         places.map(({ id }) => id),
         (a, b) => (isApart(a, b) ? base.rtt(a, b).ms : Infinity),
       ),
-      betweenMs: cells(ids, (a, b) => (a === b ? 0 : base.rtt(a, b).ms)),
       slackMs: SLACK_MS,
     },
   };

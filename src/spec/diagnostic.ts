@@ -50,6 +50,7 @@ export const SPEC_CODES = {
   E2604: 'a region that is pinned and not allowed',
   E2605: 'numbers of regions that contradict each other',
   E2606: 'users at a place that is none',
+  E2607: 'a time to first byte that the server alone takes',
   E2901: 'described, but not built yet',
 
   N3001: 'semi-sync with one standby is sync (P11.2)',

@@ -43,9 +43,19 @@ export const usersSection = z
 export const latencyObjectives = z
   .array(
     z.strictObject({
-      within: duration(5, 10_000, 'From the user to the nearest serving region and back, last mile included.'),
+      within: duration(
+        5,
+        60_000,
+        'From the user to the nearest serving region, last mile included; what of it: `metric`.',
+      ),
       for: percent('Percent of the users that are served within that time.'),
       country: z.string().optional().describe('Only about the users of this country. Default: all.'),
+      metric: z
+        .enum(['rtt', 'ttfb'])
+        .optional()
+        .describe(
+          '`rtt` (default): one round trip. `ttfb`: until the first byte of an answer is there, with the connection, the server and the trips to the primary of `plan.firstByte`.',
+        ),
     }),
   )
   .min(1)
@@ -96,6 +106,30 @@ export const planSection = z.strictObject({
     .optional()
     .describe('Grams of CO2 equivalent per kWh of the grid, at most. Unknown passes and is shown.'),
   lastMile: duration(0, 1_000, 'The users’ access network, there and back. Default 15ms.').optional(),
+  firstByte: z
+    .strictObject({
+      connection: z
+        .enum(['tls', 'tcp', 'kept'])
+        .optional()
+        .describe(
+          'How a request finds its connection. `tls` (default): a new one, 3 round trips with the request. `tcp`: a new one in the clear, 2. `kept`: it is there, 1.',
+        ),
+      server: duration(
+        0,
+        60_000,
+        'What the application takes for its answer, database beside it included. Default 50ms.',
+      ).optional(),
+      primaryTrips: z
+        .int()
+        .min(0)
+        .max(100)
+        .optional()
+        .describe(
+          'Round trips of a request to the primary, where the application is in another region. Default 0: it reads the copy beside it.',
+        ),
+    })
+    .optional()
+    .describe('What lies between a round trip and the first byte of an answer, for objectives with `metric: ttfb`.'),
   load: z
     .strictObject({
       instances: z

@@ -21,7 +21,7 @@ describe('defaults', () => {
     expect(users.map(({ country }) => country)).not.toContain('CN');
     expect(users.map(({ country }) => country)).not.toContain('RU');
     expect({ sizes, regions, hasLatency }).toEqual({ sizes: { min: 2, max: 2 }, regions: null, hasLatency: false });
-    expect(latency).toEqual([{ withinMs: 100, share: 0, country: null }]);
+    expect(latency).toEqual([{ withinMs: 100, share: 0, country: null, metric: 'rtt' }]);
   });
 
   test('countries without shares: by internet users; a residency rule: the users of its places', () => {
@@ -30,6 +30,33 @@ describe('defaults', () => {
     expect(users[0]?.share).toBeGreaterThan(0.98);
     const law = request('residency: [{ name: gdpr, jurisdiction: EU, data: all }]');
     expect(law.users).toHaveLength(27);
+  });
+
+  test('time to first byte: a new connection by TLS, 50 ms of the server, nothing asked of the primary; what the file says wins', () => {
+    const asked = 'objectives: { latency: [{ within: 300ms, for: 80, metric: ttfb }] }';
+    expect(request(asked)).toMatchObject({
+      latency: [{ withinMs: 300, share: 0.8, country: null, metric: 'ttfb' }],
+      firstByte: { connection: 'tls', serverMs: 50, primaryTrips: 0 },
+    });
+    expect(request(asked, 'plan: { firstByte: { connection: kept, server: 0s, primaryTrips: 2 } }').firstByte).toEqual({
+      connection: 'kept',
+      serverMs: 0,
+      primaryTrips: 2,
+    });
+  });
+
+  test('a limit that the server alone takes is an error, with the default said', () => {
+    const asked = 'objectives: { latency: [{ within: 50ms, for: 80, metric: ttfb }] }';
+    const wrong = (...lines: string[]) => {
+      const parsed = parse(...lines);
+      return parsed.ok ? [] : parsed.error.map(({ code, help }) => `${code} ${help.join()}`);
+    };
+    expect(wrong(asked)).toEqual([
+      'E2607 more than 50ms, or a faster server: plan.firstByte.server, 50ms where the file says nothing',
+    ]);
+    expect(wrong(asked, 'plan: { firstByte: { server: 49ms } }')).toEqual([]);
+    expect(wrong(asked, 'plan: { firstByte: { server: 1s } }')).toHaveLength(1);
+    expect(wrong('objectives: { latency: [{ within: 50ms, for: 80 }] }')).toEqual([]);
   });
 
   test('a tier that cannot be run yet can be planned', () => {

@@ -3,13 +3,14 @@ import { err, ok, type Result } from '../base/result.ts';
 import { CONTINENTS, countriesOf } from '../facts/continents.ts';
 import type { Facts, MetroFact } from '../facts/facts.ts';
 import { pointOfText, type Point } from '../facts/geo.ts';
+import type { FirstByte } from '../facts/latency/first-byte.ts';
 import { metroNamed } from '../facts/metros.ts';
 import { residencyRulesOf } from '../facts/residency.ts';
 import { byPosition, type Diagnostic, type Mark } from './diagnostic.ts';
 import { draftOf, TIERS } from './draft.ts';
 import { parseDuration } from './duration.ts';
 import { toDiagnostic } from './finding.ts';
-import { planning } from './rules/planning.ts';
+import { DEFAULT_SERVER_MS, planning } from './rules/planning.ts';
 import { places } from './rules/places.ts';
 import { residency } from './rules/residency.ts';
 import { checkShape, valueAt } from './shape.ts';
@@ -51,6 +52,7 @@ export interface PlanRequest {
   readonly hazards: 'avoid' | 'accept';
   readonly carbonGrams: number | null;
   readonly lastMileMs: number;
+  readonly firstByte: FirstByte;
   readonly load: {
     readonly instances: number;
     readonly storageGib: number;
@@ -73,6 +75,8 @@ export interface LatencyObjective {
   readonly withinMs: number;
   readonly share: number;
   readonly country: string | null;
+  /** `rtt`: one round trip. `ttfb`: from nothing to the first byte of an answer, with what `firstByte` says. */
+  readonly metric: 'rtt' | 'ttfb';
 }
 
 export interface ParsedRequest {
@@ -87,7 +91,7 @@ const LOOSE_TIERS = {
   low: { rtoMs: 57_600_000, rpoMs: 57_600_000 },
 } as const;
 
-export const DEFAULT_LATENCY: LatencyObjective = { withinMs: 100, share: 0, country: null };
+export const DEFAULT_LATENCY: LatencyObjective = { withinMs: 100, share: 0, country: null, metric: 'rtt' };
 
 /** Read the planning side of a deployment file; `regions` and `database` may be missing. */
 export function parsePlanRequest(
@@ -130,6 +134,7 @@ function requestOf(value: unknown, facts: Facts): PlanRequest {
     withinMs: ms(one.within, 100),
     share: one.for / 100,
     country: one.country ?? null,
+    metric: one.metric ?? 'rtt',
   }));
   const regions = valueAt(value, ['regions']) === undefined ? null : (file.regions ?? []).map(({ id }) => placeId(id));
   const least =
@@ -162,6 +167,11 @@ function requestOf(value: unknown, facts: Facts): PlanRequest {
     hazards: plan.hazards ?? 'avoid',
     carbonGrams: plan.carbon ?? null,
     lastMileMs: ms(plan.lastMile, 15),
+    firstByte: {
+      connection: plan.firstByte?.connection ?? 'tls',
+      serverMs: ms(plan.firstByte?.server, DEFAULT_SERVER_MS),
+      primaryTrips: plan.firstByte?.primaryTrips ?? 0,
+    },
     load: {
       instances: plan.load?.instances ?? 4,
       storageGib: plan.load?.storage ?? 200,

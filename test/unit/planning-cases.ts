@@ -77,4 +77,13 @@ export const PLANNING: readonly Case[] = [
     expect: ['E2605 9:25 +9:33'],
     says: 'at least 4 regions and at most 3',
   },
+  {
+    title: 'a first byte within what the server alone takes',
+    text: withLines(
+      'objectives: { latency: [{ within: 80ms, for: 90, metric: ttfb }] }',
+      'plan: { firstByte: { server: 80ms } }',
+    ),
+    expect: ['E2607 9:35 +10:30'],
+    says: 'more than 80ms, or a faster server',
+  },
 ];

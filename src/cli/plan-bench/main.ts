@@ -37,7 +37,10 @@ const users = countries.map((country) => {
   return { country, share: count / world };
 });
 const common = { users, data: [], hazards: 'accept', minSeparationKm: 0 } as const;
-const asking = (share: number) => ({ hasLatency: true, latency: [{ withinMs: 100, share, country: null }] });
+const asking = (share: number) => ({
+  hasLatency: true,
+  latency: [{ withinMs: 100, share, country: null, metric: 'rtt' as const }],
+});
 
 const CASES: readonly (readonly [string, () => PlanProblem])[] = [
   [

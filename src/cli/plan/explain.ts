@@ -1,7 +1,8 @@
 import type { PlaceId } from '../../base/ids.ts';
 import type { Facts } from '../../facts/facts.ts';
 import { planRegions, type PlanOptions } from '../../plan/plan-regions.ts';
-import type { PlanRequest } from '../../spec/planning.ts';
+import { limitText } from '../../plan/limit.ts';
+import { DEFAULT_LATENCY, type PlanRequest } from '../../spec/planning.ts';
 
 /** `farshore plan explain REGION`: its role, or why it has none and what the best plan with it would be. */
 export function explainRegion(region: PlaceId, request: PlanRequest, facts: Facts, options: PlanOptions): string {
@@ -35,7 +36,7 @@ export function explainRegion(region: PlaceId, request: PlanRequest, facts: Fact
     const usd = Math.round(cost.usd - plan.cost.usd);
     const points = ((reads.objectives[0]?.reached ?? 0) - (plan.reads.objectives[0]?.reached ?? 0)) * 100;
     lines.push(
-      `  with it pinned the best is ${regions.map(({ id }) => id).join(', ')}: ${usd < 0 ? '-' : '+'}$${Math.abs(usd)} a month, ${points < 0 ? '' : '+'}${points.toFixed(1)} points within ${reads.objectives[0]?.withinMs} ms`,
+      `  with it pinned the best is ${regions.map(({ id }) => id).join(', ')}: ${usd < 0 ? '-' : '+'}$${Math.abs(usd)} a month, ${points < 0 ? '' : '+'}${points.toFixed(1)} points ${limitText(reads.objectives[0] ?? DEFAULT_LATENCY)}`,
     );
   }
   return `${lines.join('\n')}\n`;

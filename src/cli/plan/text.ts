@@ -1,6 +1,8 @@
 import type { Infeasible } from '../../plan/infeasible.ts';
 import type { Alternative, Plan } from '../../plan/plan.ts';
+import { limitText } from '../../plan/limit.ts';
 import { formatDuration } from '../../spec/duration.ts';
+import { DEFAULT_LATENCY } from '../../spec/planning.ts';
 import { table } from '../text.ts';
 import { proofSentence } from './proof.ts';
 
@@ -26,10 +28,11 @@ function summary(plan: Plan): string {
     `${region.machines} machine${region.machines === 1 ? '' : 's'}`,
     region.role === 'primary' ? '' : `${ms(region.toPrimaryMs)} to the primary, ${region.toPrimaryMethod}`,
   ]);
-  const objectives = reads.objectives.map(({ withinMs, country, asked, reached, low, high }) => {
+  const objectives = reads.objectives.map((one) => {
+    const { country, asked, reached, low, high } = one;
     const mark =
       asked === 0 ? '' : reached >= asked ? `, asked ${percent(asked)}: met` : `, asked ${percent(asked)}: NOT MET`;
-    return `${percent(reached)} of ${country ?? 'all'} users within ${withinMs} ms${mark} (error bands: ${percent(low)} to ${percent(high)})`;
+    return `${percent(reached)} of ${country ?? 'all'} users ${limitText(one)}${mark} (error bands: ${percent(low)} to ${percent(high)})`;
   });
   const worst = plan.losses.toSorted((a, b) => a.coverage - b.coverage)[0];
   return [
@@ -38,9 +41,14 @@ function summary(plan: Plan): string {
     ...table(rows),
     '',
     ...witnessLine(plan),
-    `  reads      ${objectives.join('; ')}; p50 ${ms(reads.p50Ms)}, p80 ${ms(reads.p80Ms)}, p95 ${ms(reads.p95Ms)}`,
+    `  reads      ${objectives.join('; ')}; round trips p50 ${ms(reads.p50Ms)}, p80 ${ms(reads.p80Ms)}, p95 ${ms(reads.p95Ms)}`,
+    ...(request.latency.some(({ metric }) => metric === 'ttfb')
+      ? [
+          `  first byte p50 ${ms(reads.firstByte.p50Ms)}, p80 ${ms(reads.firstByte.p80Ms)}, p95 ${ms(reads.firstByte.p95Ms)}`,
+        ]
+      : []),
     `  writes     ${plan.mode}: ${writes.commitWaitMs === 0 ? 'a commit waits for no other region' : `a commit waits ${ms(writes.commitWaitMs)} for ${plan.mode === 'sync' ? writes.waitsFor.join(', ') : `the first of the others (${writes.waitsFor.join()})`}`}; a user’s write takes ${ms(writes.meanMs)} on average, p95 ${ms(writes.p95Ms)}`,
-    `  a loss     ${worst === undefined ? '' : `worst: ${worst.region}: ${percent(worst.coverage)} within ${reads.objectives[0]?.withinMs} ms, p95 ${ms(worst.p95Ms)}, primary ${worst.primary}`}`,
+    `  a loss     ${worst === undefined ? '' : `worst: ${worst.region}: ${percent(worst.coverage)} ${limitText(reads.objectives[0] ?? DEFAULT_LATENCY)}, round trips p95 ${ms(worst.p95Ms)}, primary ${worst.primary}`}`,
     `  recovery   ${strategy.name}: RTO ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} predicted, RPO ${plan.mode === 'async' ? `up to ${formatDuration(request.rpoMs)}` : '0'} for the loss of one region`,
     `  cost       ${dollars(cost.usd)} a month${range(cost)}`,
     `  residency  ${residencyLine(plan)}`,
@@ -151,8 +159,12 @@ function everything(plan: Plan): readonly string[] {
       ]),
     ),
     block(
-      'share of users within',
-      reads.curve.map(([limit, share]) => [`  ${limit} ms`, percent(share)]),
+      'share of users by round trip',
+      reads.curve.map(([limit, share]) => [`  within ${limit} ms`, percent(share)]),
+    ),
+    block(
+      'share of users by time to first byte',
+      reads.firstByte.curve.map(([limit, share]) => [`  within ${limit} ms`, percent(share)]),
     ),
     block(
       'rules of law and of the file',

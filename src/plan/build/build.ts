@@ -2,6 +2,7 @@ import type { PlaceId } from '../../base/ids.ts';
 import { sharedHazards } from '../../facts/hazards.ts';
 import { computePrice, egressPrice, storagePrice, transferPrice } from '../../facts/prices.ts';
 import type { PlanRequest } from '../../spec/planning.ts';
+import { CONNECTION_TRIPS } from '../../facts/latency/first-byte.ts';
 import { DEAREST, HOURS_A_MONTH, LOAD_BALANCER, moneyOf } from '../money.ts';
 import type { CoverageObjective, PlanProblem } from '../problem.ts';
 import { modeOf, strategyOf } from '../strategy.ts';
@@ -54,6 +55,7 @@ function problemOf(
     candidates: ids,
     weights: base.weights,
     latencyMs,
+    betweenMs: betweenOf(base, ids),
     objectives: objectivesOf(request, base, left),
     serving: request.model === 'active-passive' ? 'primary' : 'all',
     goal: request.hasLatency && !left.has('latency') ? 'cost' : 'coverage',
@@ -68,11 +70,24 @@ function problemOf(
 }
 
 function objectivesOf(request: PlanRequest, base: Base, left: ReadonlySet<Constraint>): readonly CoverageObjective[] {
-  return request.latency.map(({ withinMs, share, country }) => ({
-    withinMs,
+  const { connection, serverMs, primaryTrips } = request.firstByte;
+  const trips = CONNECTION_TRIPS[connection];
+  return request.latency.map(({ withinMs, share, country, metric }) => ({
+    // So many milliseconds until the first byte leave so many for one round trip; what is just in time stays so when divided.
+    withinMs: metric === 'rtt' ? withinMs : (withinMs - serverMs) / trips + ROUNDING_MS,
+    primaryFactor: metric === 'rtt' ? 0 : primaryTrips / trips,
     share: left.has('latency') ? 0 : share,
     populations: country === null ? null : base.people.flatMap((one, p) => (one.country === country ? [p] : [])),
   }));
+}
+
+const ROUNDING_MS = 1e-9;
+
+function betweenOf(base: Base, ids: readonly PlaceId[]): Float64Array {
+  const between = new Float64Array(ids.length * ids.length);
+  for (const [a, x] of ids.entries())
+    for (const [b, y] of ids.entries()) if (a !== b) between[a * ids.length + b] = base.rtt(x, y).ms;
+  return between;
 }
 
 /** Regions of a file are judged, not refused: what they have in common is said about them. */

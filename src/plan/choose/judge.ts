@@ -1,3 +1,4 @@
+import { reachOf } from '../in-time.ts';
 import { millionths, type Choice, type PlanProblem } from '../problem.ts';
 import { leastVoteUsd, voterOf } from '../votes.ts';
 import { Covered } from './covered.ts';
@@ -21,6 +22,8 @@ const SPENT = -1;
 
 const at = (list: Float64Array, index: number): number => list[index] as number;
 const whole = (list: Int32Array, index: number): number => list[index] as number;
+
+type Reach = Pick<Choice, 'coverage' | 'worst'>;
 
 /**
  * What one set is like: is it allowed, could it be kept, and then exactly. Bounds come first, cheapest first. The set under judgement is the
@@ -48,6 +51,7 @@ export class Judge {
   private readonly caps: Float64Array;
   private readonly loads: Float64Array;
   private readonly moved: Float64Array;
+  private readonly asksPrimary: boolean;
 
   constructor(problem: PlanProblem, ranked: Ranked, keeper: Keeper, set: number[], isTabled: boolean) {
     const { max } = problem.sizes;
@@ -68,6 +72,7 @@ export class Judge {
     this.caps = new Float64Array(max);
     this.loads = new Float64Array(max);
     this.moved = new Float64Array(max * max);
+    this.asksPrimary = problem.serving === 'all' && problem.objectives.some(({ primaryFactor }) => primaryFactor > 0);
   }
 
   /** The sets of this size are next. */
@@ -263,15 +268,19 @@ export class Judge {
     const regions = [...this.set, r].map(named).toSorted((a, b) => a - b);
     const costUsd = usd + voterOf(this.problem, regions).usd;
     if (costUsd > (this.problem.budgetUsd ?? Number.MAX_VALUE)) return;
-    this.keeper.offer({
-      regions,
-      primary: named(primary),
-      standby: named(standby),
-      costUsd,
-      coverage,
-      worst,
-      writeMs,
-    } satisfies Choice);
+    const pair = { primary: named(primary), standby: named(standby), writeMs };
+    const known: Reach = { coverage, worst };
+    const reach = this.asksPrimary ? this.reachWithPrimary(regions, pair) : known;
+    if (reach !== null) this.keeper.offer({ regions, ...pair, costUsd, ...reach } satisfies Choice);
+  }
+
+  /** Requests that ask the primary take longer than the sums know, which have it everywhere. Null: too long. */
+  private reachWithPrimary(regions: readonly number[], pair: Pair): Reach | null {
+    const { objectives, worstShare } = this.problem;
+    const { reached, worst } = reachOf(this.problem, regions, pair);
+    if (objectives.some(({ share }, o) => millionths(reached[o] ?? 0) < millionths(share))) return null;
+    if (worstShare !== null && millionths(worst) < millionths(worstShare)) return null;
+    return { coverage: reached[0] ?? 0, worst };
   }
 
   /** Coverage of the first objective; null: one of the objectives is missed. */

@@ -6,6 +6,7 @@ import { Keeper } from './keep.ts';
 const PROBLEM: PlanProblem = {
   candidates: [],
   weights: new Float64Array(),
+  betweenMs: new Float64Array(),
   latencyMs: new Float64Array(),
   objectives: [],
   serving: 'all',

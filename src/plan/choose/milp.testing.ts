@@ -125,11 +125,11 @@ function modelOf(problem: PlanProblem, aim: 'cost' | 'coverage', coverage: numbe
 }
 
 /** One place votes: none that is farther from a chosen candidate than some two of them are apart, and the slack. */
-function voteTerms(model: Model, { votes, candidates }: PlanProblem): readonly Term[] {
+function voteTerms(model: Model, { votes, candidates, betweenMs }: PlanProblem): readonly Term[] {
   if (votes === null) return [];
   const n = candidates.length;
   const all = [...Array(n).keys()];
-  const both = all.flatMap((a) => all.filter((b) => b > a).map((b) => ({ a, b, ms: at(votes.betweenMs, a * n + b) })));
+  const both = all.flatMap((a) => all.filter((b) => b > a).map((b) => ({ a, b, ms: at(betweenMs, a * n + b) })));
   for (const { a, b } of both)
     for (const end of [a, b])
       model.row(
@@ -164,7 +164,7 @@ function coverageTerms(model: Model, problem: PlanProblem, pairs: Pairs): readon
   const n = problem.candidates.length;
   const all = [...Array(n).keys()];
   let first: readonly Term[] = [];
-  for (const [o, { withinMs, share, populations }] of problem.objectives.entries()) {
+  for (const [o, { withinMs, primaryFactor, share, populations }] of problem.objectives.entries()) {
     const members = populations ?? [...problem.weights.keys()];
     const total = members.reduce((a, p) => a + at(problem.weights, p), 0);
     const inTime = (p: number): number[] => all.filter((r) => at(problem.latencyMs, p * n + r) <= withinMs);
@@ -175,6 +175,10 @@ function coverageTerms(model: Model, problem: PlanProblem, pairs: Pairs): readon
       return members.map((p): Term => {
         const name = `z${o}_${p}_${lost + 1}`;
         model.bounds.push(` 0 <= ${name} <= 1`);
+        if (primaryFactor > 0) {
+          answered(model, problem, pairs, { name, p, lost, withinMs, primaryFactor });
+          return [at(problem.weights, p) / total, name];
+        }
         const near = inTime(p).filter((r) => r !== lost);
         model.row([[1, name], ...near.map((r): Term => [-1, `x${r}`])], '<=', 0);
         return [at(problem.weights, p) / total, name];
@@ -188,6 +192,41 @@ function coverageTerms(model: Model, problem: PlanProblem, pairs: Pairs): readon
     for (const lost of losses) model.row(after(lost), '>=', problem.worstShare);
   }
   return first;
+}
+
+interface Answer {
+  readonly name: string;
+  readonly p: number;
+  readonly lost: number;
+  readonly withinMs: number;
+  readonly primaryFactor: number;
+}
+
+/** In time only for one of the pairs (who serves, who leads) that are near enough: both must be so. */
+function answered(model: Model, problem: PlanProblem, pairs: Pairs, one: Answer): void {
+  const { name, p, lost, withinMs, primaryFactor } = one;
+  const n = problem.candidates.length;
+  const all = [...Array(n).keys()].filter((r) => r !== lost);
+  const both = all.flatMap((r) =>
+    all.flatMap((i) => {
+      const ms = at(problem.latencyMs, p * n + r) + primaryFactor * at(problem.betweenMs, r * n + i);
+      if (ms > withinMs) return [];
+      const way = `w${name}_${r}_${i}`;
+      const leads = pairs.filter(([a, b]) => (a === lost ? b : a) === i).map(([a, b]): Term => [-1, `q${a}_${b}`]);
+      model.bounds.push(` 0 <= ${way} <= 1`);
+      model.row(
+        [
+          [1, way],
+          [-1, `y${lost + 1}_${p}_${r}`],
+        ],
+        '<=',
+        0,
+      );
+      model.row([[1, way], ...leads], '<=', 0);
+      return [[-1, way] as Term];
+    }),
+  );
+  model.row([[1, name], ...both], '<=', 0);
 }
 
 function costTerms(model: Model, problem: PlanProblem, pairs: Pairs): readonly Term[] {

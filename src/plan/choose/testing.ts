@@ -24,14 +24,19 @@ export const problemsOf = (most: number): fc.Arbitrary<PlanProblem> =>
       const conflicts = new Uint8Array(n * n);
       for (let a = 0; a < n; a++)
         for (let b = 0; b < a; b++) conflicts[a * n + b] = conflicts[b * n + a] = next() < 0.15 ? 1 : 0;
+      const betweenMs = new Float64Array(n * n);
+      for (let a = 0; a < n; a++)
+        for (let b = 0; b < a; b++) betweenMs[a * n + b] = betweenMs[b * n + a] = whole(1, 12) * 10;
+      const factor = (): number => (next() < 0.3 ? whole(1, 4) / 4 : 0);
       const max = whole(2, Math.min(n, most > 6 ? 6 : 4));
       return {
         candidates: Array.from({ length: n }, (_, r) => `r${r}`),
         weights: raw.map((weight) => weight / total),
         latencyMs: list(n * people, () => whole(5, 20) * 10),
+        betweenMs,
         objectives: [
-          { withinMs: 100, share: isStrict ? 0.6003 : 0, populations: null },
-          ...(next() < 0.3 ? [{ withinMs: 80, share: 0.3002, populations: [0] }] : []),
+          { withinMs: 100, primaryFactor: factor(), share: isStrict ? 0.6003 : 0, populations: null },
+          ...(next() < 0.3 ? [{ withinMs: 80, primaryFactor: factor(), share: 0.3002, populations: [0] }] : []),
         ],
         serving,
         goal,
@@ -59,13 +64,9 @@ function votesOf(
   whole: (least: number, most: number) => number,
   list: (length: number, make: () => number) => Float64Array,
 ): NonNullable<PlanProblem['votes']> {
-  const betweenMs = new Float64Array(n * n);
-  for (let a = 0; a < n; a++)
-    for (let b = 0; b < a; b++) betweenMs[a * n + b] = betweenMs[b * n + a] = whole(1, 12) * 10;
   return {
     usd: list(places, () => whole(20, 300)).toSorted(),
     ms: list(places * n, () => (whole(1, 6) === 1 ? Infinity : whole(1, 12) * 10)),
-    betweenMs,
     slackMs: whole(0, 4) * 10,
   };
 }
@@ -115,10 +116,14 @@ function evaluate(problem: PlanProblem, set: readonly number[]): Found | null {
     );
   };
   const share = (o: number, without: number): number => {
-    const { populations, withinMs } = problem.objectives[o] ?? { populations: null, withinMs: 0 };
+    const { populations, withinMs, primaryFactor } = problem.objectives[o] as PlanProblem['objectives'][number];
+    const leader = without === primary ? standby : primary;
+    const far = (r: number): number => primaryFactor * at(problem.betweenMs, r * n + leader);
     const members = populations ?? people;
     const all = members.reduce((sum, p) => sum + at(problem.weights, p), 0);
-    const inTime = members.filter((p) => at(problem.latencyMs, p * n + serverOf(p, without)) <= withinMs);
+    const inTime = members.filter(
+      (p) => at(problem.latencyMs, p * n + serverOf(p, without)) + far(serverOf(p, without)) <= withinMs,
+    );
     return inTime.reduce((sum, p) => sum + at(problem.weights, p), 0) / all;
   };
   if (problem.objectives.some((objective, o) => share(o, -1) < objective.share - 1e-6)) return null;
@@ -141,7 +146,7 @@ function evaluate(problem: PlanProblem, set: readonly number[]): Found | null {
   }
   const { votes } = problem;
   if (votes !== null) {
-    const widest = Math.max(...set.flatMap((a) => set.map((b) => at(votes.betweenMs, a * n + b))));
+    const widest = Math.max(...set.flatMap((a) => set.map((b) => at(problem.betweenMs, a * n + b))));
     const near = [...votes.usd.keys()].filter((w) =>
       set.every((r) => at(votes.ms, w * n + r) <= widest + votes.slackMs),
     );

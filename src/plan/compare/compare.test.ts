@@ -113,7 +113,7 @@ test('a primary on the wrong side of the users: a switchover is suggested, and o
     ...shop,
     users: [{ country: 'ES', share: 1 }],
     hasLatency: false,
-    latency: [{ withinMs: 100, share: 0, country: null }],
+    latency: [{ withinMs: 100, share: 0, country: null, metric: 'rtt' as const }],
   };
   const far = fileOf(
     planOf({ ...spain, regions: ['aws:eu-north-1', 'aws:eu-west-3'].map(placeId), sizes: { min: 2, max: 2 } }),
@@ -128,7 +128,7 @@ test('a primary on the wrong side of the users: a switchover is suggested, and o
 });
 
 /** Nothing demanded of the latency. */
-const MEASURED = { hasLatency: false, latency: [{ withinMs: 60, share: 0, country: null }] };
+const MEASURED = { hasLatency: false, latency: [{ withinMs: 60, share: 0, country: null, metric: 'rtt' as const }] };
 
 test('a move is copied once to whoever joins, and is paid for; regions that the file names are not asked about', () => {
   const old = judged('aws:eu-west-3', 'aws:eu-north-1');

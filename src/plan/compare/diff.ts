@@ -1,4 +1,5 @@
 import type { PlanFile } from './plan-file.ts';
+import { limitText } from '../limit.ts';
 
 /** What is another in the second of two plans. */
 export interface PlanDiff {
@@ -72,8 +73,8 @@ function regionChanges(a: PlanFile, b: PlanFile): readonly RegionChange[] {
 function* figuresOf(a: PlanFile, b: PlanFile): Generator<Figure> {
   yield { what: 'replication', unit: 'word', was: a.mode, is: b.mode };
   yield { what: 'strategy', unit: 'word', was: a.strategy.name, is: b.strategy.name };
-  const nameOf = ({ withinMs, country }: PlanFile['reads']['objectives'][number]): string =>
-    `${country ?? 'all'} users within ${withinMs} ms`;
+  const nameOf = (one: PlanFile['reads']['objectives'][number]): string =>
+    `${one.country ?? 'all'} users ${limitText(one)}`;
   const names = new Set([...a.reads.objectives, ...b.reads.objectives].map(nameOf));
   for (const name of names) {
     const find = (plan: PlanFile) => plan.reads.objectives.find((one) => nameOf(one) === name)?.reached ?? null;

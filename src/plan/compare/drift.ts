@@ -12,6 +12,7 @@ import type { Choice } from '../problem.ts';
 import { robustnessOf } from '../robust.ts';
 import { voterOf } from '../votes.ts';
 import type { PlanFile } from './plan-file.ts';
+import { limitText } from '../limit.ts';
 
 /** A plan that was made before, beside the facts of today. */
 export interface Drift {
@@ -112,8 +113,8 @@ function movedOf(old: PlanFile, now: Plan): Drift['moved'] {
   const rows: { what: string; unit: 'share' | 'ms' | 'usd'; was: number; is: number }[] = [];
   const [first] = old.reads.objectives;
   const reached = now.reads.objectives[0];
-  if (first !== undefined && reached !== undefined && first.withinMs === reached.withinMs)
-    rows.push({ what: `users within ${first.withinMs} ms`, unit: 'share', was: first.reached, is: reached.reached });
+  if (first !== undefined && reached !== undefined && limitText(first) === limitText(reached))
+    rows.push({ what: `users ${limitText(first)}`, unit: 'share', was: first.reached, is: reached.reached });
   for (const region of now.regions) {
     const before = old.regions.find(({ id }) => id === region.id);
     if (before !== undefined && before.toPrimaryMs > 0)

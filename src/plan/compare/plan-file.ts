@@ -23,6 +23,8 @@ export const planFile = z.looseObject({
     objectives: z.array(
       z.looseObject({
         withinMs: z.number(),
+        // Plans of before there was another.
+        metric: z.enum(['rtt', 'ttfb']).default('rtt'),
         country: z.string().nullable(),
         asked: z.number(),
         reached: z.number(),

@@ -4,6 +4,7 @@ import type { PlanRequest } from '../../spec/planning.ts';
 import { baseOf, type Base } from '../build/base.ts';
 import type { Choice } from '../problem.ts';
 import { solve } from '../solve.ts';
+import { limitText } from '../limit.ts';
 
 /** What each thing that a file asks for costs: the best plan when it is asked one notch less. */
 export interface Prices {
@@ -90,15 +91,15 @@ function latencySteps(request: PlanRequest): readonly Step[] {
   if (!request.hasLatency) return [];
   return request.latency.flatMap((objective, o): Step[] => {
     const { withinMs, share, country } = objective;
-    const asks = `${percent(share)} of ${country ?? 'all'} users within ${withinMs} ms`;
+    const asks = `${percent(share)} of ${country ?? 'all'} users ${limitText(objective)}`;
     const changed = (by: Partial<typeof objective>): PlanRequest => ({
       ...request,
       latency: request.latency.map((one, i) => (i === o ? { ...one, ...by } : one)),
     });
-    const longer = Math.ceil(withinMs * 1.1);
+    const longer = Math.ceil(withinMs * 1.1 - 1e-9);
     const fewer = Math.max(0, Math.round((share - 0.05) * 1_000) / 1_000);
     return [
-      { asks, relaxed: `within ${longer} ms`, request: changed({ withinMs: longer }) },
+      { asks, relaxed: limitText({ ...objective, withinMs: longer }), request: changed({ withinMs: longer }) },
       { asks, relaxed: `for ${percent(fewer)}`, request: changed({ share: fewer }) },
     ];
   });

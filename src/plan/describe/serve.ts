@@ -1,5 +1,6 @@
 import type { PlaceId } from '../../base/ids.ts';
-import type { PlanRequest } from '../../spec/planning.ts';
+import { CONNECTION_TRIPS, firstByteMs } from '../../facts/latency/first-byte.ts';
+import type { LatencyObjective, PlanRequest } from '../../spec/planning.ts';
 import type { Base } from '../build/base.ts';
 import { countriesOfUsers } from '../people.ts';
 import type { Loss, Reads, Writes } from '../plan.ts';
@@ -44,6 +45,31 @@ const latencies = (base: Base, servers: readonly PlaceId[], end: Ends): Float64A
   });
 };
 
+interface Served {
+  readonly servers: readonly PlaceId[];
+  readonly primary: PlaceId;
+}
+
+/** What each of the people waits for, by a metric: round trips at one end of their bands, or all until the first byte. */
+export function measuredOf(
+  request: PlanRequest,
+  base: Base,
+  { servers, primary }: Served,
+  metric: LatencyObjective['metric'],
+  end: Ends,
+): Float64Array {
+  const ms = latencies(base, servers, end);
+  if (metric === 'rtt') return ms;
+  const toPrimary = new Map([...new Set(servers)].map((id) => [id, endOf(base, id, primary, end)]));
+  return ms.map((each, p) => firstByteMs(request.firstByte, each, toPrimary.get(servers[p] as PlaceId) ?? 0));
+}
+
+function endOf(base: Base, from: PlaceId, primary: PlaceId, end: Ends): number {
+  if (from === primary) return 0;
+  const { ms, band } = base.rtt(from, primary);
+  return { ms, low: band.lowMs, high: band.highMs }[end];
+}
+
 function within(base: Base, ms: Float64Array, limitMs: number, country: string | null): number {
   let [inTime, all] = [0, 0];
   for (const [p, one] of base.people.entries()) {
@@ -65,31 +91,44 @@ function percentile(base: Base, ms: Float64Array, share: number): number {
   return round(ms[order.at(-1) ?? 0] ?? 0);
 }
 
+/** Sums of the same milliseconds in another order. */
+const ROUNDING_MS = 1e-6;
 const round = (ms: number): number => Math.round(ms * 10) / 10;
 const CURVE_MS = [10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400];
+const FIRST_BYTE_CURVE_MS = [50, 100, 150, 200, 250, 300, 400, 500, 600, 800, 1_000, 1_500, 2_000];
 
 export function readsOf(request: PlanRequest, base: Base, layout: Layout): Reads {
   const servers = serversOf(base, layout.serving);
-  const [ms, low, high] = (['ms', 'low', 'high'] as const).map((end) => latencies(base, servers, end)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
   const [primary] = layout.regions as [PlaceId];
+  const served = { servers, primary };
+  const ms = latencies(base, servers, 'ms');
+  const firstByte = measuredOf(request, base, served, 'ttfb', 'ms');
   const wait = waitOf(base, layout.mode, layout.regions).ms;
   return {
-    objectives: request.latency.map(({ withinMs, country, share }) => ({
-      withinMs,
-      country,
-      asked: share,
-      reached: within(base, ms, withinMs, country),
-      low: within(base, high, withinMs, country),
-      high: within(base, low, withinMs, country),
-    })),
+    objectives: request.latency.map(({ withinMs, country, share, metric }) => {
+      const reached = (end: Ends): number =>
+        within(base, measuredOf(request, base, served, metric, end), withinMs + ROUNDING_MS, country);
+      return {
+        withinMs,
+        metric,
+        country,
+        asked: share,
+        reached: reached('ms'),
+        low: reached('high'),
+        high: reached('low'),
+      };
+    }),
     p50Ms: percentile(base, ms, 0.5),
     p80Ms: percentile(base, ms, 0.8),
     p95Ms: percentile(base, ms, 0.95),
     curve: CURVE_MS.map((limit) => [limit, within(base, ms, limit, null)] as const),
+    firstByte: {
+      trips: CONNECTION_TRIPS[request.firstByte.connection],
+      p50Ms: percentile(base, firstByte, 0.5),
+      p80Ms: percentile(base, firstByte, 0.8),
+      p95Ms: percentile(base, firstByte, 0.95),
+      curve: FIRST_BYTE_CURVE_MS.map((limit) => [limit, within(base, firstByte, limit, null)] as const),
+    },
     countries: [...countriesOfUsers(request)].map(([country, share]) => {
       const members = [...base.people.keys()].filter((p) => base.people[p]?.country === country);
       const weigh = (list: Float64Array): number =>
@@ -166,6 +205,7 @@ export function lossesOf(request: PlanRequest, base: Base, layout: Layout): read
     const serving = request.model === 'active-passive' ? [primary] : left;
     const servers = serversOf(base, serving);
     const ms = latencies(base, servers, 'ms');
+    const measured = measuredOf(request, base, { servers, primary }, first?.metric ?? 'rtt', 'ms');
     const needs = [...loadsOf(base, serving)].map(([id, load]) => ({
       region: id,
       needs: Math.max(1, Math.ceil(request.load.instances * load - 1e-9)),
@@ -174,7 +214,7 @@ export function lossesOf(request: PlanRequest, base: Base, layout: Layout): read
     const [tightest] = needs.toSorted((a, b) => a.has - a.needs - (b.has - b.needs));
     return {
       region,
-      coverage: within(base, ms, first?.withinMs ?? 100, first?.country ?? null),
+      coverage: within(base, measured, (first?.withinMs ?? 100) + ROUNDING_MS, first?.country ?? null),
       p95Ms: percentile(base, ms, 0.95),
       moved: base.people.reduce((sum, { share }, p) => sum + (before[p] === servers[p] ? 0 : share), 0),
       primary,

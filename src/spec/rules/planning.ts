@@ -2,11 +2,15 @@ import { placeId } from '../../base/ids.ts';
 import { providerOf, type Facts } from '../../facts/facts.ts';
 import { pointOfText } from '../../facts/geo.ts';
 import { metroNamed } from '../../facts/metros.ts';
+import { parseDuration } from '../duration.ts';
 import { deploymentFile } from '../file-schema.ts';
 import { atKey, atValue, didYouMean, type Finding } from '../finding.ts';
 import { metroHelp, nearest, nearestRegion } from '../nearest.ts';
 import { valueAt } from '../shape.ts';
 import type { Path } from '../source.ts';
+
+/** What an application takes for an answer where the file says nothing. */
+export const DEFAULT_SERVER_MS = 50;
 
 /** Does a region match what a ban says: its id, or a pattern with `*`? */
 export function matchesRegion(pattern: string, id: string): boolean {
@@ -23,6 +27,7 @@ export function planning(root: unknown, facts: Facts): readonly Finding[] {
     ...shares(root),
     ...pins(root, facts),
     ...counts(root),
+    ...firstBytes(root),
   ];
 }
 
@@ -186,6 +191,32 @@ function pins(root: unknown, facts: Facts): readonly Finding[] {
       });
   }
   return findings;
+}
+
+/** What is left of the limit must be enough for a round trip. */
+function firstBytes(root: unknown): readonly Finding[] {
+  const path: Path = ['plan', 'firstByte', 'server'];
+  const written = valueAt(root, path);
+  const serverMs = typeof written === 'string' ? parseDuration(written) : DEFAULT_SERVER_MS;
+  return list(root, ['objectives', 'latency']).flatMap((_, i): readonly Finding[] => {
+    const within = valueAt(root, ['objectives', 'latency', i, 'within']);
+    const limitMs = typeof within === 'string' ? parseDuration(within) : null;
+    const isAbout = valueAt(root, ['objectives', 'latency', i, 'metric']) === 'ttfb';
+    if (!isAbout || limitMs === null || serverMs === null || limitMs > serverMs) return [];
+    return [
+      {
+        code: 'E2607',
+        message: `the first byte within ${String(within)}, of which the server alone takes ${serverMs} ms`,
+        at: [
+          atValue(['objectives', 'latency', i, 'within']),
+          ...(written === undefined ? [] : [atValue(path, 'the server')]),
+        ],
+        help: [
+          `more than ${serverMs}ms, or a faster server${written === undefined ? ': plan.firstByte.server, 50ms where the file says nothing' : ''}`,
+        ],
+      },
+    ];
+  });
 }
 
 function counts(root: unknown): readonly Finding[] {

@@ -1,4 +1,5 @@
 import { text } from '../../../drills/report/html/markup.ts';
+import { limitText } from '../../../plan/limit.ts';
 import type { Plan } from '../../../plan/plan.ts';
 import { shareWithin, type ServedPlace, type ServedPlaces } from '../../../plan/places.ts';
 
@@ -12,7 +13,7 @@ interface Axes {
   readonly y: (share: number) => number;
 }
 
-/** Share of users by the round trip they have at most: now with its error band, and after the worst loss. */
+/** Share of users by what they wait at most, by the metric of the first objective: now with its error band, and after the worst loss. */
 export function curveOf(plan: Plan, { now, afterWorst }: ServedPlaces): string {
   const axes = axesOf([...now, ...(afterWorst?.places ?? [])], plan);
   const lost =
@@ -20,18 +21,19 @@ export function curveOf(plan: Plan, { now, afterWorst }: ServedPlaces): string {
       ? ''
       : `<polyline class="lost" points="${pointsOf(afterWorst.places, 'ms', axes).join(' ')}"><title>${text(`without ${afterWorst.lost}`)}</title></polyline>`;
   const band = [...pointsOf(now, 'lowMs', axes), ...pointsOf(now, 'highMs', axes).toReversed()].join(' ');
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Share of users by round trip">
+  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Share of users by ${plan.request.latency[0]?.metric === 'ttfb' ? 'time to first byte' : 'round trip'}">
 ${grid(axes)}<polygon class="band" points="${band}"/>${lost}<polyline class="now" points="${pointsOf(now, 'ms', axes).join(' ')}"/>
 ${plan.request.hasLatency ? asked(plan, axes) : ''}</svg>`;
 }
 
 function axesOf(places: readonly ServedPlace[], { request }: Plan): Axes {
-  const longest = Math.max(...request.latency.map(({ withinMs }) => withinMs), ...places.map(({ highMs }) => highMs));
+  const limits = request.latency.filter(({ metric }) => metric === request.latency[0]?.metric);
+  const longest = Math.max(...limits.map(({ withinMs }) => withinMs), ...places.map(({ highMs }) => highMs));
   // The last hundredth of the users would squeeze all others.
   const total = places.reduce((sum, { share }) => sum + share, 0);
   let toMs = 60;
   while (toMs < longest && shareWithin(places, 'highMs', toMs) < 0.99 * total) toMs += 20;
-  const limit = Math.max(toMs, ...request.latency.map(({ withinMs }) => withinMs * 1.2));
+  const limit = Math.max(toMs, ...limits.map(({ withinMs }) => withinMs * 1.2));
   return {
     toMs: limit,
     x: (ms) => Math.round(10 * (LEFT + ((RIGHT - LEFT) * Math.min(ms, limit)) / limit)) / 10,
@@ -61,10 +63,10 @@ function grid({ toMs, x, y }: Axes): string {
 
 function asked({ reads }: Plan, { x, y }: Axes): string {
   return reads.objectives
-    .filter(({ country }) => country === null)
-    .map(({ withinMs, asked: share, reached }) => {
+    .filter(({ country, metric }) => country === null && metric === reads.objectives[0]?.metric)
+    .map(({ withinMs, metric, asked: share, reached }) => {
       const isMet = reached >= share;
-      const says = `asked: ${(share * 100).toFixed(0)} % within ${withinMs} ms`;
+      const says = `asked: ${(share * 100).toFixed(0)} % ${limitText({ withinMs, metric })}`;
       const isRight = x(withinMs) > WIDTH / 2;
       return (
         `<line class="mark" x1="${x(withinMs)}" x2="${x(withinMs)}" y1="${TOP}" y2="${BOTTOM}"/>` +

@@ -26,7 +26,8 @@ function userDot(
   { lat, lon, share, ms, place, country, region }: ServedPlace,
   to: Projection,
 ): string {
-  const limit = request.latency.find((one) => one.country === country) ?? request.latency[0];
+  const [first] = request.latency;
+  const limit = request.latency.find((one) => one.country === country && one.metric === first?.metric) ?? first;
   const isLate = ms > (limit?.withinMs ?? 100);
   const radius = Math.round(10 * Math.max(1.2, Math.sqrt(share) * 34)) / 10;
   const says = `${place}, ${country}: ${(share * 100).toFixed(1)} % of users, ${Math.round(ms)} ms to ${region}`;

@@ -48,7 +48,7 @@ ${figures(plan)}
 <figure class="drawn">${mapOf(plan, places.now, facts)}</figure><div class="key">${key}</div>
 ${regionList(plan)}
 <h2>How fast reads are</h2>
-<p class="quiet">Share of the users (upward) whose round trip to their region is at most so long, with ${request.lastMileMs} ms of last mile. The band is what the error of the figures leaves open${
+<p class="quiet">Share of the users (upward) whose ${request.latency[0]?.metric === 'ttfb' ? 'time to the first byte' : 'round trip to their region'} is at most so long, with ${request.lastMileMs} ms of last mile. The band is what the error of the figures leaves open${
     places.afterWorst === null ? '' : `; dashed: without ${text(places.afterWorst.lost)}, the loss that hurts most`
   }.</p>
 <figure class="drawn">${curveOf(plan, places)}</figure>

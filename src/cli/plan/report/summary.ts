@@ -1,14 +1,16 @@
 import { box } from '../../../drills/report/html/box.ts';
 import { text } from '../../../drills/report/html/markup.ts';
 import type { Plan, PlannedRegion } from '../../../plan/plan.ts';
+import { limitText } from '../../../plan/limit.ts';
 import { formatDuration } from '../../../spec/duration.ts';
+import { DEFAULT_LATENCY } from '../../../spec/planning.ts';
 import { aYear, dollars, ms, percent } from './words.ts';
 import { proofSentence } from '../proof.ts';
 
 export function headline({ regions, reads, cost, violations }: Plan): string {
   const [primary, ...others] = regions.map(({ id }) => id);
   const [objective] = reads.objectives;
-  const inTime = `${percent(objective?.reached ?? 0)} of ${objective?.country ?? 'the'} users within ${objective?.withinMs} ms`;
+  const inTime = `${percent(objective?.reached ?? 0)} of ${objective?.country ?? 'the'} users ${limitText(objective ?? DEFAULT_LATENCY)}`;
   const where = `${primary} with ${others.join(' and ')}`;
   return violations.length > 0
     ? `${where} breaks what the file asks`
@@ -39,11 +41,12 @@ export function lead(plan: Plan): string {
 export const figures = (plan: Plan): string =>
   `<section class="figures" aria-label="Figures">${[reads(plan), writes(plan), loss(plan), price(plan), down(plan), sure(plan)].join('')}</section>`;
 
-function reads({ reads: { objectives, p50Ms, p95Ms } }: Plan): string {
+function reads({ reads: { objectives, firstByte, ...rtt } }: Plan): string {
   const [first] = objectives;
+  const { p50Ms, p95Ms } = first?.metric === 'ttfb' ? firstByte : rtt;
   const isMet = (first?.reached ?? 0) >= (first?.asked ?? 0);
   return box({
-    title: `Users within ${first?.withinMs} ms`,
+    title: `Users ${limitText(first ?? DEFAULT_LATENCY)}`,
     value: percent(first?.reached ?? 0),
     tone: first === undefined || first.asked === 0 ? '' : isMet ? 'pass' : 'fail',
     used: first?.reached ?? 0,
@@ -72,8 +75,8 @@ function loss({ losses, reads: { objectives }, request: { worstShare } }: Plan):
     tone: worstShare === null ? '' : (worst?.coverage ?? 0) >= worstShare ? 'pass' : 'fail',
     used: worst?.coverage ?? 0,
     lines: [
-      `without ${worst?.region ?? ''}, within ${objectives[0]?.withinMs} ms`,
-      `95 of 100 ${ms(worst?.p95Ms ?? 0)}`,
+      `without ${worst?.region ?? ''}, ${limitText(objectives[0] ?? DEFAULT_LATENCY)}`,
+      `round trips: 95 of 100 ${ms(worst?.p95Ms ?? 0)}`,
     ],
   });
 }

@@ -1,6 +1,8 @@
 import { text } from '../../../drills/report/html/markup.ts';
 import type { Alternative, CostLine, Plan } from '../../../plan/plan.ts';
 import { aYear, details, difference, dollars, ms, percent, tableOf } from './words.ts';
+import { limitText } from '../../../plan/limit.ts';
+import { DEFAULT_LATENCY } from '../../../spec/planning.ts';
 
 /** What users see when each region is lost. */
 export function losses({ losses: all, mode }: Plan): string {
@@ -86,7 +88,7 @@ export function costs({ cost, regions, witness }: Plan): string {
 }
 
 export function alternatives({ alternatives: next, pareto, cost, verdict, reads }: Plan): string {
-  const within = `within ${reads.objectives[0]?.withinMs} ms`;
+  const within = limitText(reads.objectives[0] ?? DEFAULT_LATENCY);
   const columns = [
     { title: 'regions' },
     { title: 'a month', figure: true },
