@@ -28,6 +28,7 @@ const WARM = 2;
 const WARM_AGAIN_MS = 250;
 const ASK_AGAIN_MS = 10;
 const NOBODY = 'nobody waits for it any more';
+const SEEN = 'SELECT farshore.seen($1) AS seen';
 
 export class DatabaseError extends Error {
   /** @param {'not-executed' | 'unknown' | 'rejected'} outcome */
@@ -36,6 +37,11 @@ export class DatabaseError extends Error {
     this.outcome = outcome;
     this.sqlState = cause.code;
   }
+}
+
+/** A write that was acknowledged and that no failover can bring back: the client must hear of it, instead of not finding it. */
+export class WriteLost extends Error {
+  outcome = 'rejected';
 }
 
 /**
@@ -141,12 +147,15 @@ function take(pool, signal) {
  * repeated: reads, and writes that carry an idempotency key. Rejects with a DatabaseError. `signal`: nobody waits for it any more;
  * what was not begun is left, so that it does not stand before those who still wait.
  */
-export async function runRepeatable(pool, text, values, withinMs, signal) {
+export const runRepeatable = (pool, text, values, withinMs, signal) =>
+  repeat((leftMs) => runOnce(pool, text, values, leftMs, signal), withinMs, signal);
+
+async function repeat(attempt, withinMs, signal) {
   const deadlineMs = performance.now() + withinMs;
   let mayBeCommitted = false;
   for (;;) {
     try {
-      return await runOnce(pool, text, values, Math.max(MIN_TRY_MS, deadlineMs - performance.now()), signal);
+      return await attempt(Math.max(MIN_TRY_MS, deadlineMs - performance.now()));
     } catch (error) {
       if (error.outcome === 'rejected' || signal?.aborted) throw error;
       mayBeCommitted ||= error.outcome === 'unknown';
@@ -160,24 +169,40 @@ export async function runRepeatable(pool, text, values, withinMs, signal) {
 }
 
 /**
- * Runs one statement on a connection whose server says `yes` to a question, which is asked again and again until `withinMs` is
- * over. Resolves with its rows; null: nobody said yes in time, or nobody could be asked.
+ * Reads on a connection whose server has seen the write that `mark` names; it is asked again and again until `withinMs` is over.
+ * Resolves with the rows; null when it has not seen it in time. Rejects with `WriteLost` as soon as anybody knows that, and with a
+ * DatabaseError.
  */
-export async function runWhen(pool, question, text, values, withinMs, signal) {
-  const deadlineMs = performance.now() + withinMs;
-  try {
-    return await onConnection(pool, signal, async (client) => {
-      for (;;) {
-        const { rows } = await client.query(question);
-        // A statement of its own: it sees what was there when the question was answered.
-        if (rows[0]?.yes === true) return (await client.query({ text, values })).rows;
-        if (performance.now() + ASK_AGAIN_MS >= deadlineMs) return null;
-        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+export const runSeeing = (pool, mark, text, values, withinMs, signal) =>
+  onConnection(pool, signal, async (client) => {
+    const deadlineMs = performance.now() + withinMs;
+    for (;;) {
+      const { rows } = await client.query({ text: SEEN, values: [mark], query_timeout: MIN_TRY_MS + withinMs });
+      if (rows[0].seen === 'lost') return new WriteLost();
+      // A statement of its own: it sees what was there when the question was answered.
+      if (rows[0].seen === 'yes') {
+        return (await client.query({ text, values, query_timeout: MIN_TRY_MS + withinMs })).rows;
       }
-    });
-  } catch {
-    return null;
-  }
+      if (performance.now() + ASK_AGAIN_MS >= deadlineMs) return null;
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    }
+  }).then((result) => {
+    // Not thrown in there: what is thrown there closes a connection that is well.
+    if (result instanceof WriteLost) throw result;
+    return result;
+  });
+
+/** The same, where there is nobody else to ask: tries until `withinMs` is over, through failovers. Never resolves with null. */
+export function runSeeingRepeatedly(pool, mark, text, values, withinMs, signal) {
+  return repeat(
+    async (leftMs) => {
+      const rows = await runSeeing(pool, mark, text, values, leftMs, signal);
+      if (rows === null) throw new DatabaseError('not-executed', new Error('the write is not seen here yet'));
+      return rows;
+    },
+    withinMs,
+    signal,
+  );
 }
 
 async function runOnce(pool, text, values, withinMs, signal) {

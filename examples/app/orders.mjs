@@ -1,9 +1,8 @@
 // The orders: one table, written through `rw` (the primary, wherever it is) and read through `ro` (the nearest fresh replica).
-import { runRepeatable, runWhen } from './database.mjs';
+import { DatabaseError, runRepeatable, runSeeing, runSeeingRepeatedly } from './database.mjs';
 
 const WRITE_WITHIN_MS = 4_000;
 const READ_WITHIN_MS = 3_000;
-const POSITION_WITHIN_MS = 500;
 // A replica is rarely further behind than this, and a person does not notice it.
 const WAIT_FOR_REPLICA_MS = 150;
 
@@ -26,10 +25,11 @@ const CREATE_TABLE = `
 // The id is chosen by the client, so asking twice adds one order. DO NOTHING would be enough for that, but not for the
 // promise: it writes nothing, so its commit waits for no standby, and it could acknowledge a row that only the primary holds.
 // Counting the attempt is a write; it is acknowledged when the standbys have it, and with it the order before it.
+// `farshore.mark()` names this very write, so it stands in the statement that writes.
 const ADD = `
   INSERT INTO orders (id, item, quantity, region) VALUES ($1, $2, $3, $4)
   ON CONFLICT (id) DO UPDATE SET attempts = orders.attempts + 1
-  RETURNING id, seq::float8 AS seq, item, quantity, region, attempts`;
+  RETURNING id, seq::float8 AS seq, item, quantity, region, attempts, farshore.mark() AS mark`;
 
 const COLUMNS = 'id, seq::float8 AS seq, item, quantity, region, at';
 
@@ -47,47 +47,27 @@ export async function makeTable(rw, onWaiting) {
 }
 
 /**
- * Adds an order once, however often it is asked to. Resolves with `{ order, existed, sameContent }`; `sameContent` is false
- * when the id was used before for something else. Rejects with a DatabaseError. Here as below, `signal` says that the client left.
+ * Adds an order once, however often it is asked to. Resolves with `{ order, existed, sameContent, mark }`; `sameContent` is
+ * false when the id was used before for something else. Rejects with a DatabaseError. Here as below, `signal` says that the client left.
  */
 export async function addOrder(rw, { id, item, quantity }, region, signal) {
   const [row] = await runRepeatable(rw, ADD, [id, item, quantity, region], WRITE_WITHIN_MS, signal);
-  const { attempts, ...order } = row;
-  return { order, existed: attempts > 1, sameContent: order.item === item && order.quantity === quantity };
+  const { attempts, mark, ...order } = row;
+  return { order, existed: attempts > 1, sameContent: order.item === item && order.quantity === quantity, mark };
 }
 
 /**
- * Where the primary is now: whoever has replayed up to there has everything that was committed before. Null when it can't be
- * had, which takes nothing away from the write: its reader may only see it later. Costs one more question to the primary.
- */
-export async function positionOf(rw, signal) {
-  try {
-    const [position] = await runRepeatable(rw, POSITION, undefined, POSITION_WITHIN_MS, signal);
-    return position ?? null;
-  } catch {
-    return null;
-  }
-}
-
-const NEWEST_EPOCH = '(SELECT coalesce(max(n), 0) FROM farshore.epoch)';
-const POSITION = `SELECT ${NEWEST_EPOCH}::float8 AS epoch, pg_current_wal_insert_lsn()::text AS lsn`;
-
-// One that went through the beginning of a newer epoch has all that the epochs before left behind.
-const REPLAYED = `
-  SELECT newest > $1 OR (newest = $1 AND reached >= $2::pg_lsn) AS yes FROM (
-    SELECT ${NEWEST_EPOCH} AS newest,
-      CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS reached) now`;
-
-/**
- * Reads where `seen`, the position of the client's last write, is there: from the replica if it gets there soon, else from
- * the primary. Without a position any replica will do. Resolves with `{ rows, from }`.
+ * Reads where `seen`, the mark of the client's last write, is there: from the replica if it gets there soon, else from the primary.
+ * Without a mark any replica will do. Resolves with `{ rows, from }`; rejects with `WriteLost` when that write is gone.
  */
 async function read({ rw, ro }, { seen, signal }, text, values) {
   if (seen === null) return { rows: await runRepeatable(ro, text, values, READ_WITHIN_MS, signal), from: 'replica' };
-  const question = { text: REPLAYED, values: [seen.epoch, seen.lsn] };
-  const rows = await runWhen(ro, question, text, values, WAIT_FOR_REPLICA_MS, signal);
+  const rows = await runSeeing(ro, seen, text, values, WAIT_FOR_REPLICA_MS, signal).catch((error) => {
+    if (error instanceof DatabaseError) return null;
+    throw error;
+  });
   if (rows !== null) return { rows, from: 'replica' };
-  return { rows: await runRepeatable(rw, text, values, READ_WITHIN_MS, signal), from: 'primary' };
+  return { rows: await runSeeingRepeatedly(rw, seen, text, values, READ_WITHIN_MS, signal), from: 'primary' };
 }
 
 /** One order, if it is there: `{ rows, from }`. `asked`: what the client has `seen`, and `signal`. */

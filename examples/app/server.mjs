@@ -1,9 +1,9 @@
 // A small order service on Farshore: one of these runs in every region. Started with
 //   PORT, FARSHORE_REGION, DATABASE_URL (the gateway's rw), DATABASE_URL_RO (the gateway's ro)
 import { createServer } from 'node:http';
-import { DatabaseError, openPool } from './database.mjs';
-import { addOrder, findOrder, makeTable, newestOrders, ping, positionOf } from './orders.mjs';
-import { openTokens, tokenHeaders } from './token.mjs';
+import { DatabaseError, openPool, WriteLost } from './database.mjs';
+import { addOrder, findOrder, makeTable, newestOrders, ping } from './orders.mjs';
+import { forgetToken, openTokens, tokenHeaders } from './token.mjs';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 const DRAIN_MS = 1_500;
@@ -44,11 +44,9 @@ const routes = [
 ];
 
 async function postOrder({ request, signal }) {
-  const { order, existed, sameContent } = await addOrder(rw, parseOrder(await readJson(request)), region, signal);
+  const { order, existed, sameContent, mark } = await addOrder(rw, parseOrder(await readJson(request)), region, signal);
   if (!sameContent) throw new Refusal(409, { code: 'id-taken', why: `order ${order.id} has other content` });
-  const position = await positionOf(rw, signal);
-  const headers = position === null ? {} : tokenHeaders(tokens.make(position));
-  return ok({ id: order.id, region: order.region, seq: order.seq, existed }, 201, headers);
+  return ok({ id: order.id, region: order.region, seq: order.seq, existed }, 201, tokenHeaders(tokens.make(mark)));
 }
 
 async function getOrder({ request, signal, params: [id] }) {
@@ -121,6 +119,10 @@ async function handle(request, signal) {
 /** What a client hears when it was not done. The header tells machines whether it may have happened after all. */
 function answerFor(error, isWrite) {
   if (error instanceof Refusal) return error.answer;
+  if (error instanceof WriteLost) {
+    const lost = 'a failover lost your last write, although it was confirmed: what you read now is without it';
+    return { status: 412, body: { code: 'write-lost', why: lost, region }, headers: forgetToken };
+  }
   if (!(error instanceof DatabaseError)) return { status: 500, body: { code: 'internal', why: error.message } };
   const why = error.message;
   if (error.outcome === 'unknown' && isWrite) {

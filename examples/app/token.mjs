@@ -1,6 +1,7 @@
-// Reading one's own writes: after a write the client gets a token that says up to where a replica must have replayed, so that it
-// shows this write. It comes back as a header or a cookie. A replica that is not there yet is given a moment; then the primary is
-// asked. Signed, so that nobody can send every read to the primary with a token that he made up.
+// Reading one's own writes: after a write the client gets a token that says which write a replica must have replayed, so that it
+// shows it. It comes back as a header or a cookie. A replica that is not there yet is given a moment; then the primary is asked.
+// When a failover has lost that write, the answer is 412, once. Signed, so that nobody can send every read to the primary, or
+// call a write lost, with a token that he made up.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** The name of the header and of the cookie. */
@@ -13,17 +14,14 @@ export function openTokens(secret) {
   const key = secret || randomBytes(32);
   const sign = (text) => createHmac('sha256', key).update(`${TOKEN} ${GROUP} ${text}`).digest('base64url');
   return {
-    /** `position`: `{ epoch, lsn }` of the primary after the write. */
-    make({ epoch, lsn }) {
-      const text = `${epoch}.${lsn.replace('/', '-')}`;
-      return `${text}.${sign(text)}`;
-    },
-    /** The position that a request carries, or null. */
+    /** `mark`: what `farshore.mark()` said in the transaction that wrote. */
+    make: (mark) => `${mark}.${sign(mark)}`,
+    /** The mark that a request carries, or null. */
     of({ headers }) {
       const given = headers[TOKEN] ?? cookieIn(headers.cookie);
-      const match = /^((\d{1,15})\.([0-9A-F]{1,8})-([0-9A-F]{1,8}))\.([\w-]{43})$/.exec(given ?? '');
-      if (match === null || !timingSafeEqual(Buffer.from(match[5]), Buffer.from(sign(match[1])))) return null;
-      return { epoch: Number(match[2]), lsn: `${match[3]}/${match[4]}` };
+      const match = /^(\d{1,15}\.\d{1,20}\.[0-9A-F]{1,8}-[0-9A-F]{1,8})\.([\w-]{43})$/.exec(given ?? '');
+      if (match === null || !timingSafeEqual(Buffer.from(match[2]), Buffer.from(sign(match[1])))) return null;
+      return match[1];
     },
   };
 }
@@ -33,6 +31,9 @@ export const tokenHeaders = (token) => ({
   [TOKEN]: token,
   'set-cookie': `${TOKEN}=${token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${COOKIE_FOR_S}`,
 });
+
+/** Told once: a client whose token is not taken back would hear of it with each request. Whoever sent it as a header drops it himself. */
+export const forgetToken = { 'set-cookie': `${TOKEN}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0` };
 
 function cookieIn(header = '') {
   const found = header.split(';').find((part) => part.trim().startsWith(`${TOKEN}=`));

@@ -14,6 +14,7 @@ import {
   type TestGateway,
   type TestPostgres,
 } from '../database/gateway/bench/world.ts';
+import { SCHEMA } from '../database/postgres/schema.ts';
 import { freePort } from '../world/free-ports.ts';
 import { ask } from '../planes/edge/testing.ts';
 
@@ -44,6 +45,7 @@ beforeAll(async () => {
   postgres = await startPostgres(`${temp.dir}/pg`, NPM_18, []);
   await admin("create role app login password 'for-tests'", 'postgres');
   await admin('create database app owner app', 'postgres');
+  await admin(`${SCHEMA}; insert into farshore.epoch values (1, 'a', 1, now())`);
   gateway = await startTestGateway(temp.dir, 'a', postgres, { waitForPrimaryMs: 500 });
   await closeGateway(1);
   ports = await Promise.all(REGIONS.map(() => freePort()));

@@ -1,9 +1,10 @@
 import { type Outcome, done, refused, unknown } from '../../base/result.ts';
 import type { Position } from '../../ports/database.ts';
-import { type Local, poll } from './connections.ts';
+import { type Local, type Row, poll } from './connections.ts';
 import { inRecovery } from './follow.ts';
-import { identifyLocal } from './identify.ts';
-import { storeEpoch } from './roles.ts';
+import { identifyLocal, localHistory } from './identify.ts';
+import { makeSchema, storeEpoch } from './roles.ts';
+import { SCHEMA_IS_WHOLE } from './schema.ts';
 
 const TIMEOUT_MS = 5_000;
 /** How long the promotion itself may take: PostgreSQL replays what it has received first. */
@@ -24,7 +25,7 @@ export async function promote(local: Local, epoch: number): Promise<Outcome<Posi
     if (stored === epoch) return done({ ...before, storedEpoch: epoch });
     if (before.timeline <= storedTimeline)
       return refused('is-primary', `a primary of epoch ${stored} is stopped before it begins epoch ${epoch}`);
-    return finish(local, epoch);
+    return finish(local, epoch, before.timeline, row);
   }
   if (stored === epoch) return refused('epoch-used', `epoch ${epoch} is stored already: another primary began it`);
   // Asked to wait, pg_promote looks every 100 ms only; nobody writes until it has seen the end of a recovery that takes 30.
@@ -36,14 +37,26 @@ export async function promote(local: Local, epoch: number): Promise<Outcome<Posi
   const now = await identifyLocal(local, TIMEOUT_MS);
   if (now.timeline <= before.timeline)
     return unknown(`PostgreSQL left recovery on timeline ${now.timeline}, not a new one after ${before.timeline}`);
-  return finish(local, epoch);
+  return finish(local, epoch, now.timeline, row);
 }
 
-async function finish(local: Local, epoch: number): Promise<Outcome<Position>> {
-  await storeEpoch(local, epoch);
+/** Nobody is let in before this is done: whoever reads the epoch finds with it where the one before ended. */
+async function finish(
+  local: Local,
+  epoch: number,
+  timeline: number,
+  before: Row | undefined,
+): Promise<Outcome<Position>> {
+  if (before?.['whole'] !== true) await makeSchema(local);
+  // The last epoch that is stored: a promotion after it that was never finished has let nobody in.
+  const left = (await localHistory(local, timeline, TIMEOUT_MS)).find(
+    (fork) => fork.timeline === before?.['stored_timeline'],
+  );
+  await storeEpoch(local, epoch, left?.lsn ?? null);
   return done({ ...(await identifyLocal(local, TIMEOUT_MS)), storedEpoch: epoch });
 }
 
 const BEFORE = `
-SELECT pg_is_in_recovery() AS recovery, newest.n::float8 AS stored_epoch, newest.timeline AS stored_timeline
+SELECT pg_is_in_recovery() AS recovery, newest.n::float8 AS stored_epoch, newest.timeline AS stored_timeline,
+  ${SCHEMA_IS_WHOLE} AS whole
 FROM (SELECT 1) one LEFT JOIN (SELECT n, timeline FROM farshore.epoch ORDER BY n DESC LIMIT 1) newest ON true`;

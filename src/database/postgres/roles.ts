@@ -1,9 +1,12 @@
 import type pg from 'pg';
+import type { Lsn } from '../../base/lsn.ts';
 import { APP_DATABASE, type Local, withFresh } from './connections.ts';
+import { SCHEMA } from './schema.ts';
 import { scramVerifier } from './scram.ts';
 import { literal } from './settings.ts';
 
 const TIMEOUT_MS = 30_000;
+const LOCK_TIMEOUT_MS = 1_000;
 
 /**
  * Roles, database and schema of a new group, once, on its first primary; clones inherit them. May be repeated.
@@ -36,15 +39,25 @@ export async function makeRolesAndSchema(local: Local, epoch: number): Promise<v
     },
     { database: 'postgres' },
   );
-  await withFresh(local, TIMEOUT_MS, async (client) => {
-    await client.query(`BEGIN; SET LOCAL synchronous_commit = local; ${SCHEMA}; COMMIT`);
-  });
-  await storeEpoch(local, epoch);
+  await makeSchema(local);
+  await storeEpoch(local, epoch, null);
 }
 
-/** Stores the epoch (I1) with the timeline it began on. Does not wait for standbys: they learn it by following. */
-export async function storeEpoch(local: Local, epoch: number): Promise<void> {
-  await local.work.query({ text: STORE_EPOCH, values: [epoch, local.config.node] }, TIMEOUT_MS);
+/** A table that somebody reads for hours must not hold a takeover up: then it is an error, and tried again. */
+export async function makeSchema(local: Local): Promise<void> {
+  await withFresh(local, TIMEOUT_MS, async (client) => {
+    await client.query(
+      `BEGIN; SET LOCAL synchronous_commit = local; SET LOCAL lock_timeout = '${LOCK_TIMEOUT_MS}ms'; ${SCHEMA}; COMMIT`,
+    );
+  });
+}
+
+/**
+ * Stores the epoch (I1) with the timeline it began on, and where the branch of the epoch before was left for it (P9). Does not wait for
+ * standbys: they learn it by following.
+ */
+export async function storeEpoch(local: Local, epoch: number, fork: Lsn | null): Promise<void> {
+  await local.work.query({ text: STORE_EPOCH, values: [epoch, local.config.node, fork] }, TIMEOUT_MS);
 }
 
 async function makeRole(client: pg.Client, role: string, attributes: string, password: string): Promise<void> {
@@ -64,18 +77,9 @@ GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean), pg_catal
   pg_catalog.pg_read_binary_file(text), pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO farshore_replication;
 GRANT pg_checkpoint TO farshore_replication`;
 
-const SCHEMA = `
-CREATE SCHEMA IF NOT EXISTS farshore;
-CREATE TABLE IF NOT EXISTS farshore.epoch (
-  n bigint PRIMARY KEY, node text NOT NULL, timeline int NOT NULL, at timestamptz NOT NULL);
-CREATE TABLE IF NOT EXISTS farshore.heartbeat (
-  one boolean PRIMARY KEY DEFAULT true CHECK (one), seq bigint NOT NULL, node text NOT NULL, at timestamptz NOT NULL);
-GRANT USAGE ON SCHEMA farshore TO app;
-GRANT SELECT ON ALL TABLES IN SCHEMA farshore TO app`;
-
 /** `set_config` as SET LOCAL: it is asked at the commit of this one statement, and forgotten after it. */
 const STORE_EPOCH = `
-INSERT INTO farshore.epoch (n, node, timeline, at)
-SELECT $1, $2, ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int, clock_timestamp()
+INSERT INTO farshore.epoch (n, node, timeline, at, fork)
+SELECT $1, $2, ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int, clock_timestamp(), $3::pg_lsn
 FROM set_config('synchronous_commit', 'local', true)
 ON CONFLICT (n) DO NOTHING`;
