@@ -138,8 +138,9 @@ function scaledStorage(facts: Facts, region: PlaceId): Price {
   const provider = providerOf(region);
   const base = STORAGE_BASE_USD[provider];
   if (base === undefined) return { kind: 'unknown', why: `no storage price of ${provider}` };
-  const here = generalPrice(facts, region);
-  const cheapest = generalPrice(facts, `${provider}:${CHEAPEST[provider]}` as PlaceId);
+  // Listed prices, both: one of the user's own is what they agreed on for machines, and says nothing about disks, here or elsewhere.
+  const here = listedPrice(facts, region);
+  const cheapest = listedPrice(facts, `${provider}:${CHEAPEST[provider]}` as PlaceId);
   if (here.kind === 'unknown' || cheapest.kind === 'unknown')
     return { kind: 'unknown', why: `no compute price to scale a storage price of ${provider} by` };
   const [low, high] = bounds(here);
@@ -147,7 +148,7 @@ function scaledStorage(facts: Facts, region: PlaceId): Price {
   return range(
     (base[0] * low * (1 - STORAGE_UNCERTAINTY)) / cheapHigh,
     (base[1] * high * (1 + STORAGE_UNCERTAINTY)) / cheapLow,
-    `the provider's cheapest region, scaled by compute prices, 15 % either way`,
+    `the provider's cheapest region, scaled by listed compute prices, 15 % either way`,
   );
 }
 

@@ -43,6 +43,9 @@ const COLUMNS = [
   { is: 'rtt_ms', names: /^(?:rtt_ms|rtt_avg_ms|ms|latency_ms|milliseconds)$/i },
 ] as const;
 const ERRORS_MOST = 20;
+/** No `Number`: it takes 0x1f and 1e3 too, which nobody means here. */
+const MILLISECONDS = /^(?:\d+(?:\.\d*)?|\.\d+)$/;
+const DEGREES = /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)$/;
 
 /** Does the text look like a table of coordinates (`region,lat,lon`)? */
 export const isCoordinateTable = (text: string): boolean => {
@@ -60,11 +63,12 @@ export function readRttTable(
   context: TableContext,
 ): { readonly ok: true; readonly value: RttTable } | { readonly ok: false; readonly error: readonly TableError[] } {
   const { header, body } = lines(text, context.file);
-  const [columns, ...rest] = ofMatrix(body, context);
+  const { even, uneven } = evenLines(body);
+  const [columns, ...rest] = ofMatrix(even, context);
   if (columns === undefined) return { ok: false, error: [{ at: `${context.file}:1`, text: 'the table is empty' }] };
   const found = locate(columns, context);
   if ('at' in found) return { ok: false, error: [found] };
-  const errors: TableError[] = [];
+  const errors: TableError[] = [...uneven];
   const rows: RttRow[] = [];
   const seen = new Map<string, string>();
   const unknown = new Set<string>();
@@ -82,10 +86,10 @@ export function readRttTable(
     const from = region(cells[found.from] ?? '', at);
     const to = region(cells[found.to] ?? '', at);
     const written = cells[found.ms] ?? '';
-    const ms = Number(written);
-    if (written === '' && cells.length >= columns.cells.length) leftOut += 1;
-    else if (!(ms >= 0 && ms < 10_000) || written === '')
-      errors.push({ at, text: `"${written}" is no round trip in milliseconds` });
+    const ms = MILLISECONDS.test(written) ? Number(written) : Number.NaN;
+    if (written === '') leftOut += 1;
+    else if (!(ms < 10_000))
+      errors.push({ at, text: `"${written}" is no round trip in milliseconds; write it as 13.5` });
     else if (from === null || to === null) continue;
     else if (from === to) leftOut += 1;
     else if (ms === 0) errors.push({ at, text: 'a round trip between two regions is not 0 ms' });
@@ -109,7 +113,8 @@ export function readCoordinateTable(
 ):
   | { readonly ok: true; readonly value: CoordinateTable }
   | { readonly ok: false; readonly error: readonly TableError[] } {
-  const [columns, ...rest] = lines(text, context.file).body;
+  const { even, uneven } = evenLines(lines(text, context.file).body);
+  const [columns, ...rest] = even;
   const index = (name: string): number => columns?.cells.indexOf(name) ?? -1;
   const [region, lat, lon] = [index('region'), index('lat'), index('lon')];
   if (columns === undefined || region < 0 || lat < 0 || lon < 0)
@@ -117,12 +122,14 @@ export function readCoordinateTable(
       ok: false,
       error: [{ at: columns?.at ?? `${context.file}:1`, text: 'the columns must be region, lat, lon' }],
     };
-  const errors: TableError[] = [];
+  const errors: TableError[] = [...uneven];
   const rows = rest.flatMap(({ cells, at }) => {
     const word = cells[region] ?? '';
     const id = knownRegion(word, context);
     if (id === null) errors.push(noRegion(word, at, context));
-    const [y, x] = [Number(cells[lat] || Number.NaN), Number(cells[lon] || Number.NaN)];
+    const [y, x] = [cells[lat] ?? '', cells[lon] ?? ''].map((cell) =>
+      DEGREES.test(cell) ? Number(cell) : Number.NaN,
+    ) as [number, number];
     if (!(Math.abs(y) <= 90 && Math.abs(x) <= 180))
       errors.push({ at, text: `"${cells[lat]}, ${cells[lon]}" are no degrees of latitude and longitude` });
     return id === null ? [] : [{ region: id, lat: y, lon: x, at }];
@@ -157,6 +164,24 @@ function lines(
     body.push({ cells, at: `${file}:${index + 1}` });
   }
   return { header, body };
+}
+
+/**
+ * The lines that have a cell for each column of the first, and what is wrong with the others. A cell too many is most often a decimal comma:
+ * passed over, it would leave 13 of 13,5.
+ */
+function evenLines(body: readonly Line[]): { readonly even: readonly Line[]; readonly uneven: readonly TableError[] } {
+  const columns = body[0]?.cells.length ?? 0;
+  const isEven = ({ cells }: Line): boolean => cells.length === columns;
+  return {
+    even: body.filter(isEven),
+    uneven: body
+      .filter((line) => !isEven(line))
+      .map(({ cells, at }) => ({
+        at,
+        text: `${cells.length} cells, and ${columns} columns; a number has a point, 13.5, and no separator of thousands`,
+      })),
+  };
 }
 
 /** The cells of a line; a cell in quotes may hold commas. */

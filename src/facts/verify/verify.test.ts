@@ -180,13 +180,33 @@ describe('reading a table', () => {
       'from,to,ms\naws:eu-wst-1,aws:us-east-1,70\naws:eu-west-1,aws:us-east-1,fast\naws:eu-west-1,aws:us-east-1,70\naws:eu-west-1,aws:us-east-1,71\naws:eu-west-1,aws:us-east-2,0\n';
     expect(errors(text)).toEqual([
       't.csv:2: there is no region "aws:eu-wst-1"; did you mean aws:eu-west-1?',
-      't.csv:3: "fast" is no round trip in milliseconds',
+      't.csv:3: "fast" is no round trip in milliseconds; write it as 13.5',
       't.csv:5: aws:eu-west-1 to aws:us-east-1 was given before, at t.csv:4',
       't.csv:6: a round trip between two regions is not 0 ms',
     ]);
     expect(errors('from,to,ms\nus-east4,us-east5,3\n', 'gcp')).toEqual([]);
     expect(errors('sending_region,receiving_region,milliseconds\nus-east4,us-east5,18\n')).toEqual([]);
     expect(errors('from,to,ms\nus-east4,us-east5,3\n', 'aws').length).toBe(2);
+  });
+
+  test('a row with other cells than columns is refused, not cut: a comma in a number looks like one more', () => {
+    const row = (line: string) => errors(`from,to,rtt_ms\naws:eu-west-1,aws:eu-west-2,${line}\n`);
+    const many = 't.csv:2: 4 cells, and 3 columns; a number has a point, 13.5, and no separator of thousands';
+    expect([row('13,5'), row('1,013')]).toEqual([[many], [many]]);
+    expect(row('"13,5"')).toEqual(['t.csv:2: "13,5" is no round trip in milliseconds; write it as 13.5']);
+    for (const none of ['0x1f', '1e3', '1_000', '+13', '13ms'])
+      expect(row(none)).toEqual([`t.csv:2: "${none}" is no round trip in milliseconds; write it as 13.5`]);
+    expect(errors('from,to,rtt_ms\naws:eu-west-1,aws:eu-west-2\n')[0]).toContain('2 cells, and 3 columns');
+    expect(errors(',us-east-1,eu-west-1\nus-east-1,3,70,5\n')[0]).toContain('t.csv:2: 4 cells, and 3 columns');
+    expect(errors(',us-east-1,eu-west-1\neu-west-1,71\n')[0]).toContain('t.csv:2: 2 cells, and 3 columns');
+    const places = readCoordinateTable(
+      'region,lat,lon\naws:eu-west-1,53,3,-6,2\naws:eu-west-1,0x35,-6\n',
+      context('c.csv'),
+    );
+    expect(places.ok ? [] : places.error.map(({ at, text }) => `${at}: ${text}`)).toEqual([
+      'c.csv:2: 5 cells, and 3 columns; a number has a point, 13.5, and no separator of thousands',
+      'c.csv:3: "0x35, -6" are no degrees of latitude and longitude',
+    ]);
   });
 
   test('a matrix is as good as rows', () => {
@@ -259,6 +279,16 @@ describe('the user’s own facts', () => {
       false,
     ]);
     expect([servicesOf(merged, dublin), complianceOf(facts, mexico)]).toEqual([null, null]);
+  });
+
+  test('an own price of machines moves no price of disks, there or in another region', () => {
+    for (const id of ['aws:us-east-1', 'aws:eu-west-1', 'gcp:us-central1'])
+      for (const [region] of facts.regions) {
+        const { facts: merged } = withOwnRegions(facts, { [id]: { generalUsdPerHour: 0.1 } });
+        expect(storagePrice(merged, region), `${region} with an own price of ${id}`).toEqual(
+          storagePrice(facts, region),
+        );
+      }
   });
 
   test('hazard zones are replaced, added and taken out; an id that is unknown is said', () => {
