@@ -8,6 +8,7 @@ import { nearestRegion } from '../spec/nearest.ts';
 import { parsePlanRequest, type ParsedRequest, type PlanRequest } from '../spec/planning.ts';
 import { renderDiagnostics } from '../spec/render.ts';
 import { matchesRegion } from '../spec/rules/planning.ts';
+import { contradictions } from '../spec/rules/request.ts';
 import { readUsersTable } from '../spec/users-table.ts';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { comparePlans, drifted, relaxed, type Compared } from './plan/compare.ts';
@@ -74,6 +75,7 @@ export async function plan(argv: readonly string[]): Promise<number> {
   const facts = readFactsWithOwn(ownFactsFolder(values.facts));
   const parsed = readRequest(file, facts);
   const request = requestOf(parsed.request, values, facts);
+  refuseContradictions(request, file);
   const options = {
     top: wholeNumber('top', values.top, 0, 50) ?? 5,
     seed: wholeNumber('seed', values.seed, 0, 2 ** 31 - 1) ?? 1,
@@ -201,6 +203,18 @@ function readRequest(file: string, facts: Facts): ParsedRequest {
   throw new FarshoreError(
     'FSH_SPEC_INVALID',
     `${file} is not valid:\n\n${renderDiagnostics(parsed.error, written, { color })}`,
+  );
+}
+
+/** What the command line made of the file may contradict itself where the file did not: other users, more pins. */
+function refuseContradictions(request: PlanRequest, file: string): void {
+  const found = contradictions(request, undefined);
+  if (found.length === 0) return;
+  throw new FarshoreError(
+    'FSH_SPEC_INVALID',
+    found
+      .map(({ message, help = [] }) => `${file}, as the command line changes it: ${message}; ${help.join('; ')}`)
+      .join('\n'),
   );
 }
 

@@ -51,6 +51,8 @@ export const SPEC_CODES = {
   E2605: 'numbers of regions that contradict each other',
   E2606: 'users at a place that is none',
   E2607: 'a time to first byte that the server alone takes',
+  E2608: 'every region must confirm, of more than two that are yet to be chosen',
+  E2609: 'an objective about a country without users',
   E2901: 'described, but not built yet',
 
   N3001: 'semi-sync with one standby is sync (P11.2)',

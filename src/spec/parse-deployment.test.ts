@@ -277,10 +277,13 @@ describe('diagnostics', () => {
     if (says !== undefined) expect(found.map(({ message }) => message).join()).toContain(says);
   });
 
+  /** Of what is yet to be planned: shown in src/cli/plan/bad-input.test.ts. */
+  const OF_REQUESTS = ['E2608', 'E2609'];
+
   test('every E2 and N code is shown by a case above', () => {
     expect(codesOf([...MEANING, ...PLANNING, ...TRAFFIC, ...NOTES], ['E2', 'N'])).toEqual(
       Object.keys(SPEC_CODES)
-        .filter((code) => !code.startsWith('E1'))
+        .filter((code) => !code.startsWith('E1') && !OF_REQUESTS.includes(code))
         .toSorted(),
     );
   });

@@ -59,6 +59,12 @@ describe('defaults', () => {
     expect(wrong('objectives: { latency: [{ within: 50ms, for: 80 }] }')).toEqual([]);
   });
 
+  test('countries whose internet users nobody counts: nobody beside others, alike among themselves', () => {
+    expect(request('users: [{ country: DE }, { country: PR }]').users).toEqual([{ country: 'DE', share: 1 }]);
+    const islands = request('users: [{ country: PR }, { country: VI }]').users;
+    expect(islands.map(({ share }) => share)).toEqual([0.5, 0.5]);
+  });
+
   test('a tier that cannot be run yet can be planned', () => {
     expect(request('tier: low')).toMatchObject({ rtoMs: 57_600_000, rpoMs: 57_600_000 });
   });
@@ -108,6 +114,20 @@ describe('a table of users', () => {
     });
   });
 
+  test('cells in quotes, as a spreadsheet writes them', () => {
+    const read = readUsersTable(
+      '\uFEFF"country","metro","share"\r\n"US","Washington, D.C.","7.5e2"\r\nUS,,250 %\r\n',
+      facts,
+    );
+    expect(read).toMatchObject({
+      ok: true,
+      value: [
+        { country: 'US', share: 0.75, metro: 'Washington, D.C.' },
+        { country: 'US', share: 0.25 },
+      ],
+    });
+  });
+
   test('shares of any unit, added up by country', () => {
     const read = readUsersTable('# requests of May\ncountry,share\nDE,300\nFR,100\nDE,0\n', facts);
     expect(read).toEqual({
@@ -128,6 +148,14 @@ describe('a table of users', () => {
     ['country,metro,share\nJP,Osakka,1\n', 2, 4, 'unknown metro "Osakka" in JP; did you mean "Osaka"?'],
     ['country,metro,lat,lon,share\nJP,Osaka,34,135,1\n', 2, 4, 'keep one of the two'],
     ['', 1, 1, 'no header'],
+    ['country,share\nUS,1e999\nDE,5\n', 2, 4, '"1e999" is too large a share'],
+    ['country,share\nUS,Infinity\nDE,5\n', 2, 4, '"Infinity" is no share'],
+    ['country,share\nUS,0x10\nDE,5\n', 2, 4, '"0x10" is no share'],
+    ['country,share\nUS,1,000\nDE,500\n', 2, 6, '3 cells, the header has 2; a number is written without a separator'],
+    ['country,share\nUS,"1,000"\n', 2, 4, '"1,000" is no share'],
+    ['country,share,metro\nUS,5\n', 2, 1, '2 cells, the header has 3'],
+    ['country,share\nUS,"5\n', 2, 1, 'a quote that is not closed'],
+    ['country,share,share\nUS,5,6\n', 1, 15, 'the column "share" is there twice'],
   ])('%j', (text, line, column, words) => {
     const read = readUsersTable(text, facts);
     if (read.ok) throw new Error('it was read');

@@ -12,6 +12,7 @@ import { parseDuration } from './duration.ts';
 import { toDiagnostic } from './finding.ts';
 import { DEFAULT_SERVER_MS, planning } from './rules/planning.ts';
 import { places } from './rules/places.ts';
+import { contradictions } from './rules/request.ts';
 import { residency } from './rules/residency.ts';
 import { checkShape, valueAt } from './shape.ts';
 import { openSource, type Path } from './source.ts';
@@ -115,8 +116,11 @@ export function parsePlanRequest(
   const diagnostics = findings.map((finding) => toDiagnostic(finding, source, fileName)).toSorted(byPosition);
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) return err(errors);
+  const request = requestOf(source.value, facts);
+  const against = contradictions(request, source.value).map((finding) => toDiagnostic(finding, source, fileName));
+  if (against.length > 0) return err(against.toSorted(byPosition));
   return ok({
-    request: requestOf(source.value, facts),
+    request,
     mark: (path) =>
       valueAt(source.value, path) === undefined ? null : source.mark({ path, part: 'value', label: null }),
   });
@@ -220,9 +224,12 @@ function usersOf(
   for (const { country, internetUsers } of facts.clusters)
     if (isUser.includes(country)) counts.set(country, (counts.get(country) ?? 0) + internetUsers);
   const total = [...counts.values()].reduce((a, b) => a + b, 0);
+  // Of some small countries nobody counts the internet users: beside others they are nobody, among themselves alike.
+  const shareOf = (count: number): number => (total > 0 ? count / total : 1 / counts.size);
   return {
     users: [...counts]
-      .map(([country, count]) => ({ country, share: count / total }))
+      .map(([country, count]) => ({ country, share: shareOf(count) }))
+      .filter(({ share }) => share > 0)
       .toSorted((a, b) => b.share - a.share),
     usersFrom: written === undefined ? 'default' : 'internet users',
   };

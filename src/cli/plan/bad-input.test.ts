@@ -93,6 +93,30 @@ describe('the file is wrong: exit 3, with file:line and what would mend it', () 
       '3 regions are pinned, at most 2 may be chosen',
       '',
     ],
+    [
+      'no loss, by a mode that loses',
+      ['plan:', 'database: { replication: { mode: async, whenAlone: block } }\nplan:'],
+      'rpo: 0s',
+      'rpo 0s cannot be kept by asynchronous replication',
+      'mode: semi-sync',
+    ],
+    [
+      'all of three regions to confirm',
+      [
+        'plan:\n  providers: [aws]',
+        'database: { replication: { mode: sync, whenAlone: block } }\nplan:\n  providers: [aws]\n  regions: { min: 2, max: 3 }',
+      ],
+      'mode: sync',
+      '`mode: sync` with 2 to 3 regions to choose',
+      'write `mode: semi-sync`',
+    ],
+    [
+      'an objective about a country without users',
+      ['within: 60ms, for: 80', 'within: 60ms, for: 80, country: SE'],
+      'country: SE',
+      'no users in SE: the users are in DE, FR, IT, ES, PL',
+      'add SE to the users',
+    ],
     ['an objective that is no time', ['within: 60ms', 'within: 60'], 'within: 60', '60', 'ms'],
   ] as const)('%s', async (_, [from, to], marked, message, help) => {
     const { file, line } = write((text) => text.replace(from, to), marked);
@@ -116,6 +140,19 @@ describe('the file is wrong: exit 3, with file:line and what would mend it', () 
     expect(stderr).toContain(`${users}:${line}:`);
     expect(stderr).toContain(message);
   });
+});
+
+test('what the command line makes of a good file: users elsewhere than its objective, more pins than can all confirm', async () => {
+  const users = join(folder, 'users.csv');
+  writeFileSync(users, 'country,share\nFR,1\n');
+  const german = write((text) => text.replace('for: 80', 'for: 80, country: DE'), '').file;
+  const other = await run(german, '--users', users);
+  expect([other.exit, other.stderr]).toEqual([3, expect.stringContaining('no users in DE: the users are in FR')]);
+  const sync = 'database: { replication: { mode: sync, whenAlone: block } }\nplan:';
+  const two = write((text) => text.replace('plan:', sync), '').file;
+  const pins = ['aws:eu-west-1', 'aws:eu-west-3', 'aws:eu-central-1'].flatMap((id) => ['--pin', id]);
+  const all = await run(two, ...pins);
+  expect([all.exit, all.stderr]).toEqual([3, expect.stringContaining('`mode: sync` with 3 regions to choose')]);
 });
 
 describe('the file asks for what cannot be: exit 4, with the place of each demand and what would be enough', () => {
