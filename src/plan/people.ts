@@ -12,8 +12,16 @@ export interface People extends Point {
 /** Users where the file says they are; the others of each country spread over its places as its internet users are. */
 export function peopleOf(request: PlanRequest, facts: Facts): readonly People[] {
   const total = new Map<string, number>();
-  for (const { country, internetUsers } of facts.clusters)
+  const places = new Map<string, number>();
+  for (const { country, internetUsers } of facts.clusters) {
     total.set(country, (total.get(country) ?? 0) + internetUsers);
+    places.set(country, (places.get(country) ?? 0) + 1);
+  }
+  // Where nobody has counted them, as in Puerto Rico, each place has as many.
+  const partOf = (country: string, internetUsers: number): number => {
+    const all = total.get(country) ?? 0;
+    return all > 0 ? internetUsers / all : 1 / (places.get(country) ?? 1);
+  };
   const spread = new Map(
     request.users.flatMap(({ country, share, at }) => (at === undefined ? [[country, share] as const] : [])),
   );
@@ -21,7 +29,7 @@ export function peopleOf(request: PlanRequest, facts: Facts): readonly People[] 
     at === undefined || share <= 0 ? [] : [{ ...at, country, place: metro ?? `${at.lat},${at.lon}`, share }],
   );
   const clusters = facts.clusters.flatMap(({ country, place, lat, lon, internetUsers }) => {
-    const share = ((spread.get(country) ?? 0) * internetUsers) / (total.get(country) ?? 1);
+    const share = (spread.get(country) ?? 0) * partOf(country, internetUsers);
     return share > 0 ? [{ country, place, lat, lon, share }] : [];
   });
   return [...clusters, ...spots];

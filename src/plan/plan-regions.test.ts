@@ -140,11 +140,20 @@ describe('strategy and mode', () => {
     [30_000, 0, 'hot standby', 'sync'],
     [3_600_000, 60_000, 'warm standby', 'async'],
     [10_000_000, 60_000, 'pilot light', 'async'],
-    [86_400_000, 60_000, 'backup and restore', 'async'],
+    [86_400_000, 60_000, 'pilot light', 'async'],
+    [86_400_000, 0, 'pilot light', 'sync'],
+    [86_400_000, 43_200_000, 'pilot light', 'async'],
+    [57_600_000, 57_600_000, 'backup and restore', 'async'],
   ] as const)('RTO %d ms, RPO %d ms: %s, %s', (rtoMs, rpoMs, strategy, mode) => {
     const plan = planOf(requestOf(example('plan/eu-shop'), { rtoMs, rpoMs }));
     expect([plan.strategy.name, plan.mode]).toEqual([strategy, mode]);
     expect(plan.strategy.rtoMs.high).toBeLessThanOrEqual(rtoMs);
+    expect(plan.strategy.rpoMs).toBeLessThanOrEqual(rpoMs);
+  });
+
+  test('a file that asks for confirmations has something running that confirms, however late it may be back', () => {
+    const request = requestOf(example('plan/eu-shop'), { rtoMs: 57_600_000, rpoMs: 57_600_000, mode: 'sync' });
+    expect(planOf(request).strategy.name).toBe('pilot light');
   });
 });
 
@@ -165,6 +174,26 @@ describe('users at places', () => {
     expect(plan.reads.p95Ms).toBeLessThan(planOf(at('{ country: US }')).reads.p95Ms);
     expect(checkPlan({ ...plan, reads: { ...plan.reads, objectives: [] } }, facts).length).toBeGreaterThan(0);
     expect(checkPlan(plan, facts)).toEqual([]);
+  });
+});
+
+describe('users of a country of which nobody counts the internet users', () => {
+  test('are spread over its places alike: they are in the plan, and all shares are numbers', () => {
+    const plan = planOf(
+      requestOf(FREE, {
+        users: [
+          { country: 'PR', share: 0.5 },
+          { country: 'DE', share: 0.5 },
+        ],
+      }),
+    );
+    expect(plan.reads.countries.map(({ country, share }) => [country, share])).toEqual([
+      ['PR', 0.5],
+      ['DE', 0.5],
+    ]);
+    expect(plan.reads.countries.filter(({ meanMs }) => !(meanMs > 0))).toEqual([]);
+    expect(plan.regions.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
+    expect(plan.reads.curve.at(-1)?.[1]).toBeCloseTo(1, 9);
   });
 });
 

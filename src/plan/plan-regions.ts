@@ -190,7 +190,7 @@ function roleOf(
   request: PlanRequest,
 ): readonly [PlannedRegion['role'], string] {
   if (place === 0) return ['primary', 'a user’s write takes least here, with the wait for the region that confirms it'];
-  if (isBackup) return ['backup', 'keeps backups only: the RTO leaves time to restore'];
+  if (isBackup) return ['backup', 'keeps backups only: RTO and RPO leave time to restore the last one'];
   if (!mayLead)
     return [
       'read',

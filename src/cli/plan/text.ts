@@ -49,7 +49,7 @@ function summary(plan: Plan): string {
       : []),
     `  writes     ${plan.mode}: ${writes.commitWaitMs === 0 ? 'a commit waits for no other region' : `a commit waits ${ms(writes.commitWaitMs)} for ${plan.mode === 'sync' ? writes.waitsFor.join(', ') : `the first of the others (${writes.waitsFor.join()})`}`}; a user’s write takes ${ms(writes.meanMs)} on average, p95 ${ms(writes.p95Ms)}`,
     `  a loss     ${worst === undefined ? '' : `worst: ${worst.region}: ${percent(worst.coverage)} ${limitText(reads.objectives[0] ?? DEFAULT_LATENCY)}, round trips p95 ${ms(worst.p95Ms)}, primary ${worst.primary}`}`,
-    `  recovery   ${strategy.name}: RTO ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} predicted, RPO ${plan.mode === 'async' ? `up to ${formatDuration(request.rpoMs)}` : '0'} for the loss of one region`,
+    `  recovery   ${strategy.name}: RTO ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} predicted, RPO ${plan.mode === 'async' ? `up to ${formatDuration(strategy.rpoMs || request.rpoMs)}` : '0'} for the loss of one region`,
     `  cost       ${dollars(cost.usd)} a month${range(cost)}`,
     `  residency  ${residencyLine(plan)}`,
     `  proof      ${proofSentence(plan)}${plan.robustness === null ? '' : `; under the error bands and ±20 % of the shares it stays allowed in ${percent(plan.robustness.holds)} and the best in ${percent(plan.robustness.wins)} of ${plan.robustness.trials} trials`}`,

@@ -10,6 +10,7 @@ describe('the checker', () => {
   const [first, second] = plan.regions;
   const outside = { ...plan, regions: [first, { ...second, id: placeId('aws:us-east-1') }] } as Plan;
   const objective = plan.reads.objectives[0];
+  const lying = (change: Partial<Plan>): Plan => ({ ...plan, ...change });
   const LIES: readonly (readonly [string, Plan, RegExp])[] = [
     ['a region outside the law', outside, /outside EU.*I11/],
     ['an RPO that the mode does not keep', { ...plan, mode: 'async' }, /RPO 0 with asynchronous/],
@@ -78,6 +79,42 @@ describe('the checker', () => {
       'a witness that nobody pays for',
       { ...plan, cost: { ...plan.cost, lines: plan.cost.lines.filter(({ what }) => what !== 'witness') } },
       /witness in aws:.*no line/,
+    ],
+    [
+      'shares of users that are no numbers',
+      lying({ request: { ...plan.request, users: plan.request.users.map((one) => ({ ...one, share: NaN })) } }),
+      /NaN %/,
+    ],
+    ['a wait that is no number', lying({ writes: { ...plan.writes, commitWaitMs: NaN } }), /a commit waits/],
+    ['a total that is no number', lying({ cost: { ...plan.cost, usd: NaN } }), /lines add up/],
+    [
+      'a line that is no number',
+      lying({ cost: { ...plan.cost, lines: plan.cost.lines.map((line) => ({ ...line, usd: NaN })) } }),
+      /storage in/,
+    ],
+    [
+      'machines that are no number',
+      lying({ regions: plan.regions.map((one) => ({ ...one, machines: NaN })) }),
+      /machines for a load/,
+    ],
+    [
+      'a loss that is no number',
+      lying({ losses: plan.losses.map((loss) => ({ ...loss, coverage: NaN })) }),
+      /after the loss/,
+    ],
+    [
+      'a confirmation by a region in which nothing runs',
+      lying({ regions: plan.regions.map((one, i) => (i === 1 ? { ...one, role: 'backup' } : one)) }),
+      /sync, but nothing runs in aws:\S+ to confirm/,
+    ],
+    [
+      'a minute of loss with the backup of this morning',
+      lying({
+        mode: 'async',
+        request: { ...plan.request, rpoMs: 60_000 },
+        regions: plan.regions.map((one, i) => (i === 1 ? { ...one, role: 'backup' } : one)),
+      }),
+      /a backup is up to/,
     ],
     ['a region twice', { ...plan, regions: [first, first] as never }, /different regions/],
   ];

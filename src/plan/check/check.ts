@@ -39,6 +39,9 @@ function placeClaims({ request }: Plan, facts: Facts, ids: readonly PlaceId[]): 
   return [...wrong, ...ids.flatMap((id) => regionClaims(request, facts, id))];
 }
 
+/** Written so that what is no number is near to nothing, as every comparison here: NaN must be a claim that does not hold. */
+const isNear = (a: number, b: number, by: number): boolean => Math.abs(a - b) <= by;
+
 /** What the file and the law say about a place by itself. */
 function regionClaims(request: Plan['request'], facts: Facts, id: PlaceId): readonly string[] {
   const wrong: string[] = [];
@@ -106,21 +109,29 @@ function againstWitness({ request }: Plan, facts: Facts, ids: readonly PlaceId[]
   return farthest > Math.max(...between) + VOTE_SLACK_MS ? [`the witness ${place} is ${farthest} ms away`] : [];
 }
 
+/** Two backups a day: more than this may be missing from the newest. */
+const BACKUP_AGE_MS = 43_200_000;
+
 function modeClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly string[] {
   const { request, mode } = plan;
   const wrong: string[] = [];
   if (request.rpoMs === 0 && mode === 'async') wrong.push('RPO 0 with asynchronous replication (I4)');
   if (plan.strategy.rtoMs.high > request.rtoMs && plan.strategy.standbyShare < 1)
     wrong.push(`${plan.strategy.name} may take ${plan.strategy.rtoMs.high} ms, the RTO is ${request.rtoMs} ms`);
+  const backups = plan.regions.filter(({ role }) => role === 'backup').map(({ id }) => id);
+  if (backups.length > 0 && mode !== 'async')
+    wrong.push(`${mode}, but nothing runs in ${backups.join(', ')} to confirm`);
+  if (backups.length > 0 && !(request.rpoMs >= BACKUP_AGE_MS))
+    wrong.push(`${backups.join(', ')}: a backup is up to ${BACKUP_AGE_MS} ms old, the RPO is ${request.rpoMs} ms`);
   if (plan.regions[0]?.role !== 'primary') wrong.push('the first region is not the primary');
   const model = createLatencyModel(facts);
   const waits = ids.slice(1).map((id) => model.regionToRegion(ids[0] as PlaceId, id).ms);
   const wait = mode === 'async' ? 0 : mode === 'sync' ? Math.max(...waits) : Math.min(...waits);
-  if (Math.abs(wait - plan.writes.commitWaitMs) > 0.1)
+  if (!isNear(wait, plan.writes.commitWaitMs, 0.1))
     wrong.push(`a commit waits ${wait} ms, not ${plan.writes.commitWaitMs} ms`);
   // Regions and mode in one file: whoever wrote them has asked for that wait.
   const isAsked = request.regions !== null && request.mode !== null;
-  if (wait > request.syncWithinMs && !isAsked)
+  if (!(wait <= request.syncWithinMs) && !isAsked)
     wrong.push(`a commit waits ${wait} ms for another region, allowed are ${request.syncWithinMs} ms`);
   return wrong;
 }
@@ -139,7 +150,7 @@ function userClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly
     const all = places.reduce((sum, { internetUsers }) => sum + internetUsers, 0);
     return places.map((place) => ({
       country,
-      weight: (share * place.internetUsers) / all,
+      weight: share * (all > 0 ? place.internetUsers / all : 1 / places.length),
       ms: new Map(ids.map((id) => [id, model.pointToRegion(place, id, request.lastMileMs).ms])),
     }));
   });
@@ -167,18 +178,17 @@ function userClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly
     const limit = `${objective.withinMs} ms${objective.metric === 'ttfb' ? ' to the first byte' : ''}`;
     const reached = coverage(serving, objective);
     const said = plan.reads.objectives[o]?.reached ?? -1;
-    if (Math.abs(reached - said) > 1e-6)
-      wrong.push(`${percent(reached)} of users within ${limit}, not ${percent(said)}`);
-    if (reached < share - 1e-6)
+    if (!isNear(reached, said, 1e-6)) wrong.push(`${percent(reached)} of users within ${limit}, not ${percent(said)}`);
+    if (!(reached >= share - 1e-6))
       wrong.push(`${percent(reached)} of ${country ?? 'all'} users within ${limit}, asked were ${percent(share)}`);
   }
   const [first] = request.latency;
   for (const loss of plan.losses) {
     const left = ids.filter((id) => id !== loss.region);
     const after = coverage(request.model === 'active-passive' ? left.slice(0, 1) : left, first);
-    if (Math.abs(after - loss.coverage) > 1e-6)
+    if (!isNear(after, loss.coverage, 1e-6))
       wrong.push(`after the loss of ${loss.region}: ${percent(after)}, not ${percent(loss.coverage)}`);
-    if (request.worstShare !== null && after < request.worstShare - 1e-6)
+    if (request.worstShare !== null && !(after >= request.worstShare - 1e-6))
       wrong.push(`after the loss of ${loss.region} only ${percent(after)} are within ${first?.withinMs} ms`);
     if (plan.strategy.standbyShare < 1) continue;
     for (const id of request.model === 'active-passive' ? left.slice(0, 1) : left) {
@@ -189,7 +199,7 @@ function userClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly
           ? 1
           : points.filter(({ ms }) => isMine(ms)).reduce((sum, { weight }) => sum + weight, 0);
       const machines = plan.regions.find((region) => region.id === id)?.machines ?? 0;
-      if (machines + 1e-6 < load * request.load.instances)
+      if (!(machines + 1e-6 >= load * request.load.instances))
         wrong.push(
           `after the loss of ${loss.region}, ${id} has ${machines} machines for a load of ${(load * request.load.instances).toFixed(2)}`,
         );
@@ -205,8 +215,8 @@ function costClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly
   const { request, cost } = plan;
   const wrong: string[] = [];
   const sum = cost.lines.reduce((total, { usd }) => total + usd, 0);
-  if (Math.abs(sum - cost.usd) > 0.01) wrong.push(`the lines add up to ${sum.toFixed(2)}, not ${cost.usd.toFixed(2)}`);
-  if (request.budgetUsd !== null && cost.usd > request.budgetUsd + 0.01)
+  if (!isNear(sum, cost.usd, 0.01)) wrong.push(`the lines add up to ${sum.toFixed(2)}, not ${cost.usd.toFixed(2)}`);
+  if (request.budgetUsd !== null && !(cost.usd <= request.budgetUsd + 0.01))
     wrong.push(`$${Math.ceil(cost.usd)} a month, the budget is $${request.budgetUsd}`);
   const bounds = (price: Price, times: number): readonly [number, number] =>
     price.kind === 'value'
@@ -218,7 +228,9 @@ function costClaims(plan: Plan, facts: Facts, ids: readonly PlaceId[]): readonly
     const line = cost.lines.find((one) => one.region === region && one.what === what && one.detail.endsWith(part));
     const [low, high] = bounds(price, times);
     if (
-      line === undefined ? times > 0 : line.usd < low - 0.01 || line.usd > high + 0.01 || (line.usd === 0 && high > 0)
+      line === undefined
+        ? !(times <= 0)
+        : !(line.usd >= low - 0.01 && line.usd <= high + 0.01) || (line.usd === 0 && high > 0)
     )
       wrong.push(
         `${what} in ${region}: ${line === undefined ? 'no line' : `$${line.usd.toFixed(2)}`}, the price says $${low.toFixed(2)} to $${high.toFixed(2)}`,

@@ -169,6 +169,8 @@ function choiceSteps(request: PlanRequest): readonly Step[] {
     });
   if (budgetUsd !== null)
     add(`at most $${budgetUsd} a month`, `$${Math.ceil(budgetUsd * 1.1)}`, { budgetUsd: Math.ceil(budgetUsd * 1.1) });
-  add(`at most ${sizes.max} regions`, `${sizes.max + 1}`, { sizes: { ...sizes, max: sizes.max + 1 } });
+  // With `sync` a commit waits for the farthest of three, and sets are weighed by the nearest.
+  if (request.mode !== 'sync')
+    add(`at most ${sizes.max} regions`, `${sizes.max + 1}`, { sizes: { ...sizes, max: sizes.max + 1 } });
   return steps;
 }

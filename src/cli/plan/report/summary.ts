@@ -25,7 +25,7 @@ export function lead(plan: Plan): string {
       : `A commit waits ${ms(writes.commitWaitMs)} for ${mode === 'sync' ? writes.waitsFor.join(', ') : `the first of the others (${writes.waitsFor.join()})`}`;
   const loss =
     mode === 'async'
-      ? `the loss of a region may lose the writes of the last ${formatDuration(request.rpoMs)}`
+      ? `the loss of a region may lose the writes of the last ${formatDuration(strategy.rpoMs || request.rpoMs)}`
       : 'the loss of one region loses no acknowledged write';
   const judged = verdict === 'judged' ? 'The regions are the file’s.' : `Proof: ${proofSentence(plan)}.`;
   const third =
