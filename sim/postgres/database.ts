@@ -5,6 +5,7 @@ import {
   type Heartbeat,
   type Position,
   type Progress,
+  type Promoting,
   type RegionDatabase,
   type Salvage,
   type Settings,
@@ -204,9 +205,7 @@ export class SimDatabase implements RegionDatabase {
 
   killAt: RegionDatabase['killAt'] = async (_epoch, deadlineMs) => this.#host.killAt(deadlineMs);
 
-  async keepSalvageSlot(): Promise<Outcome<void>> {
-    return done(undefined);
-  }
+  keepSalvageSlot: RegionDatabase['keepSalvageSlot'] = async () => done(undefined);
 
   salvage(upstream: Upstream, operation: string): Promise<Outcome<Salvage>> {
     return this.#to.guarded(async () => {
@@ -334,7 +333,7 @@ export class SimDatabase implements RegionDatabase {
     });
   }
 
-  promote(epoch: number): Promise<Outcome<Position>> {
+  promote(epoch: number, how: Promoting = {}): Promise<Outcome<Position>> {
     return this.#to.guarded(async () => {
       const before = await this.#to.query('promote: look', (server) => ({
         recovery: server.state === 'standby',
@@ -342,16 +341,17 @@ export class SimDatabase implements RegionDatabase {
         storedTimeline: server.storedTimeline,
         timeline: server.timeline,
       }));
-      const { stored } = before;
+      const { stored, recovery, timeline, storedTimeline } = before;
       if (stored !== null && stored > epoch) return refused('older-epoch', `the database holds epoch ${stored}`);
-      if (!before.recovery) {
+      if (!recovery) {
         if (stored === epoch) return done(await this.#to.query('read the position', positionOf));
-        if (before.timeline <= before.storedTimeline) return refused('is-primary', `a primary of epoch ${stored}`);
+        if (timeline <= storedTimeline) return refused('is-primary', `a primary of epoch ${stored}`);
         return this.#storeEpoch(epoch);
       }
       if (stored === epoch) return refused('epoch-used', `epoch ${epoch} is stored already`);
       await this.#to.query('pg_promote', (server) => server.endRecovery());
       await this.#caller.sleep(this.#host.rng.between(5, 120));
+      how.onPromoted?.();
       return this.#storeEpoch(epoch);
     });
   }

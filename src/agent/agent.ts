@@ -75,7 +75,8 @@ export class Agent {
       wake,
     );
     this.operations = new Operations(this.group, clock, () => (this.#observation === null ? null : this.#observe([])));
-    this.data = deps.database === null ? null : new DataNode(deps, deps.database, this.group, wake);
+    const on = { change: wake, door: () => this.#feedGateway() };
+    this.data = deps.database === null ? null : new DataNode(deps, deps.database, this.group, on);
     this.#gatewayFeed = deps.gateway === null ? null : new GatewayFeed(config, deps.gateway, clock);
     this.#driver = new TakeoverDriver(this.#me, config.policy.mode, this.group, clock, (node, order) =>
       this.#send(node, order),
@@ -99,6 +100,13 @@ export class Agent {
   /** Something changed: look soon. Many wakes become one look. */
   wake(): void {
     this.#wake?.();
+  }
+
+  /** What the door is, is told at once; whatever else the table says is of the last look, and told again after the next. */
+  #feedGateway(): void {
+    if (this.data !== null && this.#local !== null)
+      this.#gatewayFeed?.feed(this.#observe([]), this.#local, this.data, this.group.routes);
+    this.wake();
   }
 
   async #run(): Promise<void> {

@@ -31,6 +31,8 @@ export class Arrival {
   readonly #ended: (step: string, ended: Outcome<unknown>) => void;
   #preparedFor = '';
   #cutOffFor = '';
+  /** The last look. */
+  #seen: Observation | null = null;
 
   constructor(duty: StandbyDuty, desk: OrderDesk, ended: (step: string, ended: Outcome<unknown>) => void) {
     this.#duty = duty;
@@ -39,6 +41,7 @@ export class Arrival {
   }
 
   tick(o: Observation, local: DatabaseStatus): void {
+    this.#seen = o;
     const expected = expectedHere(o);
     if (expected === null || local.state !== 'standby' || this.#desk.busy !== null) return;
     const { operation, primary, epoch } = expected;
@@ -48,10 +51,16 @@ export class Arrival {
       const isReachable = (node: NodeId): boolean => node !== primary && isDetachable(o, node);
       this.#run(epoch, 'prepare', (permit) => this.#duty.prepare(epoch + 1, isReachable, permit));
     }
-    if (!local.receiving && isStopped(o, primary) && this.#cutOffFor !== operation) {
+    if (isClosed(o, primary) && this.#cutOffFor !== operation) {
       this.#cutOffFor = operation;
-      this.#run(epoch, 'cut-off', () => this.#duty.cutOff());
+      this.#run(epoch, 'cut-off', (permit) => this.#duty.cutOff(permit, () => this.#isExpected(operation, primary)));
     }
+  }
+
+  /** Cancelled, or open again: what it was to wait for does not come. */
+  #isExpected(operation: string, primary: NodeId): boolean {
+    const o = this.#seen;
+    return o !== null && expectedHere(o)?.operation === operation && isClosed(o, primary);
   }
 
   #run(epoch: number, step: string, work: Parameters<OrderDesk['run']>[2]): void {
@@ -59,6 +68,6 @@ export class Arrival {
   }
 }
 
-/** It says so itself, and it sent nothing more: what this node holds is all that it will get. */
-const isStopped = (o: Observation, primary: NodeId): boolean =>
-  isHeard(o, primary) && o.peers.get(primary)?.pulse?.role === 'none';
+/** It says itself that nobody writes any more, and is being stopped. The end of its stream says that all of it came. */
+const isClosed = (o: Observation, primary: NodeId): boolean =>
+  isHeard(o, primary) && o.peers.get(primary)?.pulse?.open === false;

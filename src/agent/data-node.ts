@@ -38,6 +38,7 @@ export class DataNode {
   readonly #duty: StandbyDuty;
   readonly #syncSet: SyncSet;
   readonly #onChange: () => void;
+  readonly #onDoor: () => void;
   readonly desk = new OrderDesk();
   readonly heartbeat: Heartbeat;
   readonly lease: ReignLease;
@@ -67,12 +68,18 @@ export class DataNode {
   roleWhy: Reason = because('starting', 'the agent has just started');
   membershipWhy: Reason = because('none', 'not the primary');
 
-  constructor(deps: AgentDeps, database: RegionDatabase, group: GroupStore, onChange: () => void) {
+  constructor(
+    deps: AgentDeps,
+    database: RegionDatabase,
+    group: GroupStore,
+    on: { readonly change: () => void; readonly door: () => void },
+  ) {
     this.#deps = deps;
     this.#me = deps.config.node;
     this.#database = database;
     this.#group = group;
-    this.#onChange = onChange;
+    this.#onChange = on.change;
+    this.#onDoor = on.door;
     const { clock, config, log } = deps;
     this.#duty = new StandbyDuty(config, database, group, clock, log);
     this.#arrival = new Arrival(this.#duty, this.desk, (step, ended) => this.#ended(step, ended));
@@ -285,7 +292,7 @@ export class DataNode {
   #door(state: 'closing' | 'closed' | 'open'): void {
     if (state === 'closed') this.#endReign();
     else this.#closing = state === 'closing';
-    this.#onChange();
+    this.#onDoor();
   }
 
   async #promote(order: Extract<Order, { do: 'promote' }>, permit: Permit): Promise<Outcome<Position>> {
@@ -298,14 +305,12 @@ export class DataNode {
     const waitsProven = this.#duty.consumeProof();
     // `block`: nothing is acknowledged alone, not even until a PostgreSQL that has just started has read its list (I4).
     const unproven = order.w > 0 && policy.whenAlone === 'block' && !waitsProven;
-    const barrierTimeoutMs = unproven ? knobs.barrierTimeoutMs : null;
-    const promoted = await promoteSelf(this.#me, this.#database, this.#group, order, permit, barrierTimeoutMs);
+    const how = { barrierTimeoutMs: unproven ? knobs.barrierTimeoutMs : null, prepared: this.#duty.isPrepared(order) };
+    const promoted = await promoteSelf(this.#me, this.#database, this.#group, order, permit, how);
     if (promoted.kind !== 'done') {
       this.lease.stop();
       return promoted;
     }
-    // Who acknowledges alone may leave something behind (P8.3), and making the slot waits for every open transaction: now there is none.
-    if (this.#isAsync || order.w === 0) await this.#slot.begin(this.#deps.clock);
     const { epoch, epochModRevision } = order;
     const reign: Reign = { epoch, epochModRevision, beganAtLsn: promoted.value.lsn };
     this.#syncSet.beganHere(waitsProven);
@@ -324,8 +329,9 @@ export class DataNode {
     if (armed !== null) this.#retry.note('finish', armed, this.#deps.clock.nowMs());
     if ((armed !== null && armed.kind !== 'done') || this.#reign !== reign) return;
     this.#open = true;
+    // Before the table is made: it says by the heartbeat how long this node may answer (P2.3).
     this.heartbeat.start();
-    this.#onChange();
+    this.#onDoor();
     const published = await publishRoutes(this.#group, this.#deps.config.policy, this.#me, reign, why);
     if (published.kind !== 'done')
       this.#deps.log.warn('routes', `the route table of epoch ${reign.epoch} was not written: ${published.why}`);

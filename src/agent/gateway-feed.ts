@@ -23,6 +23,8 @@ export class GatewayFeed {
   #sent: GatewayTable | null = null;
   #sentAtMs = 0;
   #sending = false;
+  /** What came while one was on its way: the newest is sent right behind it. */
+  #next: GatewayTable | null = null;
   status: GatewayStatus | null = null;
   why: Reason = because('not-yet', 'no table was sent yet');
 
@@ -33,8 +35,13 @@ export class GatewayFeed {
   }
 
   feed(o: Observation, local: DatabaseStatus, data: DataNode, routes: RouteTable | null): void {
-    if (this.#sending || isAdopting(o, local, data)) return;
+    if (isAdopting(o, local, data)) return;
     const table = this.tableOf(o, local, data, routes);
+    if (this.#sending) this.#next = table;
+    else this.#send(table);
+  }
+
+  #send(table: GatewayTable): void {
     const nowMs = this.#clock.nowMs();
     // A deadline moves all the time; it is sent with every heartbeat's worth of it. Freshness is told by the repeats.
     const dueMs = table.deadlineMs === null ? REPEAT_MS : 200;
@@ -48,6 +55,9 @@ export class GatewayFeed {
         this.status = answer.value;
         this.why = because('sent', `the gateway has the table of epoch ${table.epoch}`);
       } else this.why = because(answer.kind, `the gateway did not take the table: ${answer.why}`);
+      const next = this.#next;
+      this.#next = null;
+      if (next !== null) this.#send(next);
     });
   }
 

@@ -10,7 +10,7 @@ import type { Permit } from './order-desk.ts';
 
 /** Sessions may end their transaction this long; then they are cut, and a commit in flight gets 08007. */
 const DRAIN_MS_MAX = 250;
-const LOOK_EVERY_MS = 10;
+const LOOK_EVERY_MS = 5;
 
 export interface Stopped {
   readonly position: Position;

@@ -24,6 +24,7 @@ const SHOWN_TIMEOUT_MS = 2_000;
  * demoted by the next look at the role.
  *
  * `barrierTimeoutMs`: null when PostgreSQL was shown before, or need not be, to have noted that somebody must confirm.
+ * `prepared`: the list was shown to be in force before. Then nothing is changed before the promotion, and one look at the store is enough.
  */
 export async function promoteSelf(
   me: NodeId,
@@ -31,11 +32,12 @@ export async function promoteSelf(
   group: GroupStore,
   order: Extract<Order, { do: 'promote' }>,
   permit: Permit,
-  barrierTimeoutMs: number | null,
+  { barrierTimeoutMs, prepared }: { readonly barrierTimeoutMs: number | null; readonly prepared: boolean },
 ): Promise<Outcome<Position>> {
-  const [before, status] = await Promise.all([whyNotMine(me, group, order), database.status()]);
-  if (before !== null) return before;
+  const status = await database.status();
   if (status.state !== 'standby') return refused('not-standby', `PostgreSQL is ${status.state}`);
+  const before = prepared && status.upstream === null ? null : await whyNotMine(me, group, order);
+  if (before !== null) return before;
   if (status.upstream !== null) {
     const detached = await database.detach();
     if (detached.kind !== 'done') return detached;
@@ -48,9 +50,15 @@ export async function promoteSelf(
   const again = await whyNotMine(me, group, order);
   if (again !== null) return again;
   if (!permit.valid()) return refused('overtaken', 'newer work was accepted before the promotion');
-  const promoted = await database.promote(order.epoch);
+  // The last look at the epoch is on its way while the database stores it; nobody can write before both are done.
+  let last: ReturnType<typeof whyNotMine> | null = null;
+  const onPromoted = (): void => {
+    last = whyNotMine(me, group, order);
+  };
+  // Who acknowledges alone may leave something behind (P8.3).
+  const promoted = await database.promote(order.epoch, { salvageSlot: order.w === 0, onPromoted });
   if (promoted.kind !== 'done') return promoted;
-  return (await whyNotMine(me, group, order)) ?? promoted;
+  return (await (last ?? whyNotMine(me, group, order))) ?? promoted;
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.ts';
 import { compareLsn, type Lsn } from '../base/lsn.ts';
 import type { DatabaseStatus, RegionDatabase } from '../ports/database.ts';
 import type { SyncRecord } from '../ports/records.ts';
@@ -6,7 +5,6 @@ import type { Log } from '../telemetry/log.ts';
 
 /** What it lags behind costs decoding at a salvage, which filters; not more WAL than a few checkpoints keep anyway. */
 const EVERY_MS = 5_000;
-const BEGIN_MS_MAX = 500;
 
 /** P8.3: while this node is primary, its slot stands where every standby that may be promoted is. */
 export class SalvageSlot {
@@ -19,14 +17,6 @@ export class SalvageSlot {
   constructor(database: RegionDatabase, log: Log) {
     this.#database = database;
     this.#log = log;
-  }
-
-  /**
-   * P8.3, async: before anybody can write. It takes milliseconds when no transaction is open; without it a promotion is as good, and it
-   * is made as soon as it can be.
-   */
-  async begin(clock: Clock): Promise<void> {
-    await Promise.race([this.#database.keepSalvageSlot(null), clock.sleep(BEGIN_MS_MAX)]);
   }
 
   keep(record: SyncRecord, local: DatabaseStatus, nowMs: number): void {

@@ -15,6 +15,10 @@ import type { GroupStore } from './group-store.ts';
 import { type Permit, unlessOvertaken } from './order-desk.ts';
 import { type Circumstances, Remake, type Remade } from './remake.ts';
 
+/** A fast stop takes at most as long (FAST_STOP_GRACE_MS of database/postgres). */
+const STREAM_END_MS_MAX = 5_000;
+const STREAM_LOOK_EVERY_MS = 5;
+
 type Join = Extract<RoleAction, { readonly do: 'join' | 'join-again' }>;
 
 /** What a standby's agent does to its PostgreSQL. Every function is called under a permit of the order desk. */
@@ -25,6 +29,8 @@ export class StandbyDuty {
   readonly #clock: Clock;
   readonly #log: Log;
   #waitsProven = false;
+  /** The list that a planned move set and showed to be in force, until anything else sets one. */
+  #prepared: SyncList | null = null;
   readonly #remake: Remake;
   /** Where this node was when a takeover detached it: it may skip the comparison with the fork if that was not beyond it. */
   #detached: { readonly epoch: number; readonly position: Position } | null = null;
@@ -48,12 +54,11 @@ export class StandbyDuty {
 
   /** Obeys a detach order: the store is asked first whether the order's epoch still stands (P5). */
   async detach(order: Order, permit: Permit, otherBranch: Reason | null): Promise<Outcome<Position>> {
-    const now = await this.#group.readReign();
+    const [now, status] = await Promise.all([this.#group.readReign(), this.#database.status()]);
     if (now.kind !== 'done') return now;
     const epoch = now.value.epoch;
     if (epoch?.modRevision !== order.epochModRevision)
       return refused('overtaken', `the store is at epoch ${epoch?.value.n ?? 0}, the order is of epoch ${order.epoch}`);
-    const status = await this.#database.status();
     if (status.state !== 'standby') return refused('not-standby', `PostgreSQL is ${status.state}`);
     // I1: a database that knows as much as this takeover, or another cluster, takes no part in it.
     if ((status.storedEpoch ?? 0) >= order.epoch)
@@ -67,9 +72,19 @@ export class StandbyDuty {
     return detached;
   }
 
-  /** A receiver that asks a stopped primary again and again is ended. The order to detach, which comes next, finds it so. */
-  cutOff(): Promise<Outcome<Position>> {
-    return this.#database.detach();
+  /**
+   * On the target of a planned move, whose primary closed its door: as soon as the stream ends, which a fast stop does when all is here, and while
+   * that one's end is still being proven. The order to detach, which comes next, finds it so; until then `goesOn` may call it off.
+   */
+  async cutOff(permit: Permit, goesOn: () => boolean): Promise<Outcome<unknown>> {
+    const untilMs = this.#clock.nowMs() + STREAM_END_MS_MAX;
+    while (permit.valid() && goesOn() && this.#clock.nowMs() < untilMs) {
+      const { state, receiving } = await this.#database.status();
+      if (state !== 'standby') return refused('not-standby', `PostgreSQL is ${state}`);
+      if (!receiving && permit.valid() && goesOn()) return this.#database.detach();
+      await this.#clock.sleep(STREAM_LOOK_EVERY_MS);
+    }
+    return done(undefined);
   }
 
   /** P8.2: follows the primary when the local WAL is on its branch; what a diverged node holds alone is saved, then it is made again. */
@@ -98,7 +113,7 @@ export class StandbyDuty {
     this.#cloned = null;
     // A standby keeps a list of its own possible reign, so that PostgreSQL's shared "somebody must confirm" is already set
     // when it is promoted: a backend that starts right after would otherwise not wait. `proveWaits` shows that it is.
-    return this.#database.setSyncList(this.#ownList(epoch));
+    return this.#setList(this.#ownList(epoch));
   }
 
   /** What was made again starts isolated; a copy needs no comparison with whom it is of. An empty directory is cloned into next. */
@@ -124,13 +139,35 @@ export class StandbyDuty {
     const { w, names } = reignList(this.#config.policy, this.#config.node, isReachable);
     const list = { epoch, w, names };
     this.#waitsProven = false;
-    const set = await this.#database.setSyncList(list);
+    const set = await this.#setList(list);
     if (set.kind !== 'done') return set;
-    if (w === 0) return unlessOvertaken(permit, this.#database.checkpoint());
-    const proof = this.#database.settleSyncList(list, ['in-force'], this.#config.knobs.barrierTimeoutMs);
+    // An empty list proves nothing about who waits; shown, it need not be set again.
+    const prove = w === 0 ? [] : (['in-force'] as const);
+    const proof = this.#database.settleSyncList(list, prove, this.#config.knobs.barrierTimeoutMs);
     const proven = await unlessOvertaken(permit, proof);
-    this.#waitsProven = proven.kind === 'done';
-    return proven;
+    if (proven.kind !== 'done') return proven;
+    this.#prepared = list;
+    this.#waitsProven = w > 0;
+    return w === 0 ? unlessOvertaken(permit, this.#database.checkpoint()) : proven;
+  }
+
+  /** Was PostgreSQL shown to have exactly this list, and given no other since? */
+  isPrepared({
+    epoch,
+    w,
+    names,
+  }: {
+    readonly epoch: number;
+    readonly w: number;
+    readonly names: readonly NodeId[];
+  }): boolean {
+    const list = this.#prepared;
+    return list !== null && list.epoch === epoch && list.w === w && list.names.join() === names.join();
+  }
+
+  #setList(list: SyncList): Promise<Outcome<void>> {
+    this.#prepared = null;
+    return this.#database.setSyncList(list);
   }
 
   /**
@@ -189,7 +226,7 @@ export class StandbyDuty {
   async proveWaits(epoch: number, permit: Permit): Promise<Outcome<void>> {
     const list = this.#ownList(epoch);
     // It is set already, unless this node was prepared for a reign that did not come.
-    const set = await this.#database.setSyncList(list);
+    const set = await this.#setList(list);
     if (set.kind !== 'done') return set;
     const proof = this.#database.settleSyncList(list, ['in-force'], this.#config.knobs.barrierTimeoutMs);
     const proven = await unlessOvertaken(permit, proof);
@@ -200,6 +237,7 @@ export class StandbyDuty {
   /** PostgreSQL is started anew: nothing is proven of it. */
   async startIsolated(): Promise<Outcome<void>> {
     this.#waitsProven = false;
+    this.#prepared = null;
     this.#cloned = null;
     const started = await this.#database.startIsolated();
     // A rewind that was interrupted: what the data held alone was saved before it began. It is cloned.

@@ -131,6 +131,14 @@ export interface Salvage {
   readonly ownChanges: number;
 }
 
+/** What goes with a promotion, before anybody can write. */
+export interface Promoting {
+  /** The slot of P8.3 is made first. A promotion without it, after half a second, is as good. */
+  readonly salvageSlot?: boolean;
+  /** The recovery has ended on a new timeline; the epoch is being stored. */
+  readonly onPromoted?: () => void;
+}
+
 export interface RegionDatabase {
   status(): Promise<DatabaseStatus>;
   /** What must be the same on every node that may become primary (I9), as the running PostgreSQL has it. */
@@ -207,7 +215,7 @@ export interface RegionDatabase {
   /** Moves a diverged data directory aside, whole, so that it can be read later (I7), and leaves an empty one. */
   setAside(label: string): Promise<Outcome<{ readonly keptAt: string }>>;
   /** Promotes a standby, checks timeline and recovery state, then stores the epoch in the database. */
-  promote(epoch: number): Promise<Outcome<Position>>;
+  promote(epoch: number, how?: Promoting): Promise<Outcome<Position>>;
   /** Writes the sync list and asks for a reload. Works on a standby too (for the reign that begins). Not a barrier. */
   setSyncList(list: SyncList): Promise<Outcome<void>>;
   /**

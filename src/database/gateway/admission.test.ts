@@ -66,3 +66,19 @@ test('one that left while it waited takes no place from those behind it', async 
   await vi.advanceTimersByTimeAsync(25);
   expect(inside).toEqual(['a', 'b gave up', 'c']);
 });
+
+test('who writes comes in before who only reads, whoever came first', async () => {
+  const admission = new Admission(1);
+  const order: string[] = [];
+  const come = (name: string, want: 'rw' | 'ro') =>
+    admission.enter(1_000, STAYS, want).then((leave) => void order.push(leave === null ? `${name} gave up` : name));
+  for (const [name, want] of [
+    ['a', 'rw'],
+    ['reader', 'ro'],
+    ['b', 'rw'],
+    ['c', 'rw'],
+  ] as const)
+    void come(name, want);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(order).toEqual(['a', 'b', 'c', 'reader']);
+});

@@ -9,8 +9,8 @@ const HOLD_MS = 25;
  */
 export class Admission {
   readonly #places: number;
-  /** In order of arrival; each takes over a place that stays taken. */
-  readonly #waiting = new Set<() => void>();
+  /** In order of arrival, writers before readers; each takes over a place that stays taken. */
+  readonly #waiting = { rw: new Set<() => void>(), ro: new Set<() => void>() };
   #taken = 0;
 
   constructor(places: number) {
@@ -18,10 +18,10 @@ export class Admission {
   }
 
   /** Waits for a place. The answer gives it back, once; null: there was none in time, or who waited is `gone`. */
-  async enter(timeoutMs: number, gone: AbortSignal): Promise<(() => void) | null> {
+  async enter(timeoutMs: number, gone: AbortSignal, want: 'rw' | 'ro' = 'rw'): Promise<(() => void) | null> {
     if (gone.aborted) return null;
     if (this.#taken < this.#places) this.#taken += 1;
-    else if (!(await this.#turn(timeoutMs, gone))) return null;
+    else if (!(await this.#turn(timeoutMs, gone, this.#waiting[want]))) return null;
     let held = true;
     const leave = (): void => {
       if (!held) return;
@@ -33,24 +33,24 @@ export class Admission {
     return leave;
   }
 
-  #turn(timeoutMs: number, gone: AbortSignal): Promise<boolean> {
+  #turn(timeoutMs: number, gone: AbortSignal, queue: Set<() => void>): Promise<boolean> {
     return new Promise((resolve) => {
       const end = (hasPlace: boolean): void => {
         clearTimeout(timer);
         gone.removeEventListener('abort', giveUp);
-        this.#waiting.delete(called);
+        queue.delete(called);
         resolve(hasPlace);
       };
       const called = (): void => end(true);
       const giveUp = (): void => end(false);
       const timer = setTimeout(giveUp, timeoutMs);
       gone.addEventListener('abort', giveUp, { once: true });
-      this.#waiting.add(called);
+      queue.add(called);
     });
   }
 
   #passOn(): void {
-    const [next] = this.#waiting;
+    const [next] = this.#waiting.rw.size > 0 ? this.#waiting.rw : this.#waiting.ro;
     if (next === undefined) {
       this.#taken -= 1;
       return;

@@ -118,7 +118,8 @@ async function connectAndRelay(
         why = problem;
       }
       if (giveUpAtMs <= performance.now()) break;
-      await nextChance(gateway, route.kind === 'wait' ? giveUpAtMs - performance.now() : RETRY_MS, client.gone);
+      const waitMs = route.kind === 'wait' ? (route.forMs ?? Number.POSITIVE_INFINITY) : RETRY_MS;
+      await nextChance(gateway, Math.min(waitMs, giveUpAtMs - performance.now()), client.gone);
     }
   } finally {
     gateway.waiting -= 1;
@@ -142,7 +143,7 @@ async function tryRoute(
 ): Promise<string | null> {
   try {
     if (route.kind === 'local') {
-      const { socket, begun } = await dialLocal(gateway, startup, timeoutMs, client.gone);
+      const { socket, begun } = await dialLocal(gateway, want, startup, timeoutMs, client.gone);
       const binding = { want, epoch: route.epoch, target: 'local' } as const;
       return enter(gateway, client, socket, binding, localTarget(gateway), begun);
     }

@@ -107,7 +107,7 @@ async function leadToLocal(
   if (why === null) {
     const waiting = watchWhileWaiting(client);
     try {
-      beginning = await dialLocal(gateway, startup, HANDSHAKE_MS, waiting.gone);
+      beginning = await dialLocal(gateway, want, startup, HANDSHAKE_MS, waiting.gone);
       // Things may have changed meanwhile.
       const isGone = client.destroyed || beginning.socket.destroyed;
       why = authority.whyOver(binding) ?? (isGone ? 'a connection ended' : null);

@@ -63,6 +63,7 @@ export function sweepSessions(sessions: ReadonlySet<Session>, authority: Authori
  */
 export async function dialLocal(
   gateway: GatewayContext,
+  want: 'rw' | 'ro',
   startup: Buffer,
   timeoutMs: number,
   gone: AbortSignal,
@@ -74,7 +75,7 @@ export async function dialLocal(
   gateway.dialling += 1;
   let begun: (() => void) | null = null;
   try {
-    begun = await gateway.admission.enter(timeoutMs, gone);
+    begun = await gateway.admission.enter(timeoutMs, gone, want);
     if (gone.aborted) throw new ConnectionLost('the client left before its turn');
     if (begun === null) throw new ConnectionLost('too many connections began at the same time');
     const socket = await dial(localTarget(gateway), startup, timeoutMs);

@@ -55,6 +55,38 @@ describe('where a new connection leads (P7.2)', () => {
   });
 });
 
+describe('a new epoch without a primary yet', () => {
+  const replica: GatewayTable = { ...remote, primary: null };
+  const at = (nowMs: { value: number }): Authority => {
+    const made = new Authority(here, () => nowMs.value);
+    made.apply(replica);
+    return made;
+  };
+
+  it('keeps readers waiting for a quarter of a second, and no longer: they say so and when', () => {
+    const nowMs = { value: 1_000 };
+    const made = at(nowMs);
+    expect(made.route('ro', 0).kind).toBe('local');
+    made.learn(4);
+    expect(made.route('ro', 0)).toMatchObject({ kind: 'wait', forMs: 250 });
+    nowMs.value = 1_200;
+    made.apply({ ...replica, epoch: 4 });
+    expect(made.route('ro', 0)).toMatchObject({ kind: 'wait', forMs: 50 });
+    nowMs.value = 1_250;
+    expect(made.route('ro', 0).kind).toBe('local');
+  });
+
+  it.each<[string, GatewayTable]>([
+    ['opened elsewhere', { ...remote, epoch: 4 }],
+    ['opened here', { ...base, epoch: 4 }],
+  ])('lets them in at once when it %s', (_name, table) => {
+    const made = at({ value: 1_000 });
+    made.learn(4);
+    made.apply(table);
+    expect(made.route('ro', 0).kind).toBe('local');
+  });
+});
+
 describe('epochs (P7.2)', () => {
   it('refuses an older table and keeps the present one', () => {
     const made = authority(base);

@@ -18,7 +18,14 @@ export type Route =
       readonly host: string;
       readonly port: number;
     }
-  | { readonly kind: 'wait'; readonly why: string };
+  /** `forMs`: it is worth another look then, also when nobody said anything new. */
+  | { readonly kind: 'wait'; readonly why: string; readonly forMs?: number };
+
+/**
+ * A new epoch closes every connection, and all of them come back at once. The primary is promoted in just this moment, on the same processors:
+ * those that only read wait for it so long, and writers are let in first.
+ */
+const READERS_WAIT_MS = 250;
 
 /**
  * What this gateway may do now: the last table of its agent, the highest epoch that anybody told it, and the deadline.
@@ -29,6 +36,8 @@ export class Authority {
   readonly #nowMs: () => number;
   #table: GatewayTable | null = null;
   #highest = 0;
+  /** When the highest epoch was heard of. Of the first one nothing is known: it may be old. */
+  #highestAtMs = Number.NEGATIVE_INFINITY;
   readonly #waiting = new Set<() => void>();
 
   constructor(node: NodeId, nowMs: () => number) {
@@ -70,7 +79,7 @@ export class Authority {
   apply(table: GatewayTable): boolean {
     if (this.#table !== null && table.epoch < this.#table.epoch) return false;
     this.#table = table;
-    this.#highest = Math.max(this.#highest, table.epoch);
+    this.#raise(table.epoch);
     this.#wake();
     return true;
   }
@@ -78,9 +87,15 @@ export class Authority {
   /** A peer knows of `epoch`. True when that is news: this node's own reign, if it had one, is over. */
   learn(epoch: number): boolean {
     if (epoch <= this.#highest) return false;
-    this.#highest = epoch;
+    this.#raise(epoch);
     this.#wake();
     return true;
+  }
+
+  #raise(epoch: number): void {
+    if (epoch <= this.#highest) return;
+    if (this.#highest > 0) this.#highestAtMs = this.#nowMs();
+    this.#highest = epoch;
   }
 
   /** Calls back at the next change of what may be done, once. Returns a function that calls it off. */
@@ -94,6 +109,9 @@ export class Authority {
     const table = this.#table;
     if (table === null) return wait('the agent of this node has not said yet where the database is');
     if (this.expired) return wait(`the lease of epoch ${table.epoch} has passed and was not renewed`);
+    const leftMs = want === 'ro' && !this.#hasPrimary(table) ? this.#highestAtMs + READERS_WAIT_MS - this.#nowMs() : 0;
+    if (leftMs > 0)
+      return { kind: 'wait', why: `epoch ${this.#highest} has just begun: its primary comes first`, forMs: leftMs };
     const local = this.#whyNotLocal(want, table);
     if (local === null) return { kind: 'local', epoch: table.epoch };
     if (want === 'rw') {
@@ -104,6 +122,10 @@ export class Authority {
     const peer = table.readOnly.elsewhere[attempt % Math.max(1, table.readOnly.elsewhere.length)];
     if (peer === undefined) return wait(local);
     return { kind: 'peer', epoch: this.#highest, node: peer.node, host: peer.host, port: peer.port };
+  }
+
+  #hasPrimary(table: GatewayTable): boolean {
+    return table.epoch === this.#highest && (table.open || table.primary !== null);
   }
 
   /** May a peer that knows `epoch` be led to the local PostgreSQL? Null when yes, else why not. */

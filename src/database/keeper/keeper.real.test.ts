@@ -1,5 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { KeeperEvent } from '../../ports/keeper.ts';
@@ -106,6 +108,20 @@ describe('keeper', () => {
     expect(evidence).toContain('fast stop');
     const reply = await one.keeper.call({ do: 'status' });
     expect(reply.ok && reply.status.lastExit).toMatchObject({ code: 0, asked: true });
+  });
+
+  test('stop fast says which processes are gone, and ends what is left of PostgreSQL without a parent', async () => {
+    const sessions = await busySessions(1);
+    // Not the postmaster's child: nothing but its working directory and its name tell whose it is.
+    const program = join(dirname(one.config.keeperSocketPath), 'postgres');
+    await copyFile('/bin/sleep', program);
+    const orphan = spawn(program, ['60'], { cwd: one.config.dataDir });
+    const { evidence } = must(await one.db.stop('fast'));
+    for (const pid of [...sessions, orphan.pid]) expect(existsSync(`/proc/${pid}/cwd`)).toBe(false);
+    expect(evidence).toMatch(new RegExp(`SIGKILL.*\\b${orphan.pid}\\b`));
+    must(await one.db.startIsolated());
+    const { evidence: clean } = must(await one.db.stop('fast'));
+    expect(clean).toMatch(/^fast stop; gone: \d+( \d+){3,}$/);
   });
 
   test('a kill that is asked for after a start leaves nothing running', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { type Outcome, done, refused } from '../../base/result.ts';
 import type { KeeperConfig, KeeperStatus } from '../../ports/keeper.ts';
-import { killProcesses, processesOf, signal } from './processes.ts';
+import { childrenOf, isDeserted, killProcesses, signal } from './processes.ts';
 
 /** How long SIGKILL may take. Only a process in uninterruptible I/O needs more than milliseconds. */
 const KILL_TIMEOUT_MS = 30_000;
@@ -67,10 +67,10 @@ export class Supervisor {
       const running = this.#postgres;
       this.#stopAsked = true;
       if (running !== null) {
+        const seen = [running.pid, ...childrenOf(running.pid)];
         signal(running.pid, 'SIGINT');
-        const seen = processesOf(this.#config.dataDir, [running.pid]).map((member) => member.pid);
         const inTime = await exitWithin(running.child, graceMs);
-        if (inTime && processesOf(this.#config.dataDir).length === 0) return done(`fast stop; gone: ${seen.join(' ')}`);
+        if (inTime && isDeserted(this.#config.dataDir)) return done(`fast stop; gone: ${seen.join(' ')}`);
       }
       return this.#kill(true);
     });

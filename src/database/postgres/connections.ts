@@ -63,6 +63,11 @@ export class Session {
     }
   }
 
+  /** Opens the connection before the next question, which would wait for it. */
+  warm(): void {
+    this.#connected().catch(() => undefined);
+  }
+
   close(): void {
     if (this.#client !== null) this.#drop(this.#client);
   }

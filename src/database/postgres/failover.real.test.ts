@@ -193,7 +193,16 @@ describe.each(postgresVersions)('failover on PostgreSQL ($label)', (version) => 
     must(await b.db.stop('fast'));
     const position = must(await a.db.detach());
     must(await c.db.detach());
-    must(await a.db.promote(3));
+    const seen: string[] = [];
+    must(await a.db.promote(3, { salvageSlot: true, onPromoted: () => void seen.push('promoted') }));
+    expect(seen).toEqual(['promoted']);
+    // P8.3: it is there before anybody can write.
+    const admin = await a.connect('farshore_admin');
+    const { rows } = await admin.query(
+      'SELECT slot_name::text, plugin::text FROM pg_replication_slots WHERE plugin IS NOT NULL',
+    );
+    expect(rows).toEqual([{ slot_name: 'farshore_salvage', plugin: 'test_decoding' }]);
+    await admin.end();
     must(await b.db.startIsolated());
     await until(b.db, (status) => status.localWalReplayed);
     const compared = must(await b.db.compareWith(a.upstream(3)));

@@ -2,7 +2,7 @@ import { compareLsn } from '../../base/lsn.ts';
 import { type Outcome, done, refused, unknown } from '../../base/result.ts';
 import type { Position, Upstream } from '../../ports/database.ts';
 import { signal } from '../keeper/processes.ts';
-import { type Local, poll, textOrNull } from './connections.ts';
+import { type Local, poll, type Row, textOrNull } from './connections.ts';
 import { renderConninfo } from './conninfo.ts';
 import { identifyLocal } from './identify.ts';
 import { changeSetting, settingInForce } from './in-force.ts';
@@ -28,14 +28,19 @@ export async function follow(local: Local, upstream: Upstream): Promise<Outcome<
  */
 export async function detach(local: Local): Promise<Outcome<Position>> {
   const { clock } = local;
-  if (!(await inRecovery(local))) return refused('is-primary', 'a primary has nothing to be detached from');
   const deadlineMs = clock.nowMs() + TIMEOUT_MS;
-  const set = await setConninfo(local, '', deadlineMs);
+  const [first] = await local.work.query(RECEIVER, TIMEOUT_MS);
+  if (first?.['recovery'] !== true) return refused('is-primary', 'a primary has nothing to be detached from');
+  // An order finds what was cut off before it: one question instead of six, in the middle of a takeover.
+  const isCut = local.inForce.standing('primary_conninfo', '')?.shown === true && first['conninfo'] === '';
+  const set = isCut ? done(undefined) : await setConninfo(local, '', deadlineMs);
   if (set.kind !== 'done') return set;
   const since = clock.nowMs();
   let lastReplay: string | null = null;
+  let seen = isCut ? first : null;
   const detached = await poll(clock, deadlineMs, POLL_MS, async () => {
-    const [row] = await local.work.query(RECEIVER, TIMEOUT_MS);
+    const row = seen ?? (await local.work.query(RECEIVER, TIMEOUT_MS))[0];
+    seen = null;
     const replay = textOrNull(row, 'replay_lsn');
     const passedCheck = hasReadSettings(textOrNull(row, 'startup_waits_for'), lastReplay, replay);
     lastReplay ??= replay;
@@ -47,13 +52,16 @@ export async function detach(local: Local): Promise<Outcome<Position>> {
   });
   if (detached === null)
     return unknown('a WAL receiver was still there, or the startup process did not answer in time');
+  // Nothing comes any more: what is not replayed now is replayed later, and what waits for a next try has replayed all.
+  if (waitsForNextTry(detached)) return done(await positionWith(local, detached));
   return readPosition(local, deadlineMs);
 }
 
 const RECEIVER = `
 SELECT (SELECT pid FROM pg_stat_activity WHERE backend_type = 'walreceiver' LIMIT 1) AS receiver,
   (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup') AS startup_waits_for,
-  pg_last_wal_replay_lsn()::text AS replay_lsn`;
+  pg_last_wal_replay_lsn()::text AS replay_lsn, pg_is_in_recovery() AS recovery,
+  current_setting('primary_conninfo') AS conninfo, (SELECT max(n)::float8 FROM farshore.epoch) AS stored_epoch`;
 
 /**
  * Has the startup process read the new `primary_conninfo`, or will it before it can ask for a receiver again?
@@ -73,14 +81,20 @@ function hasReadSettings(waitsFor: string | null, replayBefore: string | null, r
 export async function readPosition(local: Local, deadlineMs: number): Promise<Outcome<Position>> {
   const position = await poll(local.clock, deadlineMs, POLL_MS, async () => {
     const [row] = await local.work.query(POSITION, TIMEOUT_MS);
-    const { systemId, timeline, lsn } = await identifyLocal(local, TIMEOUT_MS);
+    const read = await positionWith(local, row);
     const received = textOrNull(row, 'received');
-    const allReplayed = textOrNull(row, 'startup_waits_for') === 'RecoveryRetrieveRetryInterval';
-    if (!allReplayed && received !== null && compareLsn(received, lsn) > 0) return null;
-    const storedEpoch = row?.['stored_epoch'];
-    return { systemId, timeline, lsn, storedEpoch: typeof storedEpoch === 'number' ? storedEpoch : null };
+    return !waitsForNextTry(row) && received !== null && compareLsn(received, read.lsn) > 0 ? null : read;
   });
   return position === null ? unknown('received WAL was not replayed in time to tell its timeline') : done(position);
+}
+
+const waitsForNextTry = (row: Row | undefined): boolean =>
+  textOrNull(row, 'startup_waits_for') === 'RecoveryRetrieveRetryInterval';
+
+async function positionWith(local: Local, row: Row | undefined): Promise<Position> {
+  const { systemId, timeline, lsn } = await identifyLocal(local, TIMEOUT_MS);
+  const storedEpoch = row?.['stored_epoch'];
+  return { systemId, timeline, lsn, storedEpoch: typeof storedEpoch === 'number' ? storedEpoch : null };
 }
 
 const POSITION = `

@@ -121,7 +121,7 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
         return stopped.kind === 'done' ? removeData(local) : stopped;
       }),
     setAside: (label) => guarded(() => setAside(local, label)),
-    promote: (epoch) => guarded(() => promote(local, epoch)),
+    promote: (epoch, how) => guarded(() => promote(local, epoch, how)),
     setSyncList: (list) => guarded(() => setSyncList(local, list)),
     settleSyncList: (list, prove, timeoutMs) => guarded(() => settleSyncList(local, list, prove, timeoutMs)),
     heartbeat: (timeoutMs) => guarded(() => heart.beat(timeoutMs)),

@@ -55,7 +55,11 @@ async function proveInForce(local: Local, client: pg.Client, deadlineMs: number)
   const restarted = await poll(local.clock, deadlineMs, POLL_MS, async () =>
     (await terminateWalsenders(client, before)) === 0 ? true : null,
   );
-  return restarted === null ? unknown('a walsender from before the change is still there') : done(undefined);
+  if (restarted === null) return unknown('a walsender from before the change is still there');
+  // Our own was among them; a takeover's reading would wait for a new one.
+  local.identity.close();
+  local.identity.warm();
+  return done(undefined);
 }
 
 async function proveFlushed(

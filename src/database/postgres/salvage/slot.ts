@@ -30,18 +30,20 @@ FROM pg_replication_slots WHERE slot_name = $1`;
 /**
  * On a primary: the slot is there, and stands at `flushed`, which every standby that may be promoted has. Never beyond:
  * what comes after is what this node alone may hold. null: leave it where it is. One that lost its WAL begins anew.
+ * `recoveryEnded`: for a node that is promoted now.
  */
 export async function keepSalvageSlot(
   local: Local,
   flushed: Lsn | null,
-  timeoutMs = TIMEOUT_MS,
+  recoveryEnded: Promise<unknown> = Promise.resolve(),
 ): Promise<Outcome<void>> {
-  return withFresh(local, timeoutMs, async (client) => {
+  return withFresh(local, TIMEOUT_MS, async (client) => {
     // Three lines in the server's log at each move say nothing to anybody.
     await client.query("SET log_min_messages = 'fatal'");
+    await keepMemberSlots(client, local.config);
+    await recoveryEnded;
     const { rows } = await client.query<Row>('SELECT pg_is_in_recovery() AS recovery');
     if (rows[0]?.['recovery'] !== false) return refused('not-primary', 'a standby keeps no salvage slot of its own');
-    await keepMemberSlots(client, local.config);
     const seen = await seeSlot(client);
     if (seen === null || !seen.usable) {
       if (seen !== null) await client.query('SELECT pg_drop_replication_slot($1)', [SLOT]);
