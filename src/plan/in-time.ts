@@ -62,11 +62,31 @@ export function reachOf(
 ): { readonly reached: readonly number[]; readonly worst: number } {
   const { objectives, serving } = problem;
   const [first] = objectives;
-  const reached = objectives.map((one) => shareInTime(problem, one, serving === 'all' ? set : [primary], primary));
+  if (serving === 'primary') {
+    const alone = (r: number): readonly number[] => servedAlone(problem, r);
+    return { reached: alone(primary), worst: Math.min(alone(primary)[0] ?? 0, alone(standby)[0] ?? 0) };
+  }
+  const reached = objectives.map((one) => shareInTime(problem, one, set, primary));
   if (first === undefined) return { reached, worst: 0 };
   const after = (lost: number): number => {
     const next = lost === primary ? standby : primary;
-    return shareInTime(problem, first, serving === 'all' ? set.filter((r) => r !== lost) : [next], next);
+    return shareInTime(
+      problem,
+      first,
+      set.filter((r) => r !== lost),
+      next,
+    );
   };
-  return { reached, worst: Math.min(...(serving === 'all' ? set : [primary, standby]).map(after)) };
+  return { reached, worst: Math.min(...set.map(after)) };
+}
+
+/** Per problem and candidate: each objective when it alone serves. */
+const alone = new WeakMap<PlanProblem, Map<number, readonly number[]>>();
+
+function servedAlone(problem: PlanProblem, r: number): readonly number[] {
+  const known = alone.get(problem) ?? new Map<number, readonly number[]>();
+  alone.set(problem, known);
+  const found = known.get(r) ?? problem.objectives.map((one) => shareInTime(problem, one, [r], r));
+  known.set(r, found);
+  return found;
 }

@@ -295,3 +295,30 @@ describe('services that the application needs', () => {
     ]);
   });
 });
+
+describe('active-passive: every order of the regions is looked at', () => {
+  const BASE = 'farshore: v1\nname: order\nmodel: active-passive\n';
+  test('the primary that a write likes least may be the only one that is near enough', () => {
+    const request = requestOf(
+      `${BASE}users: [{ country: AU, at: '-33.87,151.21', share: 36 }, { country: GB, share: 64 }]
+objectives: { rpo: 1m, latency: [{ within: 60ms, for: 35 }] }
+plan: { providers: [aws], pin: [aws:us-west-2, aws:ap-southeast-2] }\n`,
+    );
+    const { regions, reads } = planOf(request);
+    expect(regions.map(({ id }) => id)).toEqual(['aws:ap-southeast-2', 'aws:us-west-2']);
+    expect(reads.objectives[0]?.reached).toBeGreaterThanOrEqual(0.35);
+  });
+
+  test('no order of the same regions is cheaper and keeps the demands', () => {
+    const request = requestOf(
+      `${BASE}users: [{ country: BR, share: 100 }]
+objectives: { rpo: 1m, latency: [{ within: 250ms, for: 90 }] }
+plan: { providers: [aws], pin: [aws:sa-east-1] }\n`,
+    );
+    const plan = planOf(request);
+    const turned = planOf({ ...request, pin: [], regions: plan.regions.map(({ id }) => id).toReversed() });
+    const isMet = (turned.reads.objectives[0]?.reached ?? 0) >= 0.9;
+    expect(isMet ? turned.cost.usd : Infinity).toBeGreaterThanOrEqual(plan.cost.usd - 0.01);
+    expect(plan.regions[0]?.id).not.toBe('aws:sa-east-1');
+  });
+});

@@ -189,7 +189,15 @@ function roleOf(
   { isBackup, confirms, mayLead }: Standing,
   request: PlanRequest,
 ): readonly [PlannedRegion['role'], string] {
-  if (place === 0) return ['primary', 'a user’s write takes least here, with the wait for the region that confirms it'];
+  if (place === 0)
+    return [
+      'primary',
+      request.model === 'active-passive'
+        ? 'serves the users as the file asks for the least money; of equal ones a user’s write takes least here'
+        : request.latency.some(({ metric }) => metric === 'ttfb') && request.firstByte.primaryTrips > 0
+          ? 'requests that ask the primary are in time with it here, for the least money'
+          : 'a user’s write takes least here, with the wait for the region that confirms it',
+    ];
   if (isBackup) return ['backup', 'keeps backups only: RTO and RPO leave time to restore the last one'];
   if (!mayLead)
     return [

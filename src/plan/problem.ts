@@ -2,8 +2,9 @@
  * What the chooser solves, without places or laws: candidates by index, populations by index. Made by `build/`, and small
  * enough to be written by hand or drawn at random in a test.
  *
- * A choice is a set of two or more candidates. Everything else follows from the set: its ordered pair (primary, first standby)
- * is the allowed one with the least `writeMs`; users are served by the nearest candidate, or by the primary.
+ * A choice is a set of two or more candidates with an ordered pair of them (primary, first standby) that is allowed. Where the order changes nothing but the
+ * writes, it is the one with the least `writeMs`; where users or costs depend on who is primary (`isOrderFree`), it is the best that keeps the demands, by the
+ * same comparison as sets. Users are served by the nearest candidate, or by the primary.
  */
 export interface PlanProblem {
   /** Names, for messages and ties. */
@@ -116,6 +117,10 @@ export interface Chosen {
   readonly proof: Proof;
 }
 
+/** Does it depend on the primary who is served in time, or what it costs to serve? */
+export const isOrderFree = ({ serving, objectives }: PlanProblem): boolean =>
+  serving === 'primary' || objectives.some(({ primaryFactor }) => primaryFactor > 0);
+
 /** Money is compared in whole cents, shares in millionths: the order of additions must not decide. */
 export const cents = (usd: number): number => Math.round(usd * 100);
 export const millionths = (share: number): number => Math.round(share * 1e6);
@@ -128,7 +133,10 @@ export function compareChoices(problem: PlanProblem, a: Choice, b: Choice): numb
     cents(a.costUsd) - cents(b.costUsd) ||
     millionths(b.coverage) - millionths(a.coverage) ||
     millionths(b.worst) - millionths(a.worst) ||
-    compareLists(a.regions, b.regions)
+    compareLists(a.regions, b.regions) ||
+    a.writeMs - b.writeMs ||
+    a.primary - b.primary ||
+    a.standby - b.standby
   );
 }
 

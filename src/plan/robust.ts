@@ -30,7 +30,7 @@ export function robustnessOf(base: Base, built: Built, top: readonly Choice[], s
   let [holds, wins] = [0, 0];
   for (let trial = 0; trial < TRIALS; trial++) {
     const drawn = draw(base, built, top, next);
-    const outcomes = top.flatMap(({ regions }) => lookAt(drawn, regions) ?? []);
+    const outcomes = top.flatMap((one) => lookAt(drawn, one.regions, one) ?? []);
     const [mine] = outcomes;
     if (mine === undefined || !mine.isAllowed) continue;
     holds += 1;

@@ -101,7 +101,9 @@ export class Judge {
   /** Could the set with `left` more positions from `from` on be allowed and kept? */
   isOpen(from: number, left: number): boolean {
     if (this.problem.serving === 'primary') return true;
-    if (this.keeper.isTooDear(this.leastUsd(from, left))) return false;
+    const leastUsd = this.leastUsd(from, left);
+    if (this.problem.budgetUsd !== null && leastUsd > this.problem.budgetUsd) return false;
+    if (this.keeper.isTooDear(leastUsd)) return false;
     return left < 2 || this.covered.canReach(from, left);
   }
 
@@ -176,26 +178,46 @@ export class Judge {
 
   consider(r: number, size: number, pairRank: number): void {
     const pair = this.ranked.pairs[pairRank] as Pair;
-    if (this.problem.serving === 'primary') this.oneServes(r, pair);
+    if (this.problem.serving === 'primary') this.oneServes(r);
     else if (this.hasTables) this.byTables(r, size, pair);
     else this.directly(r, size, pair);
   }
 
-  private oneServes(r: number, pair: Pair): void {
-    const { problem, ranked } = this;
-    const { primary, standby } = pair;
-    for (const [o, { share }] of problem.objectives.entries())
-      if (millionths(at(ranked.single[o] as Float64Array, primary)) < millionths(share)) return;
+  /** Each member may be the primary: it decides who is in time, and most of the cost. Who stands by first decides what its loss does. */
+  private oneServes(r: number): void {
+    const { problem, ranked, keeper } = this;
     const first = ranked.single[0] as Float64Array;
-    const coverage = at(first, primary);
-    const worst = Math.min(coverage, at(first, standby));
-    if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) return;
     const { units, standbyShare } = problem.cost;
     const machines = standbyShare === 0 ? 0 : instances(units, standbyShare);
-    let usd = this.transferUsd(r, primary) + at(ranked.egressUsd, primary);
-    for (const member of [...this.set, r])
-      usd += at(ranked.fixedUsd, member) + at(ranked.unitUsd, member) * (member === primary ? units : machines);
-    if (this.keeper.couldMatter(usd + this.voteUsd, coverage, worst)) this.keep(r, pair, usd, coverage, worst);
+    let standingUsd = at(ranked.fixedUsd, r) + at(ranked.unitUsd, r) * machines;
+    for (const member of this.set) standingUsd += at(ranked.fixedUsd, member) + at(ranked.unitUsd, member) * machines;
+    for (let m = 0; m <= this.set.length; m++) {
+      const primary = this.member(m, r);
+      if (!this.servesAlone(primary)) continue;
+      const usd =
+        standingUsd +
+        at(ranked.unitUsd, primary) * (units - machines) +
+        this.transferUsd(r, primary) +
+        at(ranked.egressUsd, primary);
+      const coverage = at(first, primary);
+      if (!keeper.couldMatter(usd + this.voteUsd, coverage, coverage)) continue;
+      for (let s = 0; s <= this.set.length; s++) {
+        const standby = this.member(s, r);
+        const writeMs = at(ranked.writeMs, primary * ranked.n + standby);
+        const worst = Math.min(coverage, at(first, standby));
+        if (s === m || writeMs === Infinity) continue;
+        if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) continue;
+        this.keep(r, { primary, standby, writeMs }, usd, coverage, worst);
+      }
+    }
+  }
+
+  private servesAlone(r: number): boolean {
+    const { objectives } = this.problem;
+    for (let o = 0; o < objectives.length; o++)
+      if (millionths(at(this.ranked.single[o] as Float64Array, r)) < millionths(objectives[o]?.share ?? 0))
+        return false;
+    return true;
   }
 
   /** All serve, and the sets with one less are in a table. */
@@ -213,7 +235,7 @@ export class Judge {
     const share = problem.objectives[0]?.share ?? 0;
     if (millionths(covered.share(0) + most) + 1 < millionths(share)) return;
     if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) return;
-    const transferUsd = this.transferUsd(r, pair.primary);
+    const transferUsd = this.changesUsd(r, pair.primary);
     const roughUsd = transferUsd + this.roughUsd(r, size);
     if (!keeper.couldMatter(roughUsd, covered.share(0) + most, worst)) return;
     this.needs.fill(0);
@@ -240,7 +262,7 @@ export class Judge {
     const { problem, keeper, covered, set } = this;
     const coverage = this.coverageWith(r);
     if (coverage === null) return;
-    const transferUsd = this.transferUsd(r, pair.primary);
+    const transferUsd = this.changesUsd(r, pair.primary);
     const leastUsd = transferUsd + this.roughUsd(r, size);
     if (!keeper.couldMatter(leastUsd, coverage, coverage)) return;
     covered.add(r);
@@ -260,27 +282,49 @@ export class Judge {
     this.keep(r, pair, usd, coverage, worst);
   }
 
-  /** `usd`: without the vote. */
-  private keep(r: number, { primary, standby, writeMs }: Pair, usd: number, coverage: number, worst: number): void {
-    const { candidate } = this.ranked;
+  /** `usd`: without the vote. `coverage` and `worst`: as if every region had the primary. */
+  private keep(r: number, pair: Pair, usd: number, coverage: number, worst: number): void {
+    const { candidate, n } = this.ranked;
     this.evaluated += 1;
     const named = (position: number): number => candidate[position] as number;
-    const regions = [...this.set, r].map(named).toSorted((a, b) => a - b);
-    const costUsd = usd + voterOf(this.problem, regions).usd;
-    if (costUsd > (this.problem.budgetUsd ?? Number.MAX_VALUE)) return;
-    const pair = { primary: named(primary), standby: named(standby), writeMs };
-    const known: Reach = { coverage, worst };
-    const reach = this.asksPrimary ? this.reachWithPrimary(regions, pair) : known;
-    if (reach !== null) this.keeper.offer({ regions, ...pair, costUsd, ...reach } satisfies Choice);
+    const members = [...this.set, r];
+    const regions = members.map(named).toSorted((a, b) => a - b);
+    const bareUsd = usd + voterOf(this.problem, regions).usd;
+    const offer = ({ primary, standby, writeMs }: Pair, costUsd: number, reach: Reach | null): void => {
+      if (reach === null || costUsd > (this.problem.budgetUsd ?? Number.MAX_VALUE)) return;
+      const order = { primary: named(primary), standby: named(standby), writeMs };
+      this.keeper.offer({ regions, ...order, costUsd, ...reach } satisfies Choice);
+    };
+    if (!this.asksPrimary) {
+      offer(pair, bareUsd, { coverage, worst });
+      return;
+    }
+    const leastUsd = this.changesUsd(r, pair.primary);
+    for (const primary of members)
+      for (const standby of members) {
+        const writeMs = at(this.ranked.writeMs, primary * n + standby);
+        if (primary === standby || writeMs === Infinity) continue;
+        const costUsd = bareUsd - leastUsd + this.transferUsd(r, primary);
+        const reach = this.reachWithPrimary(regions, { primary: named(primary), standby: named(standby) });
+        offer({ primary, standby, writeMs }, costUsd, reach);
+      }
   }
 
   /** Requests that ask the primary take longer than the sums know, which have it everywhere. Null: too long. */
-  private reachWithPrimary(regions: readonly number[], pair: Pair): Reach | null {
+  private reachWithPrimary(regions: readonly number[], order: Pick<Choice, 'primary' | 'standby'>): Reach | null {
     const { objectives, worstShare } = this.problem;
-    const { reached, worst } = reachOf(this.problem, regions, pair);
+    const { reached, worst } = reachOf(this.problem, regions, order);
     if (objectives.some(({ share }, o) => millionths(reached[o] ?? 0) < millionths(share))) return null;
     if (worstShare !== null && millionths(worst) < millionths(worstShare)) return null;
     return { coverage: reached[0] ?? 0, worst };
+  }
+
+  /** The stream of changes: of the primary, or at least, when any may be it. */
+  private changesUsd(r: number, primary: number): number {
+    if (!this.asksPrimary) return this.transferUsd(r, primary);
+    let least = Infinity;
+    for (let m = 0; m <= this.set.length; m++) least = Math.min(least, this.transferUsd(r, this.member(m, r)));
+    return least;
   }
 
   /** Coverage of the first objective; null: one of the objectives is missed. */

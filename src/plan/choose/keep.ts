@@ -80,8 +80,12 @@ export class Keeper {
   offer(choice: Choice): void {
     const { problem, best, most } = this;
     // One that was guessed is found again, and all of the list come by again when the front is looked for.
-    const isThere = best.some((other) => other.regions.join() === choice.regions.join());
-    if (!isThere && (best.length < most || compareChoices(problem, choice, best[best.length - 1] as Choice) < 0)) {
+    // A set has one place: that of its best order.
+    const regions = choice.regions.join();
+    const there = best.findIndex((other) => other.regions.join() === regions);
+    const isBest = there < 0 || compareChoices(problem, choice, best[there] as Choice) < 0;
+    if (isBest && there >= 0) best.splice(there, 1);
+    if (isBest && (best.length < most || compareChoices(problem, choice, best[best.length - 1] as Choice) < 0)) {
       const at = best.findIndex((other) => compareChoices(problem, choice, other) < 0);
       best.splice(at < 0 ? best.length : at, 0, choice);
       if (best.length > most) best.pop();

@@ -1,5 +1,5 @@
 import highs from 'highs';
-import type { PlanProblem } from '../problem.ts';
+import { isOrderFree, type PlanProblem } from '../problem.ts';
 import type { Found } from './testing.ts';
 
 const at = (list: Float64Array, index: number): number => list[index] ?? Number.NaN;
@@ -78,7 +78,7 @@ function modelOf(problem: PlanProblem, aim: 'cost' | 'coverage', coverage: numbe
           '<=',
           1,
         );
-  // Exactly one pair, of chosen candidates, and no allowed pair of chosen candidates before it.
+  // Exactly one pair, of chosen candidates; where the order changes nothing else, no allowed pair of chosen candidates before it.
   model.row(
     pairs.map(([i, j]) => [1, `q${i}_${j}`]),
     '=',
@@ -101,6 +101,7 @@ function modelOf(problem: PlanProblem, aim: 'cost' | 'coverage', coverage: numbe
       '<=',
       0,
     );
+    if (isOrderFree(problem)) continue;
     const until = pairs.slice(0, k + 1).map(([a, b]): Term => [1, `q${a}_${b}`]);
     model.row([...until, [-1, `x${i}`], [-1, `x${j}`]], '>=', -1);
   }

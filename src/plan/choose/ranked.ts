@@ -30,6 +30,8 @@ export interface Ranked {
   /** Pairs by position, in the order of preference; at a * n + b: the rank of the better direction, or `NO_PAIR`. */
   readonly pairs: readonly Pair[];
   readonly pairRank: Int32Array;
+  /** At primary * n + standby, by position; infinite: not allowed. */
+  readonly writeMs: Float64Array;
   readonly groups: readonly Groups[];
   /** Per objective and position: share of users that it serves in time by itself. */
   readonly single: readonly Float64Array[];
@@ -62,6 +64,7 @@ export function rank(problem: PlanProblem): Ranked {
     transferUsd: Float64Array.from(moved(square), (from) => cost.transferUsd[from] as number),
     conflicts: Uint8Array.from(moved(square), (from) => problem.conflicts[from] as number),
     ...pairsOf(problem, candidate),
+    writeMs: Float64Array.from(moved(square), (from) => problem.writeMs[from] as number),
     groups,
     single: groups.map(({ of, weight }) =>
       Float64Array.from(of, (list) => list.reduce((sum, g) => sum + (weight[g] as number), 0)),

@@ -95,18 +95,26 @@ export function bruteForce(problem: PlanProblem): readonly (Found & { readonly s
 
 function evaluate(problem: PlanProblem, set: readonly number[]): Found | null {
   const n = problem.candidates.length;
-  const { cost } = problem;
   if (set.length < problem.sizes.min || set.length > problem.sizes.max) return null;
   if (problem.pinned.some((r) => !set.includes(r))) return null;
   if (set.some((a) => set.some((b) => problem.conflicts[a * n + b] === 1))) return null;
   const pairs = set.flatMap((i) =>
     set.filter((j) => j !== i).map((j) => [i, j, at(problem.writeMs, i * n + j)] as const),
   );
-  const [pair] = pairs
+  const allowed = pairs
     .filter(([, , ms]) => ms < Infinity)
     .toSorted((a, b) => a[2] - b[2] || a[0] - b[0] || a[1] - b[1]);
-  if (pair === undefined) return null;
-  const [primary, standby] = pair;
+  const isAnyOrder = problem.serving === 'primary' || problem.objectives.some((one) => one.primaryFactor > 0);
+  const found = (isAnyOrder ? allowed : allowed.slice(0, 1)).flatMap(
+    ([primary, standby]) => inOrder(problem, set, primary, standby) ?? [],
+  );
+  const points = (one: Found): number => (problem.goal === 'coverage' ? one.points : 0);
+  return found.toSorted((a, b) => points(b) - points(a) || a.costUsd - b.costUsd)[0] ?? null;
+}
+
+function inOrder(problem: PlanProblem, set: readonly number[], primary: number, standby: number): Found | null {
+  const n = problem.candidates.length;
+  const { cost } = problem;
   const people = [...problem.weights.keys()];
   const serverOf = (p: number, without: number): number => {
     const left = set.filter((r) => r !== without);
