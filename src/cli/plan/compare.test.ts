@@ -31,6 +31,14 @@ beforeAll(async () => {
   await run(shop, '--out', b, '--pin', 'aws:eu-central-1');
 });
 
+test('diff: a deployment file is no plan, and how to make one of it', async () => {
+  const { exit, stderr } = await run('diff', a, shop);
+  expect(exit).toBe(64);
+  expect(stderr).toContain(`${shop} is no plan: a comparison reads what \`farshore plan FILE --out plan.json\` wrote`);
+  expect(stderr).toContain(`farshore plan ${shop} --out ${shop.replace('.yaml', '.json')}`);
+  expect(stderr).not.toContain('JSON at position');
+});
+
 test('diff: what is another; exit 2 only when it is asked for', async () => {
   const { exit, stdout } = await run('diff', a, b);
   expect(exit).toBe(0);
@@ -76,7 +84,7 @@ test('drift: with round trips of one’s own the plan is broken and a change is 
 
 test.each([
   [['diff', a], 'which two plans?'],
-  [['diff', a, shop], 'cannot be read as a plan'],
+  [['diff', a, shop], 'is no plan: a comparison reads what'],
   [['drift', shop], 'against which plan?'],
   [['relax'], 'which deployment file? farshore plan relax FILE'],
   [['relax', shop, shop], 'which deployment file?'],

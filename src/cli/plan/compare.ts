@@ -49,11 +49,21 @@ export function drifted(
 
 /** A plan as `farshore plan --json` wrote it. */
 function readPlan(file: string): PlanFile {
+  let written: string;
+  try {
+    written = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new FarshoreError('FSH_USAGE', `${file} cannot be read: ${messageOf(error)}`, error);
+  }
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
+    value = JSON.parse(written);
   } catch (error) {
-    throw new FarshoreError('FSH_USAGE', `${file} cannot be read as a plan: ${messageOf(error)}`, error);
+    throw new FarshoreError(
+      'FSH_USAGE',
+      `${file} is no plan: a comparison reads what \`farshore plan FILE --out plan.json\` wrote${/\.ya?ml$/i.test(file) ? `; for this one: farshore plan ${file} --out ${file.replace(/\.ya?ml$/i, '.json')}` : ''}`,
+      error,
+    );
   }
   const read = planFile.safeParse(value);
   if (read.success) return read.data;

@@ -4,7 +4,9 @@ import { leastVoteUsd, voterOf } from '../votes.ts';
 import { Covered } from './covered.ts';
 import type { Keeper } from './keep.ts';
 import { instances } from './measures.ts';
+import { leastEgressUsd } from './least-egress.ts';
 import { Nearest } from './nearest.ts';
+import { eachOrder } from './one-serves.ts';
 import type { Pair, Ranked } from './ranked.ts';
 import { countMoves, sharedUsd } from './shared.ts';
 import { fillGains, Ranks, tableOf, type Table } from './tables.ts';
@@ -17,9 +19,6 @@ const ROUNDING_USD = 1e-6;
 const TINY = 1e-9;
 /** So many losses are looked at first. */
 const FIRST_LOSSES = 2;
-/** No share of users. */
-const SPENT = -1;
-
 const at = (list: Float64Array, index: number): number => list[index] as number;
 const whole = (list: Int32Array, index: number): number => list[index] as number;
 
@@ -178,46 +177,12 @@ export class Judge {
 
   consider(r: number, size: number, pairRank: number): void {
     const pair = this.ranked.pairs[pairRank] as Pair;
-    if (this.problem.serving === 'primary') this.oneServes(r);
+    if (this.problem.serving === 'primary')
+      eachOrder(this.problem, this.ranked, [...this.set, r], (order, usd, coverage, worst) => {
+        if (this.keeper.couldMatter(usd + this.voteUsd, coverage, worst)) this.keep(r, order, usd, coverage, worst);
+      });
     else if (this.hasTables) this.byTables(r, size, pair);
     else this.directly(r, size, pair);
-  }
-
-  /** Each member may be the primary: it decides who is in time, and most of the cost. Who stands by first decides what its loss does. */
-  private oneServes(r: number): void {
-    const { problem, ranked, keeper } = this;
-    const first = ranked.single[0] as Float64Array;
-    const { units, standbyShare } = problem.cost;
-    const machines = standbyShare === 0 ? 0 : instances(units, standbyShare);
-    let standingUsd = at(ranked.fixedUsd, r) + at(ranked.unitUsd, r) * machines;
-    for (const member of this.set) standingUsd += at(ranked.fixedUsd, member) + at(ranked.unitUsd, member) * machines;
-    for (let m = 0; m <= this.set.length; m++) {
-      const primary = this.member(m, r);
-      if (!this.servesAlone(primary)) continue;
-      const usd =
-        standingUsd +
-        at(ranked.unitUsd, primary) * (units - machines) +
-        this.transferUsd(r, primary) +
-        at(ranked.egressUsd, primary);
-      const coverage = at(first, primary);
-      if (!keeper.couldMatter(usd + this.voteUsd, coverage, coverage)) continue;
-      for (let s = 0; s <= this.set.length; s++) {
-        const standby = this.member(s, r);
-        const writeMs = at(ranked.writeMs, primary * ranked.n + standby);
-        const worst = Math.min(coverage, at(first, standby));
-        if (s === m || writeMs === Infinity) continue;
-        if (problem.worstShare !== null && millionths(worst) < millionths(problem.worstShare)) continue;
-        this.keep(r, { primary, standby, writeMs }, usd, coverage, worst);
-      }
-    }
-  }
-
-  private servesAlone(r: number): boolean {
-    const { objectives } = this.problem;
-    for (let o = 0; o < objectives.length; o++)
-      if (millionths(at(this.ranked.single[o] as Float64Array, r)) < millionths(objectives[o]?.share ?? 0))
-        return false;
-    return true;
   }
 
   /** All serve, and the sets with one less are in a table. */
@@ -246,7 +211,8 @@ export class Judge {
     if (!keeper.couldMatter(someUsd - ROUNDING_USD, covered.share(0) + most, worst)) return;
     this.lose(r, size, FIRST_LOSSES, size);
     const machinesUsd = transferUsd + this.machinesUsd(r, size);
-    const leastUsd = this.voteUsd + machinesUsd + this.leastEgressUsd(r, size) - ROUNDING_USD;
+    const leastUsd =
+      this.voteUsd + machinesUsd + leastEgressUsd([...this.set, r], this.ranked.egressUsd, this.caps) - ROUNDING_USD;
     if (problem.budgetUsd !== null && leastUsd > problem.budgetUsd) return;
     if (!keeper.couldMatter(leastUsd, covered.share(0) + most, worst)) return;
     const coverage = this.coverageWith(r);
@@ -403,26 +369,5 @@ export class Judge {
   private ownRow(size: number): number {
     const table = this.tables[size - 1] as Table;
     return this.rowOf(table, size - 1, -1);
-  }
-
-  /**
-   * No more users than a member has in a smaller set, and all of them where it is cheapest first. The caps add up to 1 or more, but for rounding:
-   * what is left in the end is nobody.
-   */
-  private leastEgressUsd(r: number, size: number): number {
-    const { egressUsd } = this.ranked;
-    let [left, usd] = [1, 0];
-    for (let round = 0; round < size && left > 0; round++) {
-      let [cheapest, best] = [Infinity, 0];
-      for (let m = 0; m < size; m++) {
-        const price = at(egressUsd, this.member(m, r));
-        if (at(this.caps, m) !== SPENT && price < cheapest) [cheapest, best] = [price, m];
-      }
-      const served = Math.min(left, Math.max(0, at(this.caps, best)));
-      usd += served * cheapest;
-      left -= served;
-      this.caps[best] = SPENT;
-    }
-    return usd;
   }
 }
