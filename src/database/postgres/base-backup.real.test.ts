@@ -32,7 +32,12 @@ async function backup(sink: BackupSink): Promise<void> {
   }
 }
 
-const sink: BackupSink = { begin: async () => undefined, data: async () => undefined, progress: () => undefined };
+const sink: BackupSink = {
+  from: () => undefined,
+  begin: async () => undefined,
+  data: async () => undefined,
+  progress: () => undefined,
+};
 
 test('a copy whose upstream falls silent in the middle is given up; a disk that is slow is waited for', async () => {
   let bytes = 0;

@@ -2,9 +2,18 @@ import type pg from 'pg';
 import type { Connection, Submittable } from 'pg';
 import type { Clock } from '../../base/clock.ts';
 import { FarshoreError } from '../../base/errors.ts';
+import type { Lsn } from '../../base/lsn.ts';
 import { streamOf } from './connections.ts';
 
+/** A place in the WAL: where a copy begins, or where it is whole. */
+export interface BackupPoint {
+  readonly lsn: Lsn;
+  readonly timeline: number;
+}
+
 export interface BackupSink {
+  /** Whoever uses the copy needs the WAL from here on. It is called before anything else. */
+  from(point: BackupPoint): void;
   /** Before the first bytes: what the upstream estimates that will come, without WAL. Rejects when that is too much. */
   begin(totalBytes: number | null): Promise<void>;
   /** Tar bytes of the main data directory. The next chunk comes after the promise resolved. */
@@ -24,8 +33,8 @@ export interface Patience {
 const PATIENCE: Patience = { firstMs: 300_000, silentMs: 30_000 };
 
 /**
- * Runs BASE_BACKUP on a replication connection and hands the tar stream to `sink` with backpressure. The WAL needed to
- * make the copy consistent is in it. PostgreSQL 15 or newer. Rejects when the server or the sink fails, or the server falls
+ * Runs BASE_BACKUP on a replication connection and hands the tar stream to `sink` with backpressure. The WAL that makes the copy
+ * consistent is not in it: the answer says up to where it goes. PostgreSQL 15 or newer. Rejects when the server or the sink fails, or the server falls
  * silent: a path that swallows packets ends no connection.
  */
 export async function baseBackup(
@@ -34,8 +43,9 @@ export async function baseBackup(
   sink: BackupSink,
   clock: Clock,
   patience: Patience = PATIENCE,
-): Promise<void> {
-  const sql = `BASE_BACKUP (LABEL '${label}', CHECKPOINT 'fast', WAL true, WAIT true, PROGRESS true, MANIFEST 'no')`;
+): Promise<BackupPoint> {
+  // `WAIT` is for an archive of the upstream's, which is not where our WAL comes from.
+  const sql = `BASE_BACKUP (LABEL '${label}', CHECKPOINT 'fast', WAL false, WAIT false, PROGRESS true, MANIFEST 'no')`;
   const stream = new BackupStream(sql, sink, {
     pause: () => streamOf(client).pause(),
     resume: () => streamOf(client).resume(),
@@ -47,7 +57,7 @@ export async function baseBackup(
   const over = new AbortController();
   const watching = failWhenSilent(stream, clock, patience, over.signal);
   try {
-    await stream.finished;
+    return await stream.finished;
   } finally {
     over.abort();
     await watching;
@@ -85,16 +95,21 @@ interface DataRow {
   readonly fields: readonly (Buffer | string | null)[];
 }
 
+const pointIn = ([lsn, timeline]: DataRow['fields']): BackupPoint => ({
+  lsn: String(lsn),
+  timeline: Number(String(timeline)),
+});
+
 /**
  * A query for node-postgres that takes COPY OUT. One CopyData message starts with a byte that says what follows:
  * `n` a new archive (name, location), `d` tar bytes, `m` a manifest, `p` progress.
  */
 class BackupStream implements Submittable {
-  readonly finished: Promise<void>;
+  readonly finished: Promise<BackupPoint>;
   readonly #sql: string;
   readonly #sink: BackupSink;
   readonly #flow: Flow;
-  #resolve: () => void = () => undefined;
+  #resolve: (end: BackupPoint) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
   #writing: Promise<void> = Promise.resolve();
   /** Messages of the copy that came: archives, bytes, progress. */
@@ -103,6 +118,7 @@ class BackupStream implements Submittable {
   #doneBytes = 0;
   #totalBytes: number | null = null;
   #resultSets = 0;
+  #end: BackupPoint | null = null;
   #failed = false;
 
   constructor(sql: string, sink: BackupSink, flow: Flow) {
@@ -128,10 +144,15 @@ class BackupStream implements Submittable {
     this.#resultSets += 1;
   }
 
-  /** The second result set lists tablespaces as (oid, location, size in kilobytes); the main one has no location. */
-  handleDataRow(message: DataRow): void {
-    if (this.#resultSets !== 2) return;
-    const [, location, size] = message.fields;
+  /** The first result set is where the copy begins, the second lists tablespaces, the one after the bytes is where it is whole. */
+  handleDataRow({ fields }: DataRow): void {
+    if (this.#resultSets === 1) this.#sink.from(pointIn(fields));
+    else if (this.#resultSets === 2) this.#takeTablespace(fields);
+    else this.#end = pointIn(fields);
+  }
+
+  /** (oid, location, size in kilobytes); the main one has no location. */
+  #takeTablespace([, location, size]: DataRow['fields']): void {
     if (location !== null && location !== undefined) {
       this.fail(
         new FarshoreError('FSH_FAILED', `the upstream has a tablespace at ${location.toString()}; not supported`),
@@ -162,7 +183,9 @@ class BackupStream implements Submittable {
 
   handleReadyForQuery(): void {
     void this.#writing.then(() => {
-      if (!this.#failed) this.#resolve();
+      if (this.#failed) return;
+      if (this.#end !== null) this.#resolve(this.#end);
+      else this.fail(new FarshoreError('FSH_FAILED', 'the upstream did not say where the copy ends'));
     });
   }
 

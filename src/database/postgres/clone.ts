@@ -4,17 +4,21 @@ import type pg from 'pg';
 import { FarshoreError } from '../../base/errors.ts';
 import type { Secrets } from '../../ports/config.ts';
 import type { Progress, Upstream } from '../../ports/database.ts';
-import { baseBackup, type BackupSink } from './base-backup.ts';
+import { type BackupPoint, baseBackup, type BackupSink } from './base-backup.ts';
+import { CopiedWal } from './copied-wal.ts';
 import { type Local, connectTo, hangUp, within } from './connections.ts';
 import { beginMaking, type Making, mustBeEmpty, writeWhole } from './files.ts';
 import { dataVersion, FRESH_MARKER, prepareFolders, syncDataDirectory } from './init.ts';
 import { majorOf, versionOf } from './run-tool.ts';
 import { writeSettings } from './settings.ts';
 import { Unpacker } from './unpack.ts';
+import type { WalStream } from './wal-stream.ts';
 
 /** Reports no more often than every so many bytes. */
 const REPORT_EVERY_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 5_000;
+/** An old connection of this member may have to be given up there first. */
+const RESERVE_TIMEOUT_MS = 15_000;
 /** The upstream's estimate is without WAL, and it grows. */
 const MORE_THAN_SAID = 1.1;
 
@@ -46,8 +50,9 @@ export async function copyBeside(
   const version = await versionOf(config, config.runAs);
   const secrets = await local.secrets();
   const making = await beginMaking(config.dataDir, 'clone', config.runAs, 'discard');
+  let wal: WalStream | null = null;
   try {
-    await receive(local, from, making.data, version, progress, signal);
+    wal = await receive(local, from, making.data, version, progress, signal);
     // The signal file first: from here on these files can't start as a primary.
     await writeWhole(join(making.data, 'standby.signal'), '', config.runAs);
     await rm(join(making.data, FRESH_MARKER), { force: true });
@@ -55,12 +60,31 @@ export async function copyBeside(
     progress('writing it to disk');
     await syncDataDirectory(config, making.data, version);
     signal.throwIfAborted();
-    return making;
+    return withWal(making, wal, signal);
   } catch (error) {
+    await wal?.stop().catch(() => undefined);
     await making.discard();
     signal.throwIfAborted();
     throw error;
   }
+}
+
+/** WAL goes on to come until the copy is used: it may be whole long before, and the primary keeps little for whoever is not connected. */
+function withWal(making: Making, wal: WalStream, signal: AbortSignal): Making {
+  const stop = (): void => void wal.stop().catch(() => undefined);
+  signal.addEventListener('abort', stop, { once: true });
+  return {
+    ...making,
+    finish: async () => {
+      signal.removeEventListener('abort', stop);
+      await wal.end();
+      await making.finish();
+    },
+    discard: async () => {
+      await wal.stop().catch(() => undefined);
+      await making.discard();
+    },
+  };
 }
 
 async function receive(
@@ -70,14 +94,21 @@ async function receive(
   version: string,
   progress: Progress,
   signal: AbortSignal,
-): Promise<void> {
-  const client = await connectUpstream(from, await local.secrets(), TIMEOUT_MS);
+): Promise<WalStream> {
+  const secrets = await local.secrets();
+  const client = await connectUpstream(from, secrets, TIMEOUT_MS);
   const abort = (): void => hangUp(client);
   signal.addEventListener('abort', abort, { once: true });
+  const wal = new CopiedWal(local, into, () => connectUpstream(from, secrets, TIMEOUT_MS), abort);
   try {
     signal.throwIfAborted();
     await within(local.clock, TIMEOUT_MS, () => checkVersion(client, version));
-    await copy(client, local, into, progress);
+    await within(local.clock, RESERVE_TIMEOUT_MS, () => wal.reserve(client));
+    const end = await copy(client, local, into, progress, (point) => wal.begin(point));
+    return await wal.reach(client, end);
+  } catch (error) {
+    await wal.stop();
+    throw wal.failure ?? error;
   } finally {
     signal.removeEventListener('abort', abort);
     hangUp(client);
@@ -109,10 +140,17 @@ async function needsRoom(folder: string, bytes: number): Promise<void> {
   throw new FarshoreError('FSH_DISK_FULL', why);
 }
 
-async function copy(client: pg.Client, { config, clock }: Local, data: string, progress: Progress): Promise<void> {
+async function copy(
+  client: pg.Client,
+  { config, clock }: Local,
+  data: string,
+  progress: Progress,
+  begins: BackupSink['from'],
+): Promise<BackupPoint> {
   const unpacker = new Unpacker(data, config.runAs);
   let reported = -REPORT_EVERY_BYTES;
   const sink: BackupSink = {
+    from: begins,
     begin: (totalBytes) => needsRoom(data, totalBytes ?? 0),
     data: (chunk) => unpacker.write(chunk),
     progress: (doneBytes, totalBytes) => {
@@ -121,11 +159,13 @@ async function copy(client: pg.Client, { config, clock }: Local, data: string, p
       progress('copying', doneBytes, totalBytes ?? undefined);
     },
   };
+  let end: BackupPoint;
   try {
-    await baseBackup(client, 'farshore', sink, clock);
+    end = await baseBackup(client, 'farshore', sink, clock);
     await unpacker.end();
   } finally {
     await unpacker.abandon();
   }
   if ((await dataVersion(data)) === null) throw new FarshoreError('FSH_FAILED', 'the upstream sent an empty copy');
+  return end;
 }

@@ -85,6 +85,11 @@ export class CopyAhead {
     return this.#underway?.from.node === node && this.#underway.from.epoch === epoch;
   }
 
+  /** This process is done with the database. What was copied is removed by the next one. */
+  close(): void {
+    this.#underway?.stop.abort(new Error('the database was closed'));
+  }
+
   #start(from: Upstream, signal: AbortSignal): void {
     const stop = new AbortController();
     abortWith(stop, signal);

@@ -183,6 +183,8 @@ describe.each(postgresVersions)('failover on PostgreSQL ($label)', (version) => 
     expect(existsSync(`${keptAt}/PG_VERSION`)).toBe(true);
     expect((await a.db.status()).state).toBe('empty');
     must(await a.db.clone(b.upstream(2), noProgress, never));
+    // A promotion of the copy goes on with it.
+    expect(existsSync(`${a.config.dataDir}/pg_wal/00000002.history`)).toBe(true);
     must(await a.db.startIsolated());
     must(await a.db.follow(b.upstream(2)));
     await until(a.db, (status) => status.receiving);

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import type { Clock } from '../../base/clock.ts';
 import { type NodeId, slug } from '../../base/ids.ts';
 import type { PostgresConfig } from '../../ports/config.ts';
-import { type Local, type Row, withFresh } from './connections.ts';
+import { type Local, type Row, poll, withFresh } from './connections.ts';
+import { codeOf } from './files.ts';
 
 /**
  * One physical slot for each other member, on every node: through it a standby streams, and PostgreSQL lets one walsender use it at a
@@ -57,3 +59,37 @@ WITH old AS MATERIALIZED (
   SELECT slot_name::text AS name FROM pg_replication_slots WHERE slot_name = ANY($1) AND NOT active AND restart_lsn IS NOT NULL
 ), dropped AS MATERIALIZED (SELECT name, pg_drop_replication_slot(name) FROM old)
 SELECT pg_create_physical_replication_slot(name) FROM dropped`;
+
+const RESERVE_WITHIN_MS = 10_000;
+const RESERVE_AGAIN_MS = 100;
+/** `undefined_object`, `duplicate_object`, `object_in_use`. */
+const [MISSING, THERE_ALREADY, IN_USE] = ['42704', '42710', '55006'];
+
+/**
+ * Before this member is copied anew: its own slot at the upstream keeps WAL from now on, until the stream beside the copy takes it. The
+ * old one goes: it stands where the data was that is of no use, or has lost its WAL. `client` is a replication connection.
+ * A slot that is left when the copy is given up keeps no more than that of a standby that is away (`max_slot_wal_keep_size`).
+ */
+export async function reserveMemberSlot(client: pg.Client, node: NodeId, clock: Clock): Promise<void> {
+  const slot = memberSlot(node);
+  let last: unknown = null;
+  const reserved = await poll(clock, clock.nowMs() + RESERVE_WITHIN_MS, RESERVE_AGAIN_MS, async () => {
+    try {
+      await client.query(`DROP_REPLICATION_SLOT ${slot}`).catch(unless(MISSING));
+      await client.query(`CREATE_REPLICATION_SLOT ${slot} PHYSICAL (RESERVE_WAL true)`);
+      return true;
+    } catch (error) {
+      // The end of our last connection was not noticed there yet; or the primary, who keeps these slots, was quicker.
+      unless(IN_USE, THERE_ALREADY)(error);
+      last = error;
+      return null;
+    }
+  });
+  if (reserved === null) throw last;
+}
+
+function unless(...codes: readonly string[]): (error: unknown) => void {
+  return (error) => {
+    if (!codes.includes(codeOf(error) ?? '')) throw error;
+  };
+}

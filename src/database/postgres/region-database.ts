@@ -131,6 +131,7 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
         return reply.ok ? done(undefined) : refused(reply.code, reply.why);
       }),
     async close() {
+      ahead.close();
       heart.close();
       local.watch.close();
       local.work.close();

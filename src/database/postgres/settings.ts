@@ -17,7 +17,7 @@ export const CLIENT_CONNECTIONS_MAX = CONNECTIONS_MAX - KEPT_FOR_FARSHORE;
 
 /**
  * Settings that differ from PostgreSQL's defaults, each because a promise or the size of a small machine needs it.
- * Those that a standby must not have lower than its primary (max_connections, max_wal_senders, …) keep the defaults:
+ * Those that a standby must not have lower than its primary (max_connections, max_wal_senders, …) are not below the defaults:
  * the control file of a fresh cluster holds the defaults, and a standby below them refuses to start.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -30,7 +30,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   // A crash of one backend must not restart PostgreSQL as a primary by itself: every start is isolated (P8.1).
   restart_after_crash: 'off',
   max_connections: String(CONNECTIONS_MAX),
-  max_wal_senders: '10',
+  // One for each other member, a second for one that is copied (its WAL comes beside the copy), the agent's own.
+  max_wal_senders: '20',
   // One for each other member (at most five regions of two nodes), the one for salvage, those of clones.
   max_replication_slots: '20',
   wal_keep_size: '256MB',

@@ -10,6 +10,8 @@ export interface SilentPath {
   hold(afterBytes: number): void;
   /** Resolves when a connection has come to that. */
   silent(): Promise<void>;
+  /** No other connection is held from now on; what is held stays so. */
+  holdNoMore(): void;
   /** Everything flows again, also what was held. */
   release(): void;
   end(): Promise<void>;
@@ -47,6 +49,9 @@ export async function silentPath(to: Upstream): Promise<SilentPath> {
     upstream: { ...to, host: '127.0.0.1', port: address.port },
     hold: (afterBytes) => {
       limit = afterBytes;
+    },
+    holdNoMore: () => {
+      limit = Number.POSITIVE_INFINITY;
     },
     silent: () => (held.size > 0 ? Promise.resolve() : new Promise((resolve) => void (tellSilent = resolve))),
     release: () => {
