@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import type { Clock } from '../base/clock.ts';
 import { because } from '../base/reason.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
 import { B, record } from '../decide/failover/testing.ts';
-import type { RegionDatabase, Salvage, Upstream } from '../ports/database.ts';
+import type { DatabaseStatus, RegionDatabase, Salvage, Upstream } from '../ports/database.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { GroupStore } from './group-store.ts';
 import type { Permit } from './order-desk.ts';
@@ -27,6 +28,17 @@ interface Script {
 function remakeOf({ copy = done(undefined), ahead = done(undefined), rewind, salvage = done(SAVED), ...rest }: Script) {
   const { kept, salvages = [] } = rest;
   const calls: string[] = [];
+  const runs: { state: DatabaseStatus['state'] } = { state: 'standby' };
+  let wake: () => void = () => undefined;
+  const clock: Clock = {
+    nowMs: () => 0,
+    wallMs: () => 0,
+    sleep: (_, signal) =>
+      new Promise((resolve) => {
+        wake = resolve;
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      }),
+  };
   const called = <T>(name: string, answer: T) => {
     return async (): Promise<Awaited<T>> => {
       calls.push(name);
@@ -35,7 +47,7 @@ function remakeOf({ copy = done(undefined), ahead = done(undefined), rewind, sal
   };
   const database = {
     salvages: async () => salvages,
-    status: async () => ({ timeline: 1, endLsn: '0/500' }),
+    status: async () => ({ state: runs.state, timeline: 1, endLsn: '0/500' }),
     copyAhead: called('copyAhead', ahead),
     salvage: called('salvage', salvage),
     copyBeside: called('copyBeside', copy),
@@ -56,11 +68,18 @@ function remakeOf({ copy = done(undefined), ahead = done(undefined), rewind, sal
     remake: new Remake(
       database,
       group,
+      clock,
       createLog('test', () => undefined),
+      () => database.startIsolated(),
     ),
     about,
     calls,
     stop,
+    runs,
+    look: async () => {
+      wake();
+      await soon();
+    },
   };
 }
 
@@ -75,6 +94,36 @@ test('behind: nothing is stopped or removed before the copy is whole, then it ta
   whole(done(undefined));
   expect(await remade).toEqual(done('copied'));
   expect(calls).toEqual(['copyBeside', 'replace']);
+});
+
+test('PostgreSQL that is killed while the copy is made is started again, and only then', async () => {
+  let whole: (outcome: Outcome<void>) => void = () => undefined;
+  const { remake, about, calls, runs, look } = remakeOf({ copy: new Promise((resolve) => void (whole = resolve)) });
+  const remade = remake.behind(FROM, about);
+  await soon();
+  await look();
+  expect(calls).toEqual(['copyBeside']);
+  runs.state = 'stopped';
+  await look();
+  expect(calls).toEqual(['copyBeside', 'startIsolated']);
+  runs.state = 'standby';
+  await look();
+  whole(done(undefined));
+  expect(await remade).toEqual(done('copied'));
+  runs.state = 'stopped';
+  await look();
+  expect(calls).toEqual(['copyBeside', 'startIsolated', 'replace']);
+});
+
+test('what overtook a copy does not find PostgreSQL started by it', async () => {
+  const { remake, about, calls, runs, look, stop } = remakeOf({ copy: new Promise(() => undefined) });
+  const remade = remake.behind(FROM, about);
+  await soon();
+  runs.state = 'stopped';
+  stop.abort(new Error('a newer epoch'));
+  await look();
+  expect(await remade).toMatchObject({ kind: 'refused', code: 'overtaken' });
+  expect(calls).toEqual(['copyBeside']);
 });
 
 test('diverged: the salvage alone removes nothing, the copy comes first (P3.2, I7)', async () => {

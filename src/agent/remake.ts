@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/reason.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
 import type { SyncRecord } from '../ports/records.ts';
@@ -5,6 +6,8 @@ import type { Progress, RegionDatabase, Salvage, Upstream } from '../ports/datab
 import type { Log } from '../telemetry/log.ts';
 import type { GroupStore } from './group-store.ts';
 import { type Permit, unlessOvertaken } from './order-desk.ts';
+
+const LOOK_EVERY_MS = 1_000;
 
 /** What the data directory is now, PostgreSQL stopped: a copy of the primary, the old data turned back, or nothing, to be cloned into. */
 export type Remade = 'copied' | 'rewound' | 'empty';
@@ -24,14 +27,25 @@ export interface Circumstances {
 export class Remake {
   readonly #database: RegionDatabase;
   readonly #group: GroupStore;
+  readonly #clock: Clock;
   readonly #log: Log;
+  readonly #start: () => Promise<Outcome<void>>;
   /** What this node held alone at any time, and where it was saved. */
   salvages: readonly Salvage[] = [];
 
-  constructor(database: RegionDatabase, group: GroupStore, log: Log) {
+  /** `start`: starts PostgreSQL as an isolated standby; whoever gave it knows then that nothing is proven of it. */
+  constructor(
+    database: RegionDatabase,
+    group: GroupStore,
+    clock: Clock,
+    log: Log,
+    start: () => Promise<Outcome<void>>,
+  ) {
     this.#database = database;
     this.#group = group;
+    this.#clock = clock;
     this.#log = log;
+    this.#start = start;
     void database.salvages().then((found) => {
       this.salvages = found;
     });
@@ -60,7 +74,7 @@ export class Remake {
       if (rewound !== null) return rewound;
     }
     // The salvage or the try to rewind may have stopped it.
-    const up = await this.#database.startIsolated();
+    const up = await this.#start();
     if (up.kind !== 'done') return up;
     const copied = await this.#copyFirst(upstream, about);
     if (copied === null) return this.#stopAndDiscard(saved.value);
@@ -88,7 +102,8 @@ export class Remake {
   async #copyFirst(upstream: Upstream, about: Circumstances): Promise<Outcome<void> | null> {
     const { permit, progress } = about;
     // What a takeover asks does not wait until a half-made copy is removed.
-    const copied = await unlessOvertaken(permit, this.#database.copyBeside(upstream, progress, permit.signal));
+    const copying = unlessOvertaken(permit, this.#database.copyBeside(upstream, progress, permit.signal));
+    const copied = await this.#keepUp(copying, permit);
     if (copied.kind !== 'refused' || copied.code !== 'no-room') return copied;
     const kept = await this.#whyKept(about);
     if (kept !== null)
@@ -99,6 +114,31 @@ export class Remake {
     if (!permit.valid()) return refused('overtaken', 'newer work was accepted; nothing was removed');
     this.#log.warn('no-room', `${copied.why}; others have what is here, so it is removed first`);
     return null;
+  }
+
+  /** A copy may take hours. PostgreSQL is needed meanwhile: one that was killed is started again. */
+  async #keepUp<T>(copying: Promise<T>, permit: Permit): Promise<T> {
+    const over = new AbortController();
+    const watching = this.#startWhenKilled(permit, over.signal);
+    try {
+      return await copying;
+    } finally {
+      over.abort();
+      // A start that has begun ends before anything else is done with the data.
+      await watching;
+    }
+  }
+
+  async #startWhenKilled(permit: Permit, over: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#clock.sleep(LOOK_EVERY_MS, over).catch(() => undefined);
+      if (over.aborted || !permit.valid()) return;
+      if ((await this.#database.status()).state !== 'stopped' || over.aborted || !permit.valid()) continue;
+      const started = await this.#start();
+      if (started.kind === 'done')
+        this.#log.warn('start-isolated', 'PostgreSQL had ended while a copy is made beside its data');
+      else this.#log.warn('start-isolated', `PostgreSQL ended while a copy is made beside its data: ${started.why}`);
+    }
   }
 
   async #whyKept(about: Circumstances): Promise<string | null> {

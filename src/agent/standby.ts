@@ -44,7 +44,7 @@ export class StandbyDuty {
     this.#group = group;
     this.#clock = clock;
     this.#log = log;
-    this.#remake = new Remake(database, group, log);
+    this.#remake = new Remake(database, group, clock, log, () => this.#startAnew());
   }
 
   /** What this node held alone at any time, and where it was saved. */
@@ -234,12 +234,16 @@ export class StandbyDuty {
     return proven;
   }
 
-  /** PostgreSQL is started anew: nothing is proven of it. */
-  async startIsolated(): Promise<Outcome<void>> {
+  /** Nothing is proven of a PostgreSQL that was started anew. */
+  #startAnew(): Promise<Outcome<void>> {
     this.#waitsProven = false;
     this.#prepared = null;
     this.#cloned = null;
-    const started = await this.#database.startIsolated();
+    return this.#database.startIsolated();
+  }
+
+  async startIsolated(): Promise<Outcome<void>> {
+    const started = await this.#startAnew();
     // A rewind that was interrupted: what the data held alone was saved before it began. It is cloned.
     return started.kind === 'refused' && started.code === 'half-rewound'
       ? this.#remake.setAside('half-rewound')
