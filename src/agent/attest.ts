@@ -48,7 +48,7 @@ export function leaseDuty(deps: AgentDeps, database: RegionDatabase, mayRenew: (
   const { node: me, policy } = deps.config;
   const others = policy.promotable.filter((node) => node !== me);
   return {
-    killAt: (epoch, deadlineMs) => database.killAt(epoch, deadlineMs),
+    killAt: (epoch, deadlineMs, ahead) => database.killAt(epoch, deadlineMs, ahead),
     mayRenew,
     // Every promotable member, or it is nobody's word.
     async allAttest(epoch, timeoutMs) {

@@ -70,6 +70,7 @@ export class GatewayFeed {
       open,
       closing: open && data.closing,
       deadlineMs: open ? deadlineOf(data, o) : null,
+      ...(open && o.policy.mode === 'async' && data.lease.ahead !== undefined ? { ahead: data.lease.ahead } : {}),
       primary: primaryOf(o, this.#config, routes),
       readOnly: this.#readOnly(o, local, data, open),
     };
@@ -92,7 +93,7 @@ export class GatewayFeed {
   }
 }
 
-const MOVING = new Set(['deadlineMs', 'freshUntilMs']);
+const MOVING = new Set(['deadlineMs', 'ahead', 'freshUntilMs']);
 
 /** In everything beyond the times that move with each table: whatever a table comes to say, a change of it is sent. */
 function saysTheSame(a: unknown, b: unknown): boolean {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { type ClocksAhead, sleptMs } from '../base/clocks-ahead.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Outcome } from '../base/result.ts';
 import type { Coordination } from '../ports/coordination.ts';
@@ -13,7 +14,7 @@ const LOOK_EVERY_MS = 5;
 /** What async asks beyond the store's word. */
 export interface LeaseDuty {
   /** Tells the keeper, which kills at the deadline. */
-  killAt(epoch: number, deadlineMs: number): Promise<Outcome<void>>;
+  killAt(epoch: number, deadlineMs: number, ahead: ClocksAhead | undefined): Promise<Outcome<void>>;
   /** P6: does every promotable member stand back? */
   allAttest(epoch: number, timeoutMs: number): Promise<boolean>;
   /** A primary that commits nothing must not keep others from taking over. */
@@ -36,6 +37,8 @@ export class ReignLease {
   #leaseId: string | null = null;
   #epoch = 0;
   #deadlineMs: number | null = null;
+  /** The machine's other clocks when what the deadline counts from was sent (P2.2). */
+  #ahead: ClocksAhead | undefined;
   /** When the store's last renewal was sent. */
   #renewedAtMs = 0;
   #armed = false;
@@ -59,6 +62,10 @@ export class ReignLease {
   /** CLOCK_MONOTONIC milliseconds; null when no lease was ever held in this reign. */
   get deadlineMs(): number | null {
     return this.#deadlineMs;
+  }
+
+  get ahead(): ClocksAhead | undefined {
+    return this.#ahead;
   }
 
   /** Begins to hold the lease of `epoch`, until `stop` or a newer `start`. One that is held goes on. */
@@ -94,18 +101,19 @@ export class ReignLease {
     const deadlineMs = this.#deadlineMs;
     if (generation !== this.#generation || deadlineMs === null || this.#duty === null) return false;
     this.#armed = true;
-    const told = await this.#duty.killAt(this.#epoch, deadlineMs);
-    return told.kind === 'done' && generation === this.#generation && this.#clock.nowMs() < deadlineMs;
+    const told = await this.#duty.killAt(this.#epoch, deadlineMs, this.#ahead);
+    return told.kind === 'done' && generation === this.#generation && !this.#isOver(deadlineMs);
   }
 
   async #hold(generation: number, holder: NodeId, epoch: number, epochModRevision: number): Promise<void> {
     while (generation === this.#generation) {
+      const ahead = this.#clock.ahead?.();
       const sentAtMs = this.#clock.nowMs();
       const renewed = await this.#tryToRenew(generation, holder, epoch, epochModRevision);
       if (generation !== this.#generation) return;
       if (renewed) {
         this.#renewedAtMs = sentAtMs;
-        await this.#moveDeadline(generation, epoch, sentAtMs);
+        await this.#moveDeadline(generation, epoch, sentAtMs, ahead);
       }
       await this.#clock.sleep(this.#ttlMs / (renewed ? 3 : 10));
     }
@@ -122,24 +130,42 @@ export class ReignLease {
     while (generation === this.#generation) {
       await this.#clock.sleep(this.#ttlMs / 6);
       if (generation !== this.#generation) return;
+      const ahead = this.#clock.ahead?.();
       const sentAtMs = this.#clock.nowMs();
       if (this.#deadlineMs === null || sentAtMs - this.#renewedAtMs < this.#ttlMs / 2 || !duty.mayRenew()) continue;
       const all = await duty.allAttest(epoch, this.#ttlMs / 3);
       if (generation !== this.#generation) return;
-      if (all) await this.#moveDeadline(generation, epoch, sentAtMs);
+      if (all) await this.#moveDeadline(generation, epoch, sentAtMs, ahead);
     }
   }
 
-  async #moveDeadline(generation: number, epoch: number, sentAtMs: number): Promise<void> {
+  /** `ahead`: as it was when the request was sent; a pause since then, also before the answer, counts. */
+  async #moveDeadline(
+    generation: number,
+    epoch: number,
+    sentAtMs: number,
+    ahead: ClocksAhead | undefined,
+  ): Promise<void> {
     const before = this.#deadlineMs;
-    const next = Math.max(before ?? 0, sentAtMs + this.#ttlMs * OF_THE_TTL);
+    const next = sentAtMs + this.#ttlMs * OF_THE_TTL;
+    // The two ways to renew may answer in another order than they were asked.
+    if (before !== null && next <= before) return;
     if (this.#duty !== null && this.#armed) {
       // Past it nothing may go on as if it had not passed: the keeper kills, and the node begins anew as a standby.
-      if (before !== null && this.#clock.nowMs() >= before) return;
-      const told = await this.#duty.killAt(epoch, next);
+      if (before !== null && this.#isOver(before)) return;
+      const told = await this.#duty.killAt(epoch, next, ahead);
       if (told.kind !== 'done' || generation !== this.#generation) return;
     }
-    this.#deadlineMs = Math.max(this.#deadlineMs ?? 0, next);
+    if (this.#deadlineMs !== null && next <= this.#deadlineMs) return;
+    this.#deadlineMs = next;
+    this.#ahead = ahead;
+  }
+
+  /** As the keeper sees it. */
+  #isOver(deadlineMs: number): boolean {
+    const now = this.#clock.ahead?.();
+    const slept = this.#ahead === undefined || now === undefined ? 0 : sleptMs(this.#ahead, now);
+    return this.#clock.nowMs() + slept >= deadlineMs;
   }
 
   async #acquire(generation: number, holder: NodeId, epoch: number, epochModRevision: number): Promise<boolean> {

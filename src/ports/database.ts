@@ -1,3 +1,4 @@
+import type { ClocksAhead } from '../base/clocks-ahead.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Lsn } from '../base/lsn.ts';
 import type { Outcome } from '../base/result.ts';
@@ -228,7 +229,10 @@ export interface RegionDatabase {
    * finds a commit waiting joins it: `sentAtMs` (Clock.nowMs) is when the commit that succeeded was sent.
    */
   heartbeat(timeoutMs: number): Promise<Outcome<Heartbeat>>;
-  /** Async: the keeper kills PostgreSQL at `deadlineMs` (Clock.nowMs) whatever becomes of this process (P10.1). */
-  killAt(epoch: number, deadlineMs: number): Promise<Outcome<void>>;
+  /**
+   * Async: the keeper kills PostgreSQL at `deadlineMs` (Clock.nowMs) whatever becomes of this process (P10.1). `ahead`: the other clocks
+   * when the lease was asked for (P2.2).
+   */
+  killAt(epoch: number, deadlineMs: number, ahead?: ClocksAhead): Promise<Outcome<void>>;
   close(): Promise<void>;
 }

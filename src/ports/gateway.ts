@@ -1,3 +1,4 @@
+import type { ClocksAhead } from '../base/clocks-ahead.ts';
 import type { NodeId, PlaceId } from '../base/ids.ts';
 import type { Outcome } from '../base/result.ts';
 
@@ -15,6 +16,8 @@ export interface GatewayTable {
   readonly closing?: boolean;
   /** Past this the gateway writes nothing more to a client (P2.3); null = no deadline. */
   readonly deadlineMs: number | null;
+  /** Async: the machine's other clocks when the lease was asked for. What they counted since and CLOCK_MONOTONIC did not is gone of it (P2.2). */
+  readonly ahead?: ClocksAhead;
   /** The primary of `epoch`, and the gateway that leads to it as seen from here; null while unknown. */
   readonly primary: {
     readonly node: NodeId;

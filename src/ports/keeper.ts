@@ -1,3 +1,5 @@
+import type { ClocksAhead } from '../base/clocks-ahead.ts';
+
 /**
  * The keeper's control socket: a Unix socket, one JSON object a line, every request answered by its `id`.
  * Times are CLOCK_MONOTONIC milliseconds, which all processes of one machine share.
@@ -8,8 +10,17 @@ export type KeeperRequest =
   | { readonly id: number; readonly do: 'start' }
   /** `fast` = SIGINT and SIGKILL after `graceMs`; `kill` = SIGKILL to every descendant. Answers when all are gone, with evidence. */
   | { readonly id: number; readonly do: 'stop'; readonly how: 'fast' | 'kill'; readonly graceMs: number }
-  /** Past `deadlineMs` the keeper kills PostgreSQL by itself (async, P2.3). null = never. A lower epoch is refused. */
-  | { readonly id: number; readonly do: 'deadline'; readonly epoch: number; readonly deadlineMs: number | null };
+  /**
+   * Past `deadlineMs` the keeper kills PostgreSQL by itself (async, P2.3). null = never. A lower epoch is refused. `ahead`: the machine's other
+   * clocks when the lease was asked for; time that it was suspended since counts (P2.2).
+   */
+  | {
+      readonly id: number;
+      readonly do: 'deadline';
+      readonly epoch: number;
+      readonly deadlineMs: number | null;
+      readonly ahead?: ClocksAhead;
+    };
 
 export interface KeeperStatus {
   readonly pid: number;

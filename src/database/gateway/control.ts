@@ -18,6 +18,7 @@ const tableSchema = z.object({
   open: z.boolean(),
   closing: z.boolean().exactOptional(),
   deadlineMs: z.number().nullable(),
+  ahead: z.object({ bootMs: z.number().nullable(), wallMs: z.number() }).exactOptional(),
   primary: z
     .object({ node, region: z.string().transform(placeId), host: z.string(), port: z.number().int() })
     .nullable(),

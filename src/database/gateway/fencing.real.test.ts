@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { GatewayTable } from '../../ports/gateway.ts';
+import { clocksAhead } from '../../telemetry/clocks-ahead.ts';
 import { DEBIAN_15, poll, run, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
 import type { TestGateway, TestPostgres } from './bench/world.ts';
 import { connectGateway } from './client.ts';
@@ -54,11 +56,18 @@ afterAll(async () => {
   await temp.remove();
 });
 
+const asIfSuspended = (): Pick<GatewayTable, 'deadlineMs' | 'ahead'> => {
+  const { bootMs, wallMs } = clocksAhead();
+  return { deadlineMs: nowMs() + 60_000, ahead: { bootMs: (bootMs ?? 0) - 61_000, wallMs } };
+};
+
 const moves: readonly (readonly [string, () => Promise<void>])[] = [
   ['a newer epoch', () => gateway.table({ epoch: 2, primary: null, local: 'standby', open: false })],
   ['a newer epoch of the same primary', () => gateway.table({ epoch: 2 })],
   ['a primary that closes', () => gateway.table({ open: false })],
   ['a deadline that passes', () => gateway.table({ deadlineMs: nowMs() + 150 })],
+  // Since the lease was asked for, CLOCK_BOOTTIME went on for longer than CLOCK_MONOTONIC (P2.2).
+  ['a deadline that passed while the machine was suspended', () => gateway.table(asIfSuspended())],
 ];
 
 describe.each(moves)('%s (P7.2)', (_name, move) => {

@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls';
 import { readFile } from 'node:fs/promises';
 import { FarshoreError } from '../../base/errors.ts';
 import type { GatewayConfig, GatewayStatus, GatewayTable } from '../../ports/gateway.ts';
+import { clocksAhead } from '../../telemetry/clocks-ahead.ts';
 import { Admission } from './admission.ts';
 import { serveClient } from './client-door.ts';
 import { type GatewayContext, MAX_CONNECTIONS } from './context.ts';
@@ -93,7 +94,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
 const CLOSE_MS = 500;
 
 async function makeContext(config: GatewayConfig): Promise<GatewayContext> {
-  const authority = new Authority(config.node, monotonicMs);
+  const authority = new Authority(config.node, monotonicMs, clocksAhead);
   const sessions: GatewayContext['sessions'] = new Set();
   return {
     config,

@@ -87,6 +87,30 @@ describe('a new epoch without a primary yet', () => {
   });
 });
 
+describe('a deadline by several clocks (P2.2)', () => {
+  const writer: Binding = { want: 'rw', epoch: 3, target: 'local' };
+  const then = { bootMs: 500, wallMs: 90_000 };
+  it.each([
+    ['nothing paused', 500, 90_000, true],
+    ['suspended for longer than was left', 3_500, 93_000, false],
+    ['suspended for less', 2_000, 91_500, true],
+    ['the wall clock jumped ahead', 500, 93_000, false],
+    ['the wall clock was set back', 500, 10_000, true],
+  ])('%s', (_name, bootMs, wallMs, serves) => {
+    const made = new Authority(
+      here,
+      () => 1_000,
+      () => ({ bootMs, wallMs }),
+    );
+    made.apply({ ...base, deadlineMs: 3_000, ahead: then });
+    expect(made.whyOver(writer) === null).toBe(serves);
+    expect(made.route('rw', 0).kind).toBe(serves ? 'local' : 'wait');
+    // A lease that was asked for after it, also after a false alarm.
+    made.apply({ ...base, deadlineMs: 3_000, ahead: { bootMs, wallMs } });
+    expect(made.whyOver(writer)).toBeNull();
+  });
+});
+
 describe('epochs (P7.2)', () => {
   it('refuses an older table and keeps the present one', () => {
     const made = authority(base);

@@ -1,3 +1,4 @@
+import { type ClocksAhead, pausedMs } from '../../base/clocks-ahead.ts';
 import type { NodeId } from '../../base/ids.ts';
 import type { GatewayTable } from '../../ports/gateway.ts';
 
@@ -29,20 +30,22 @@ const READERS_WAIT_MS = 250;
 
 /**
  * What this gateway may do now: the last table of its agent, the highest epoch that anybody told it, and the deadline.
- * Time comes in through `nowMs` (CLOCK_MONOTONIC).
+ * Time comes in through `nowMs` (CLOCK_MONOTONIC) and, for the deadline, the machine's other clocks beside it (P2.2).
  */
 export class Authority {
   readonly #node: NodeId;
   readonly #nowMs: () => number;
+  readonly #ahead: (() => ClocksAhead) | null;
   #table: GatewayTable | null = null;
   #highest = 0;
   /** When the highest epoch was heard of. Of the first one nothing is known: it may be old. */
   #highestAtMs = Number.NEGATIVE_INFINITY;
   readonly #waiting = new Set<() => void>();
 
-  constructor(node: NodeId, nowMs: () => number) {
+  constructor(node: NodeId, nowMs: () => number, ahead: (() => ClocksAhead) | null = null) {
     this.#node = node;
     this.#nowMs = nowMs;
+    this.#ahead = ahead;
   }
 
   get table(): GatewayTable | null {
@@ -57,7 +60,16 @@ export class Authority {
   /** Milliseconds until nothing more may be written to a client; null = no deadline. */
   get leftMs(): number | null {
     const deadlineMs = this.#table?.deadlineMs ?? null;
-    return deadlineMs === null ? null : deadlineMs - this.#nowMs();
+    return deadlineMs === null ? null : deadlineMs - this.#nowMs() - this.#pausedMs();
+  }
+
+  /**
+   * What CLOCK_MONOTONIC did not count since the lease was asked for. Where only the wall clock says so it may be wrong; then the next renewal,
+   * a third of the lease later, opens the door again.
+   */
+  #pausedMs(): number {
+    const then = this.#table?.ahead;
+    return then === undefined || this.#ahead === null ? 0 : pausedMs(then, this.#ahead());
   }
 
   /** Past the deadline. Asked before every write to a client. */

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { KeeperEvent } from '../../ports/keeper.ts';
 import { type TestGroup, type TestNode, must, realClock, startTestGroup, until } from '../postgres/testing.ts';
+import { clocksAhead } from '../../telemetry/clocks-ahead.ts';
 import { connectKeeper } from './client.ts';
 import { processesOf } from './processes.ts';
 
@@ -162,6 +163,19 @@ describe('keeper', () => {
     expect(reply.ok && reply.status.deadlineMs).toBeNull();
     await realClock.sleep(Math.max(0, deadlineMs - realClock.nowMs()) + 300);
     expect(await postgresPid()).toBe(pid);
+  });
+
+  test('time that the machine was suspended for counts against the deadline; a wall clock that is set does not (P2.2)', async () => {
+    const now = clocksAhead();
+    const suspended = { bootMs: (now.bootMs ?? 0) - 10_000, wallMs: now.wallMs - 10_000 };
+    const [pid, deadlineMs] = [await postgresPid(), realClock.nowMs() + 8_000];
+    must(await one.db.killAt(8, deadlineMs, { ...now, wallMs: now.wallMs - 10_000 }));
+    await realClock.sleep(600);
+    expect(await postgresPid()).toBe(pid);
+    must(await one.db.killAt(8, deadlineMs, suspended));
+    await until(one.db, (status) => status.state === 'stopped', 4_000);
+    expect(realClock.nowMs()).toBeLessThan(deadlineMs);
+    must(await one.db.startIsolated());
   });
 
   test('a deadline taken back does not kill', async () => {

@@ -56,7 +56,7 @@ async function carryOut(supervisor: Supervisor, request: KeeperRequest): Promise
     case 'stop':
       return supervisor.stop(request.how, request.graceMs);
     case 'deadline':
-      return supervisor.setDeadline(request.epoch, request.deadlineMs);
+      return supervisor.setDeadline(request.epoch, request.deadlineMs, request.ahead ?? null);
     default:
       return refused('unknown-request', JSON.stringify(request satisfies never));
   }

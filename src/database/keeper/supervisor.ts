@@ -1,15 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ClocksAhead, sleptMs } from '../../base/clocks-ahead.ts';
 import { messageOf } from '../../base/errors.ts';
 import { type Outcome, done, refused } from '../../base/result.ts';
 import type { KeeperConfig, KeeperStatus } from '../../ports/keeper.ts';
+import { clocksAhead } from '../../telemetry/clocks-ahead.ts';
 import { childrenOf, isDeserted, killProcesses, signal } from './processes.ts';
 
 /** How long SIGKILL may take. Only a process in uninterruptible I/O needs more than milliseconds. */
 const KILL_TIMEOUT_MS = 30_000;
 /** Node fires a timer for a longer delay at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** A timer counts CLOCK_MONOTONIC, which stands still while the machine is suspended: this often it is asked how long that was. */
+const LOOK_EVERY_MS = 200;
 
 /** CLOCK_MONOTONIC in milliseconds: the same for every process of this machine. */
 export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -23,6 +28,8 @@ export class Supervisor {
   #stopAsked = false;
   #epoch = 0;
   #deadlineMs: number | null = null;
+  /** The machine's other clocks when the lease behind the deadline was asked for. */
+  #ahead: ClocksAhead | null = null;
   #timer: NodeJS.Timeout | undefined;
   #busy: Promise<unknown> = Promise.resolve();
   /** Counts the stops that were asked for: a start that was asked for earlier must not come after one. */
@@ -77,10 +84,11 @@ export class Supervisor {
   }
 
   /** Past `deadlineMs` PostgreSQL is killed, whatever its agent does. null = never. */
-  setDeadline(epoch: number, deadlineMs: number | null): Outcome<string> {
+  setDeadline(epoch: number, deadlineMs: number | null, ahead: ClocksAhead | null): Outcome<string> {
     if (epoch < this.#epoch) return refused('older-epoch', `this keeper serves epoch ${this.#epoch}, not ${epoch}`);
     this.#epoch = epoch;
     this.#deadlineMs = deadlineMs;
+    this.#ahead = ahead;
     this.#arm();
     return done(deadlineMs === null ? 'no deadline' : `deadline ${deadlineMs}`);
   }
@@ -99,13 +107,19 @@ export class Supervisor {
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#deadlineMs === null) return;
-    const leftMs = this.#deadlineMs - monotonicMs();
-    this.#timer = setTimeout(() => this.#onTimer(), Math.min(Math.max(leftMs, 0), LONGEST_TIMER_MS));
+    const untilMs = Math.min(Math.max(this.#leftMs(this.#deadlineMs), 0), LONGEST_TIMER_MS);
+    const inMs = this.#ahead === null ? untilMs : Math.min(untilMs, LOOK_EVERY_MS);
+    this.#timer = setTimeout(() => this.#onTimer(), inMs);
+  }
+
+  /** By the strictest clock that nobody can set (P2.2): a kill is not taken back. */
+  #leftMs(deadlineMs: number): number {
+    return deadlineMs - monotonicMs() - (this.#ahead === null ? 0 : sleptMs(this.#ahead, clocksAhead()));
   }
 
   #onTimer(): void {
     if (this.#deadlineMs === null) return;
-    if (monotonicMs() < this.#deadlineMs) return this.#arm();
+    if (this.#leftMs(this.#deadlineMs) > 0) return this.#arm();
     // Used up: what starts after this is an isolated standby (P8.1), and gets a deadline of its own when it is promoted.
     this.#deadlineMs = null;
     this.#stops += 1;

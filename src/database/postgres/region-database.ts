@@ -125,9 +125,10 @@ export function openPostgres(config: PostgresConfig, clock: Clock): RegionDataba
     setSyncList: (list) => guarded(() => setSyncList(local, list)),
     settleSyncList: (list, prove, timeoutMs) => guarded(() => settleSyncList(local, list, prove, timeoutMs)),
     heartbeat: (timeoutMs) => guarded(() => heart.beat(timeoutMs)),
-    killAt: (epoch, deadlineMs) =>
+    killAt: (epoch, deadlineMs, ahead) =>
       guarded(async () => {
-        const reply = await local.keeper.call({ do: 'deadline', epoch, deadlineMs });
+        const clocks = ahead === undefined ? {} : { ahead };
+        const reply = await local.keeper.call({ do: 'deadline', epoch, deadlineMs, ...clocks });
         return reply.ok ? done(undefined) : refused(reply.code, reply.why);
       }),
     async close() {
