@@ -30,6 +30,97 @@ const verdict = (over: Partial<SeenRecord> = {}): SeenRecord => ({
   ...over,
 });
 
+describe('a watch that is stuck', () => {
+  /** `stuck`: nothing comes through a watch that was opened before, as behind a link that was cut, and nobody says that it ended. */
+  async function behindALink() {
+    const clock = new VirtualClock();
+    const store = memoryStore(clock).connect();
+    let opened = 0;
+    let stuck = 0;
+    const link: Coordination = {
+      ...store,
+      txn: (...args) => store.txn(...args),
+      watch: (prefix, from, handlers) => {
+        const mine = ++opened;
+        const through = { ...handlers, onProgress: () => undefined };
+        return store.watch(prefix, from, {
+          ...through,
+          onEvents: (events, revision) => void (mine > stuck && handlers.onEvents(events, revision)),
+        });
+      },
+    };
+    const group = await started(clock, link);
+    return { clock, store, group, cut: () => void (stuck = opened), opened: () => opened };
+  }
+  const epoch = { n: 5, holder: A, systemId: '7', operation: 'takeover-5' };
+
+  it('is opened anew half a second after a write of this node that it does not show', async () => {
+    const { clock, store, group, cut, opened } = await behindALink();
+    cut();
+    await store.txn([], [put(keys.epoch, epoch)]);
+    await clock.advance(2_000);
+    // Nothing was written here: nobody knows that something is missing.
+    expect([group.epoch, opened()]).toEqual([null, 1]);
+    await group.write([], [put(keys.seen(B), verdict({ observer: B }))], 'the verdict');
+    await clock.advance(480);
+    expect(group.epoch).toBeNull();
+    await clock.advance(40);
+    expect(group.epoch?.value.n).toBe(5);
+    expect([group.view().state, opened()]).toEqual(['current', 2]);
+    await store.txn([], [put(keys.epoch, { ...epoch, n: 6 })]);
+    await clock.advance(10);
+    expect(group.epoch?.value.n).toBe(6);
+    group.close();
+  });
+
+  it('that ended, and a read after it that gets no answer: the next write that does begins another', async () => {
+    const clock = new VirtualClock();
+    const store = memoryStore(clock).connect();
+    let end = (): void => undefined;
+    let swallows = false;
+    const link: Coordination = {
+      ...store,
+      txn: (compare, then, orElse) =>
+        swallows && then.some((op) => 'getPrefix' in op)
+          ? new Promise(() => undefined)
+          : store.txn(compare, then, orElse),
+      watch: (prefix, from, handlers) => {
+        end = () => handlers.onEnd('cut');
+        return store.watch(prefix, from, handlers);
+      },
+    };
+    const group = await started(clock, link);
+    swallows = true;
+    end();
+    await clock.advance(300);
+    swallows = false;
+    const write = async () => {
+      await group.write([], [put(keys.seen(B), verdict({ observer: B }))], 'the verdict');
+      await clock.advance(10);
+    };
+    await write();
+    expect(group.view().state).toBe('stale');
+    await clock.advance(250);
+    await write();
+    expect(group.view().state).toBe('current');
+    await clock.advance(10_000);
+    await store.txn([], [put(keys.epoch, epoch)]);
+    await clock.advance(10);
+    expect(group.epoch?.value.n).toBe(5);
+    group.close();
+  });
+
+  it('one that shows what is written stays', async () => {
+    const { clock, group, opened } = await behindALink();
+    for (let i = 0; i < 5; i += 1) {
+      await group.write([], [put(keys.seen(B), verdict({ observer: B, atWallMs: i }))], 'the verdict');
+      await clock.advance(300);
+    }
+    expect(opened()).toBe(1);
+    group.close();
+  });
+});
+
 describe('verdicts of others (P3.4)', () => {
   it('count for three repetitions and no longer', async () => {
     const clock = new VirtualClock();

@@ -34,6 +34,12 @@ interface Heard {
   said: Versioned<unknown> | null;
 }
 
+/**
+ * A write that the store has taken comes back through the watch, later by a round trip at most. One that does not: the watch's connection is
+ * stuck, as behind a link that was cut, while others work again; by itself it would be given up after seconds.
+ */
+const SHOWN_WITHIN_MS = 500;
+
 interface Lasting {
   readonly view: Omit<StoreView, 'paused' | 'seen'>;
   readonly routes: Versioned<RouteTable> | null;
@@ -66,6 +72,13 @@ export class GroupStore {
   #epochRevision = -1;
   #leaseGoneAtMs: number | null = null;
   #stopWatch: (() => void) | null = null;
+  #readAnew: (() => void) | null = null;
+  /** The newest revision that was read or heard of. */
+  #heardRevision = 0;
+  #isAwaited = false;
+  /** Counts the tries to read everything; the last one that began counts. */
+  #reading = 0;
+  #readBeganAtMs = 0;
   #closed = false;
 
   constructor(me: NodeId, store: Coordination, keys: Keys, clock: Clock, knobs: Knobs, onChange: () => void) {
@@ -88,10 +101,13 @@ export class GroupStore {
   }
 
   async #readAndWatch(): Promise<void> {
-    for (let tries = 0; !this.#closed; tries++) {
+    const mine = ++this.#reading;
+    const isOver = (): boolean => this.#closed || mine !== this.#reading;
+    for (let tries = 0; !isOver(); tries++) {
       if (tries > 0) await this.#clock.sleep(Math.min(50 * 2 ** Math.min(tries, 4), 500));
+      this.#readBeganAtMs = this.#clock.nowMs();
       const read = await this.#store.txn([], [{ getPrefix: this.#keys.prefix }]);
-      if (read.kind !== 'done' || this.#closed) continue;
+      if (read.kind !== 'done' || isOver()) continue;
       this.#replaceAll(read.value);
       this.#watchFrom(read.value.revision + 1);
       return;
@@ -100,21 +116,49 @@ export class GroupStore {
 
   #watchFrom(revision: number): void {
     let over = false;
-    this.#stopWatch = this.#store.watch(this.#keys.prefix, revision, {
-      onEvents: (events) => this.#apply(events),
-      onEnd: () => {
-        if (over || this.#closed) return;
-        over = true;
-        this.#state = 'stale';
-        this.#lasting = null;
-        this.#onChange();
-        void this.#readAndWatch();
+    const end = (): void => {
+      if (over || this.#closed) return;
+      over = true;
+      this.#state = 'stale';
+      this.#lasting = null;
+      this.#onChange();
+      void this.#readAndWatch();
+    };
+    const stop = this.#store.watch(this.#keys.prefix, revision, {
+      onEvents: (events, heard) => {
+        if (!over) this.#apply(events, heard);
       },
+      onProgress: (heard) => this.#hear(heard),
+      onEnd: end,
     });
+    this.#stopWatch = stop;
+    this.#readAnew = () => {
+      stop();
+      end();
+    };
+  }
+
+  #hear(revision: number): void {
+    this.#heardRevision = Math.max(this.#heardRevision, revision);
+  }
+
+  /** What was written here is there: the watch must show it soon. */
+  async #await(revision: number): Promise<void> {
+    // A read that was sent into a cut is given up after seconds only, and the store answers others by now.
+    const isStuck = this.#state !== 'current' && this.#clock.nowMs() - this.#readBeganAtMs > SHOWN_WITHIN_MS;
+    if (isStuck) void this.#readAndWatch();
+    if (this.#isAwaited || revision <= this.#heardRevision || this.#state !== 'current') return;
+    this.#isAwaited = true;
+    await this.#clock.sleep(SHOWN_WITHIN_MS);
+    this.#isAwaited = false;
+    if (this.#closed || revision <= this.#heardRevision || this.#state !== 'current') return;
+    this.#readAnew?.();
   }
 
   #replaceAll(result: TxnResult): void {
     const found = result.responses[0] ?? [];
+    // Of a store that was made anew revisions begin again.
+    this.#heardRevision = result.revision;
     this.#records.clear();
     this.#forced = null;
     for (const kv of found) this.#put(kv);
@@ -123,7 +167,8 @@ export class GroupStore {
     this.#onChange();
   }
 
-  #apply(events: readonly WatchEvent[]): void {
+  #apply(events: readonly WatchEvent[], revision: number): void {
+    this.#hear(revision);
     for (const event of events) {
       if (event.kind === 'put') this.#put(event.kv);
       else this.#records.delete(event.key);
@@ -320,6 +365,7 @@ export class GroupStore {
   async write(compare: readonly Compare[], puts: readonly Op[], what: string): Promise<Outcome<TxnResult>> {
     const wrote = await this.#store.txn(compare, puts);
     if (wrote.kind !== 'done') return wrote;
+    if (wrote.value.succeeded) void this.#await(wrote.value.revision);
     return wrote.value.succeeded ? wrote : refused('record-changed', `${what}: a record changed in between`);
   }
 
