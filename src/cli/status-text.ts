@@ -128,7 +128,7 @@ export async function worldLines(world: World): Promise<readonly string[]> {
   const status = await lookAtWorld(world);
   const rows = status.regions.map((region) => [
     `  ${region.id}`,
-    region.addresses['edge'] ?? 'no edge',
+    [region.addresses['edge'] ?? 'no edge', region.addresses['edgeTls'] ?? ''].join(' ').trimEnd(),
     `rw ${region.addresses['rw']}`,
     `ro ${region.addresses['ro']}`,
     region.id === status.primary?.value.region ? 'primary' : '',

@@ -52,6 +52,28 @@ describe('deployments', () => {
     });
   });
 
+  test('certificates are for the names of `traffic`, and a check by TLS is no surprise then', () => {
+    const text = `${THREE}edge:
+  tls: { certificates: [{ cert: a.pem, key: a.key }], ca: ca.pem }
+traffic: { hosts: [shop.example], health: { address: { check: tls, host: www.shop.example } } }
+`;
+    expect(parse(text)).toMatchObject({
+      ok: true,
+      value: {
+        notes: [],
+        deployment: {
+          edgeTls: {
+            certificates: [{ cert: 'a.pem', key: 'a.key' }],
+            ca: 'ca.pem',
+            hosts: ['shop.example', 'www.shop.example'],
+          },
+        },
+      },
+    });
+    const without = parse(THREE);
+    expect(without.ok && without.value.deployment.edgeTls).toBeNull();
+  });
+
   test('semi-sync with one standby becomes sync', () => {
     const parsed = parse(edit(TWO, ['mode: sync', 'mode: semi-sync']));
     expect(parsed.ok && parsed.value.deployment.replication).toMatchObject({ mode: 'sync', confirm: 1 });

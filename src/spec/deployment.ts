@@ -15,6 +15,8 @@ export interface Deployment {
   readonly residency: readonly ResidencyRule[];
   readonly replication: ReplicationSpec;
   readonly traffic: TrafficSpec;
+  /** Null: the edges speak plain HTTP only. */
+  readonly edgeTls: EdgeTlsSpec | null;
   readonly leaseTtlMs: number;
   /** Timings that the file sets; the rest are the knobs' defaults. */
   readonly timings: Partial<Knobs>;
@@ -74,6 +76,14 @@ export interface TrafficSpec {
   readonly routing: RoutingPolicy;
   /** The operator's own database of places, as written; null: the one that comes with Farshore. */
   readonly geoDatabase: string | null;
+}
+
+export interface EdgeTlsSpec {
+  /** Paths as written. */
+  readonly certificates: readonly { readonly cert: string; readonly key: string }[];
+  readonly ca: string | null;
+  /** Names that one of them must be for. */
+  readonly hosts: readonly string[];
 }
 
 export interface ApplicationSpec {

@@ -8,6 +8,8 @@ import { valueAt } from './shape.ts';
 import type { TrafficSection } from './traffic-schema.ts';
 import type { Path } from './source.ts';
 
+type EdgeTlsSection = NonNullable<File['edge']>['tls'];
+
 /**
  * The file with its defaults, before the rules. A part that does not have its shape is null: its error is reported
  * already, and rules about it are passed over, so that the other rules can still speak.
@@ -32,6 +34,8 @@ export interface Draft {
   readonly timings: ReadonlyMap<KnobName, Field<number>>;
   /** Null when it does not have its shape; empty when the file has none. */
   readonly traffic: TrafficSection | null;
+  /** Null without one, and when it does not have its shape. */
+  readonly edgeTls: EdgeTlsSection | null;
   readonly application: { readonly command: readonly string[]; readonly healthPath: string } | null;
   readonly dns: DnsDraft | null;
 }
@@ -120,6 +124,7 @@ export function draftOf(root: unknown): Draft {
     leaseTtlMs: or(ms(read(root, ['database', 'lease'], database.lease)), KNOBS.leaseTtlMs.value),
     timings: timingsOf(root),
     traffic: trafficOf(root),
+    edgeTls: edgeTlsOf(root),
     application: applicationOf(root),
     dns: dnsOf(root),
   };
@@ -159,6 +164,11 @@ function timingsOf(root: unknown): ReadonlyMap<KnobName, Field<number>> {
 function trafficOf(root: unknown): Draft['traffic'] {
   const parsed = top.traffic.safeParse(valueAt(root, ['traffic']));
   return parsed.success ? (parsed.data ?? {}) : null;
+}
+
+function edgeTlsOf(root: unknown): EdgeTlsSection | null {
+  const parsed = top.edge.safeParse(valueAt(root, ['edge']));
+  return parsed.success ? (parsed.data?.tls ?? null) : null;
 }
 
 function applicationOf(root: unknown): Draft['application'] {

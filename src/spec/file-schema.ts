@@ -192,6 +192,31 @@ const dns = z.strictObject({
     .describe('Records that never change: mail, verification texts, aliases.'),
 });
 
+/** What the edges show of themselves. Files are read where the edges run; a change of them is found without a restart. */
+const edge = z.strictObject({
+  tls: z
+    .strictObject({
+      certificates: z
+        .array(
+          z.strictObject({
+            cert: z.string().min(1).describe('A PEM file; the chain may follow the certificate.'),
+            key: z.string().min(1).describe('A PEM file with its private key, without a password.'),
+          }),
+        )
+        .min(1)
+        .max(64)
+        .describe('Each host gets its own by SNI; who names none gets the first. Seen from the folder of this file.'),
+      ca: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'A PEM file with who signed them, when this machine does not know him: what `traffic.health.address` with `tls` trusts.',
+        ),
+    })
+    .describe('HTTPS, on a port of its own beside HTTP.'),
+});
+
 /** The deployment file as written. Strict: an unknown key is an error. Defaults and meaning come after it. */
 export const deploymentFile = z.strictObject({
   farshore: z.enum(['v1']).describe('The version of this format.'),
@@ -244,6 +269,7 @@ export const deploymentFile = z.strictObject({
   residency: z.array(residencyRule).max(16).optional().describe('Where the data must stay, whatever fails.'),
   database: database.optional().describe('How PostgreSQL is replicated between the regions.'),
   traffic: trafficSection.optional().describe('How users are led to regions.'),
+  edge: edge.optional().describe('The HTTP edges that stand in front of the application. Default: plain HTTP only.'),
   timings: timings
     .optional()
     .describe('Timings of detection and failover. Leave them alone unless a drill says otherwise.'),

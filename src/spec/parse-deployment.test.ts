@@ -258,7 +258,7 @@ const NOTES: readonly Case[] = [
     title: 'a check by TLS, which the edges of a world do not speak',
     text: `${THREE}traffic:\n  health: { address: { check: tls, host: shop.example } }\n`,
     expect: ['N3005 10:31'],
-    says: 'plain HTTP',
+    says: 'without `edge.tls`',
   },
   {
     title: 'a path for a check of commits',

@@ -95,6 +95,7 @@ function build(draft: Draft, facts: Facts): Deployment {
           : null,
     },
     traffic: buildTraffic(draft, regions, drafts, facts),
+    edgeTls: buildEdgeTls(draft),
     leaseTtlMs: value(draft.leaseTtlMs, 'lease'),
     timings: writtenTimings(draft),
     application: draft.application,
@@ -117,6 +118,18 @@ function buildTraffic(
   return {
     routing: resolveTraffic(section, context, facts),
     geoDatabase: section.geolocation?.database ?? null,
+  };
+}
+
+/** The certificates are for what users ask for, and for what the checks of the address ask for. */
+function buildEdgeTls({ edgeTls, traffic: section }: Draft): Deployment['edgeTls'] {
+  if (edgeTls === null) return null;
+  const { hosts = [], health } = section ?? {};
+  const checked = health?.address?.host;
+  return {
+    certificates: edgeTls.certificates,
+    ca: edgeTls.ca ?? null,
+    hosts: [...new Set([...hosts, ...(checked === undefined ? [] : [checked])])],
   };
 }
 

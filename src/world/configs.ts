@@ -344,12 +344,25 @@ function agentConfig(plan: Plan, deployment: Deployment, node: NodeLayout): Agen
   };
 }
 
+/** HTTPS at its own port, and on the address that DNS answers both, each at one port in every region. */
+function alsoListen(plan: Plan, { address, ports }: PlaceLayout): Pick<EdgeConfig, 'alsoListen'> {
+  const doors = [
+    ...(ports.edgeTls === undefined ? [] : [{ host: HOST, port: ports.edgeTls, tls: true }]),
+    ...(address === null ? [] : [{ host: address, port: publicPort(plan) }]),
+    ...(address === null || plan.edgeTls === null
+      ? []
+      : [{ host: address, port: publicPort(plan, 'edgeTls'), tls: true }]),
+  ];
+  return doors.length === 0 ? {} : { alsoListen: doors };
+}
+
 const edgeConfig = (plan: Plan, place: PlaceLayout): EdgeConfig => ({
   place: place.id,
   deployment: plan.deployment,
   group: plan.group,
   listen: at(place.ports.edge),
-  ...(place.address === null ? {} : { alsoListen: [{ host: place.address, port: publicPort(plan) }] }),
+  ...alsoListen(plan, place),
+  ...(plan.edgeTls === null ? {} : { tls: { certificates: plan.edgeTls.certificates, hosts: plan.edgeTls.hosts } }),
   storeUrls: storeUrls(plan, place.id),
   storeKind: plan.store.kind,
   secretsPath: plan.secretsPath,

@@ -4,7 +4,17 @@ import { addressOf, HOST, type PlaceLayout, type WorldLayout } from './layout.ts
 
 type Plan = Pick<
   WorldLayout,
-  'places' | 'links' | 'dns' | 'deployment' | 'group' | 'store' | 'secretsPath' | 'geo' | 'healthPath'
+  | 'places'
+  | 'links'
+  | 'dns'
+  | 'deployment'
+  | 'group'
+  | 'store'
+  | 'secretsPath'
+  | 'geo'
+  | 'healthPath'
+  | 'edgeTls'
+  | 'policy'
 >;
 
 /** How long what never changes, and what does not exist, may be kept. In a world a file is edited often. */
@@ -14,8 +24,8 @@ const NEGATIVE_TTL_SEC = 30;
 const ANSWERS_PER_SECOND = 500;
 
 /** The port at which the edges of all regions listen on the addresses that DNS answers. */
-export function publicPort({ places }: Pick<WorldLayout, 'places'>): number {
-  const port = places.find((place) => place.ports.edge !== undefined)?.ports.edge;
+export function publicPort({ places }: Pick<WorldLayout, 'places'>, door: 'edge' | 'edgeTls' = 'edge'): number {
+  const port = places.find((place) => place.ports[door] !== undefined)?.ports[door];
   assert(port !== undefined, 'a world that is led by DNS has an edge');
   return port;
 }
@@ -27,8 +37,10 @@ export function dnsConfig(plan: Plan, storeUrls: readonly string[], serial: numb
   if (dns === null || stands === undefined) return null;
   const { dns: port, dnsStatus: statusPort } = stands.ports;
   assert(port !== undefined && statusPort !== undefined, 'the place of the DNS server has its ports');
+  const asksTls = plan.policy.routing?.health.address?.check === 'tls';
+  const door = plan.edgeTls !== null && asksTls ? 'edgeTls' : 'edge';
   const checkOf = (place: PlaceLayout) => {
-    const way = addressOf(plan, stands.id, place.id, 'edge');
+    const way = addressOf(plan, stands.id, place.id, door);
     assert(way !== null, `there is a way to the edge of ${place.id}`);
     return { ...way, rttMs: links.find((link) => link.from === stands.id && link.to === place.id)?.rttMs ?? 0 };
   };
@@ -59,6 +71,7 @@ export function dnsConfig(plan: Plan, storeUrls: readonly string[], serial: numb
     ],
     geo: plan.geo,
     healthPath: plan.healthPath ?? '/',
+    caPath: plan.edgeTls?.ca ?? null,
     regions: places.flatMap((place) =>
       place.address === null ? [] : [{ region: place.id, addresses: [place.address], check: checkOf(place) }],
     ),

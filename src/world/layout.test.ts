@@ -29,6 +29,7 @@ const deployment = (
   residency: [],
   replication: { mode: 'semi-sync', confirm: 1, whenAlone: 'block', rpoWhileDegradedMs: null, async: null },
   traffic: { routing: defaultRouting([]), geoDatabase: null },
+  edgeTls: null,
   leaseTtlMs: 4_000,
   timings: { tickMs: 50 },
   application: { command: ['node', 'app/main.mjs'], healthPath: '/healthz' },
@@ -236,6 +237,38 @@ describe('layout', () => {
       expect(contentOf(name)).toMatchObject({ alsoListen: [{ host: `127.0.10.${i + 1}`, port: 7_800 }] });
     // Only the place of the server has a way to other edges.
     expect(layout.links.filter((link) => link.near.edge !== undefined).every((link) => link.from === site)).toBe(true);
+  });
+
+  it('with certificates: HTTPS beside HTTP at every edge and address, and checks by TLS go there', () => {
+    const ids = ['aws:eu-west-1', 'aws:us-east-1'];
+    const routing = defaultRouting([]);
+    const withTls: Deployment = {
+      ...deployment(ids, [{ id: 'aws:ca-1', witness: false }], ['n1'], DNS),
+      edgeTls: { certificates: [{ cert: 'tls/a.pem', key: '/etc/a.key' }], ca: 'ca.pem', hosts: ['shop.example'] },
+      traffic: {
+        routing: { ...routing, health: { ...routing.health, address: { check: 'tls', host: 'shop.example' } } },
+        geoDatabase: null,
+      },
+    };
+    const { layout, files } = planProcesses(layOut(withTls, options()), withTls, program);
+    const contentOf = (name: string) => files.find((file) => file.path.endsWith(`/${name}.json`))?.content;
+    expect(layout.places.map(({ ports }) => ports.edgeTls)).toEqual([7_802, 7_803, undefined]);
+    for (const [i, name] of ['aws-eu-west-1-edge', 'aws-us-east-1-edge'].entries())
+      expect(contentOf(name)).toMatchObject({
+        listen: { host: '127.0.0.1', port: 7_800 + i },
+        alsoListen: [
+          { host: '127.0.0.1', port: 7_802 + i, tls: true },
+          { host: `127.0.10.${i + 1}`, port: 7_800 },
+          { host: `127.0.10.${i + 1}`, port: 7_802, tls: true },
+        ],
+        tls: { certificates: [{ cert: '/home/a user/shop/tls/a.pem', key: '/etc/a.key' }], hosts: ['shop.example'] },
+      });
+    const ways = ids.map((id) => addressOf(layout, placeId('aws:ca-1'), placeId(id), 'edgeTls'));
+    expect(ways).not.toContain(null);
+    expect(contentOf('aws-ca-1-dns')).toMatchObject({
+      caPath: '/home/a user/shop/ca.pem',
+      regions: ways.map((way) => ({ check: way })),
+    });
   });
 
   it('holds no secret', () => {

@@ -1,11 +1,13 @@
 import { type NodeId, nodeId, type PlaceId, slug } from '../base/ids.ts';
 import type { GeoConfig, GroupPolicy } from '../ports/config.ts';
-import { type Deployment, type DnsSpec, storePlaces } from '../spec/deployment.ts';
+import { type Deployment, type DnsSpec, type EdgeTlsSpec, storePlaces } from '../spec/deployment.ts';
+import { edgeTlsOf, geoOf } from './beside-file.ts';
 import { layStore, type StoreLayout } from './store-layout.ts';
 
 /** What listens once per place. A link carries some of them to other places. A member of etcd has a peer door, and a relay to the others'. */
 export type Service =
   | 'edge'
+  | 'edgeTls'
   | 'app'
   | 'store'
   | 'storePeer'
@@ -19,7 +21,7 @@ export type Service =
 export type NodeService = 'rw' | 'ro' | 'api' | 'peer' | 'postgres';
 
 /** What processes of one place open towards another, plus `ping`, which measures the link. */
-export type LinkedService = Extract<Service, 'edge' | 'app' | 'store' | 'storePeer'>;
+export type LinkedService = Extract<Service, 'edge' | 'edgeTls' | 'app' | 'store' | 'storePeer'>;
 export type LinkedNodeService = Extract<NodeService, 'api' | 'peer' | 'postgres'>;
 
 export type ProcessKind =
@@ -123,6 +125,8 @@ export interface WorldLayout {
   readonly healthPath: string | null;
   /** The database of places, when the policies need one. */
   readonly geo: GeoConfig | null;
+  /** What the edges serve by HTTPS, with whole paths; null: they speak plain HTTP only. */
+  readonly edgeTls: EdgeTlsSpec | null;
   /** HAProxy's program, when each region has one beside its edge. */
   readonly haproxyBinary: string | null;
   /** The zone that is answered for, and where its server stands; null without one. */
@@ -185,6 +189,7 @@ export function layOut(deployment: Deployment, options: LayoutOptions): Omit<Wor
     store: layStore(storePlaces(deployment), options.etcdBinary, (a, b) => options.rttMs(a, b) * options.rttScale),
     healthPath: deployment.application?.healthPath ?? null,
     geo: geoOf(deployment, options.specPath),
+    edgeTls: edgeTlsOf(deployment, options.specPath),
     haproxyBinary: options.haproxyBinary,
     dns: dnsOf(deployment),
     secretsPath: `${options.stateDir}/secrets.json`,
@@ -256,6 +261,7 @@ function portCounter(basePort: number): PortCounter {
 /** What a person types comes first: with the default base, edges are 7800, 7801, 7802. */
 const PORT_ORDER: readonly (Service | NodeService)[] = [
   'edge',
+  'edgeTls',
   'dns',
   'rw',
   'ro',
@@ -281,7 +287,8 @@ interface WantedPlace {
 
 function wantedPlaces(deployment: Deployment, withHaproxy: boolean): readonly WantedPlace[] {
   const haproxy: readonly Service[] = withHaproxy ? ['haproxy', 'haproxyAgent'] : [];
-  const served: readonly Service[] = deployment.application !== null ? ['edge', 'app', ...haproxy] : [];
+  const tls: readonly Service[] = deployment.edgeTls === null ? [] : ['edgeTls'];
+  const served: readonly Service[] = deployment.application !== null ? ['edge', ...tls, 'app', ...haproxy] : [];
   const member: readonly Service[] =
     storePlaces(deployment).length === 1 ? ['store'] : ['store', 'storePeer', 'storeRelay'];
   const dns = dnsOf(deployment)?.place;
@@ -336,14 +343,14 @@ const homeOf = (id: NodeId, short: string, { dataRoot, runDir }: LayoutOptions) 
   gatewaySocketPath: `${runDir}/g${short}.sock`,
 });
 
-const LINKED: readonly LinkedService[] = ['edge', 'app', 'store', 'storePeer'];
+const LINKED: readonly LinkedService[] = ['edge', 'edgeTls', 'app', 'store', 'storePeer'];
 const LINKED_NODE: readonly LinkedNodeService[] = ['api', 'peer', 'postgres'];
 
 /** What a place opens towards others: a region everything, a witness looks at agents and uses the store, members talk to members. */
 const crosses = (from: PlaceLayout, service: LinkedService | LinkedNodeService): boolean =>
   service === 'storePeer'
     ? from.ports.storePeer !== undefined
-    : service === 'edge'
+    : service === 'edge' || service === 'edgeTls'
       ? from.ports.dns !== undefined
       : (service === 'store' && from.ports.dns !== undefined) ||
         from.data ||
@@ -366,13 +373,6 @@ function layLinks(places: readonly PlaceLayout[], options: LayoutOptions, ports:
       ping: { near: ports.next(), echo: ports.next() },
     };
   });
-}
-
-/** Read by every plane, which costs a second each: only where a policy or a fence asks for places. */
-function geoOf({ traffic: { routing, geoDatabase } }: Deployment, specPath: string): GeoConfig | null {
-  if (!routing.policies.includes('geolocation') && routing.fences.length === 0) return null;
-  if (geoDatabase === null || geoDatabase.startsWith('/')) return { database: geoDatabase };
-  return { database: `${specPath.slice(0, specPath.lastIndexOf('/') + 1)}${geoDatabase}` };
 }
 
 function policyOf(deployment: Deployment, places: readonly PlaceLayout[]): GroupPolicy {

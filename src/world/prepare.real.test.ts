@@ -44,6 +44,7 @@ const shop: Deployment = {
   residency: [],
   replication: { mode: 'sync', confirm: 1, whenAlone: 'serve-with-rpo-suspended', rpoWhileDegradedMs: 1, async: null },
   traffic: { routing: defaultRouting([]), geoDatabase: null },
+  edgeTls: null,
   leaseTtlMs: 3_000,
   timings: {},
   application: null,

@@ -7,6 +7,7 @@ import type { PlaceId } from '../base/ids.ts';
 import { asFarshoreError } from '../database/postgres/files.ts';
 import { locateBinaries } from '../database/postgres/locate-binaries.ts';
 import { chooseRunAs, type RunAs, reachableFor } from '../database/postgres/run-as.ts';
+import { loadCertificates } from '../planes/edge/certificates.ts';
 import { readGeoRows } from '../planes/geo/read-geo.ts';
 import { type Deployment, storePlaces } from '../spec/deployment.ts';
 import { locateEtcd, locateHaproxy } from './locate-program.ts';
@@ -45,7 +46,7 @@ export const defaultStateDir = (specPath: string): string => join(dirname(resolv
 /**
  * Makes everything that the supervisor needs, and starts nothing: state and run directory, secrets, ports, config files,
  * `world.json`. Ends leftovers of an earlier run. The caller holds the world's lock. Errors: FSH_STATE_FOREIGN,
- * FSH_PORT_IN_USE, FSH_POSTGRES_MISSING, FSH_NO_PERMISSION, FSH_DISK_FULL.
+ * FSH_PORT_IN_USE, FSH_POSTGRES_MISSING, FSH_TLS_INVALID, FSH_NO_PERMISSION, FSH_DISK_FULL.
  */
 export async function prepareWorld(deployment: Deployment, options: WorldOptions): Promise<WorldLayout> {
   const wanted = options.stateDir ?? defaultStateDir(options.specPath);
@@ -83,6 +84,8 @@ export async function prepareWorld(deployment: Deployment, options: WorldOptions
   const basePort = await choosePorts(options.basePort ?? saved?.basePort ?? null, layOut(deployment, draft).portCount);
   const plan = layOut(deployment, { ...draft, basePort });
   const rows = haproxyBinary === null || plan.geo === null ? null : await readGeoRows(plan.geo.database);
+  // Every edge would refuse them and end; here a person reads why.
+  if (plan.edgeTls !== null) await loadCertificates(plan.edgeTls, Date.now());
   const { layout, files } = planProcesses(plan, deployment, program(), rows);
   makeFolders(layout);
   takeSecrets(layout);

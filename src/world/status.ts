@@ -205,6 +205,7 @@ const furtherNode = (place: PlaceLayout, node: NodeId | null): string =>
 /** What a person can open. Passwords are in the state directory, never here. */
 const PEOPLE: Partial<Record<Service | NodeService, (port: number) => string>> = {
   edge: (port) => `http://${HOST}:${port}`,
+  edgeTls: (port) => `https://${HOST}:${port}`,
   haproxy: (port) => `http://${HOST}:${port}`,
   dns: (port) => `dns://${HOST}:${port}`,
   rw: (port) => `postgres://app@${HOST}:${port}/app`,

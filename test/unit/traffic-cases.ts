@@ -7,6 +7,18 @@ const withTraffic = (...lines: readonly string[]): string =>
 /** E251x: what is wrong with the way to the regions. */
 export const TRAFFIC: readonly Case[] = [
   {
+    title: 'a certificate without its key',
+    text: `${THREE}edge:\n  tls:\n    certificates:\n      - { cert: shop.pem }\n`,
+    expect: ['E1003 12:11'],
+    says: 'missing key "key" in edge.tls.certificates[0]',
+  },
+  {
+    title: 'HTTPS without a certificate, and a word too many',
+    text: `${THREE}edge:\n  tls: { certificates: [], port: 443 }\n`,
+    expect: ['E1007 10:10', 'E1002 10:28'],
+    says: 'unknown key "port"',
+  },
+  {
     title: 'traffic for a region that the file does not have',
     text: withTraffic('policies: [failover]', 'failover: { order: [aws:eu-west-2] }'),
     expect: ['E2511 11:23'],

@@ -22,7 +22,7 @@ export function traffic(draft: Draft, facts: Facts): readonly Finding[] {
     ...networks(section),
     ...zeroRegions(draft, section, facts),
     ...staticList(section),
-    ...tlsName(section),
+    ...tlsName(draft, section),
     ...deepCheck(draft, section),
     ...sameHosts(draft, section),
     ...withoutEffect(draft, section),
@@ -175,7 +175,7 @@ function zeroRegions(draft: Draft, section: TrafficSection, facts: Facts): reado
 }
 
 /** A handshake for no name would prove nothing about the certificate. */
-function tlsName({ hosts, health }: TrafficSection): readonly Finding[] {
+function tlsName({ edgeTls }: Draft, { hosts, health }: TrafficSection): readonly Finding[] {
   const { check, host = hosts?.[0] } = health?.address ?? {};
   if (check !== 'tls') {
     if (health?.address?.host === undefined) return [];
@@ -183,9 +183,17 @@ function tlsName({ hosts, health }: TrafficSection): readonly Finding[] {
     return [{ code: 'N3003', message, at: [atValue(AT('health', 'address', 'host'))] }];
   }
   if (host !== undefined) {
+    if (edgeTls !== null) return [];
     const message =
-      'edges that `farshore up` starts speak plain HTTP: in a world this check finds every region unhealthy, and DNS goes by `whenAllUnhealthy`';
-    return [{ code: 'N3005', message, at: [atValue(AT('health', 'address', 'check'))] }];
+      'without `edge.tls` the edges that `farshore up` starts speak plain HTTP: in a world this check finds every region unhealthy, and DNS goes by `whenAllUnhealthy`';
+    return [
+      {
+        code: 'N3005',
+        message,
+        at: [atValue(AT('health', 'address', 'check'))],
+        help: ['edge: { tls: { certificates: [{ cert: shop.pem, key: shop.key }] } }'],
+      },
+    ];
   }
   const message = '`check: tls` needs the name that the certificate must be for';
   return [{ code: 'E2518', message, at: [atValue(AT('health', 'address'))], help: ['host: shop.example'] }];
