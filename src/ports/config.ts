@@ -145,6 +145,8 @@ export interface HaproxyConfig {
   /** HAProxy's socket for commands, and the file that it reads the primary from when it starts. */
   readonly runtimeSocketPath: string;
   readonly primaryMapPath: string;
+  /** The file that it reads from when it starts which servers are closed. Absent: until the driver has spoken, none is. */
+  readonly serverStatePath?: string;
   /** Where HAProxy's agent checks are answered. */
   readonly agent: { readonly host: string; readonly port: number };
   /** Clients that the policies treat alike: HAProxy has backends for each, and a line in its map. */

@@ -158,7 +158,7 @@ export function planProcesses(
     if (plan.haproxyBinary === null) continue;
     const of = { place: place.id, node: null };
     const haproxy = haproxyFiles(plan, place, edgeConfig(plan, place), rows);
-    files.push(haproxy.setup, ...haproxy.maps, haproxy.map);
+    files.push(haproxy.setup, ...haproxy.maps, haproxy.map, haproxy.states);
     const argv = [plan.haproxyBinary, '-db', '-f', haproxy.setup.path];
     const [kind, itsName] = ['haproxy', `${slug(place.id)}-haproxy`] as const;
     processes.push({ ...base, ...of, kind, name: itsName, argv, logPath: logPath(itsName) });

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { haproxyConfig } from '../planes/haproxy/config-file.ts';
 import { nobodyWrites } from '../planes/haproxy/map-file.ts';
+import { nobodyServes } from '../planes/haproxy/state-file.ts';
 import { placeMapsOf } from '../planes/haproxy/place-maps.ts';
 import type { readGeoRows } from '../planes/geo/read-geo.ts';
 import { assert } from '../base/result.ts';
@@ -21,6 +23,7 @@ interface HaproxyFiles {
   readonly maps: readonly TextFile[];
   /** Where HAProxy starts from, until its driver has a table. */
   readonly map: TextFile & { readonly keep: true };
+  readonly states: TextFile & { readonly keep: true };
   readonly driver: HaproxyConfig;
 }
 
@@ -38,10 +41,16 @@ export function haproxyFiles(
   const { routing = null, regions: weights } = plan.policy;
   const { audiences, maps } = placeMapsOf({ routing, place: place.id, upstreams }, rows);
   const placeMaps = maps === null ? null : { networks: fileOf('-networks.map'), countries: fileOf('-countries.map') };
+  // Of other servers the file says nothing, and of other ports something wrong: then it is another file, and nobody serves at first.
+  const made = createHash('sha256')
+    .update(JSON.stringify([audiences, upstreams]))
+    .digest('hex')
+    .slice(0, 12);
   const common = {
     place: place.id,
     runtimeSocketPath: `${plan.runDir}/h${place.index}.sock`,
     primaryMapPath: fileOf('.map'),
+    serverStatePath: fileOf(`-${made}.state`),
     agent: { host: HOST, port: agentPort },
     healthPath,
     upstreams,
@@ -61,6 +70,7 @@ export function haproxyFiles(
             { path: placeMaps.countries, content: maps.countries },
           ],
     map: { path: common.primaryMapPath, content: nobodyWrites(audiences), keep: true },
+    states: { path: common.serverStatePath, content: nobodyServes(audiences, upstreams), keep: true },
     driver: { ...common, deployment, group, storeUrls, storeKind, secretsPath },
   };
 }

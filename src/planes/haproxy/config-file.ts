@@ -15,6 +15,8 @@ export interface HaproxySetup {
   readonly runtimeSocketPath: string;
   /** A file with a line `primary REGION` for each audience: HAProxy reads it when it starts, the runtime socket changes it later. */
   readonly primaryMapPath: string;
+  /** Which servers are closed when HAProxy starts; null: none. */
+  readonly serverStatePath: string | null;
   /** Answers `ready`, `drain` or `maint` for a region; null: only the runtime socket is used. */
   readonly agent: { readonly host: string; readonly port: number } | null;
   readonly healthPath: string;
@@ -63,6 +65,7 @@ const globalSection = (setup: HaproxySetup): readonly string[] => [
   'global',
   `  stats socket ${quote(setup.runtimeSocketPath)} mode 600 level admin expose-fd listeners`,
   '  hard-stop-after 10s',
+  ...(setup.serverStatePath === null ? [] : [`  server-state-file ${quote(setup.serverStatePath)}`]),
   '  spread-checks 5',
   ...(setup.threads === null ? [] : [`  nbthread ${setup.threads}`]),
 ];
@@ -74,6 +77,7 @@ const globalSection = (setup: HaproxySetup): readonly string[] => [
 const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   'defaults',
   '  mode http',
+  ...(setup.serverStatePath === null ? [] : ['  load-server-state-from-file global']),
   '  option http-keep-alive',
   '  http-reuse safe',
   '  option redispatch 1',
@@ -85,8 +89,21 @@ const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   '  timeout check 750ms',
   '  timeout tunnel 1h',
   ...(setup.routing?.health.check === 'tcp' ? [] : pageLines(setup)),
-  '  default-server check inter 1s fastinter 250ms downinter 500ms fall 2 rise 2 observe layer7 error-limit 5 on-error mark-down',
+  `  default-server check inter 1s fastinter ${FAST_MS}ms downinter 500ms fall 2 rise ${riseOf(setup.routing)} observe layer7 error-limit 5 on-error mark-down`,
 ];
+
+/** Between two checks of a server that comes back. */
+const FAST_MS = 250;
+const RISE = 2;
+/** Good checks in a row for three days: only a person lets such a region back. */
+const NEVER = 1_000_000;
+
+/** A hold-down is so many good checks; `failback: manual` more than there will be, and the driver says `health up` when a person has spoken. */
+function riseOf(routing: RoutingPolicy | null): number {
+  if (routing === null) return RISE;
+  const { holdDownMs, failback } = routing.failover;
+  return failback === 'manual' ? NEVER : RISE + Math.ceil(holdDownMs / FAST_MS);
+}
 
 /** Without them a check is a connection, no more. */
 const pageLines = ({ healthPath, place }: HaproxySetup): readonly string[] => [

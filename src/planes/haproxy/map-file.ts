@@ -10,8 +10,7 @@ export const nobodyWrites = (audiences: readonly { readonly name: string }[]): s
   mapText(new Map(audiences.map(({ name }) => [primaryKey(name), NOBODY])));
 
 /** What HAProxy reads when it starts. Replaced whole, and only when it says something else. */
-export async function keepMap(path: string, entries: ReadonlyMap<string, string>): Promise<void> {
-  const text = mapText(entries);
+export async function keepText(path: string, text: string): Promise<void> {
   const held = await readFile(path, 'utf8').catch(() => '');
   if (held === text) return;
   await writeFile(`${path}.new`, text, { mode: 0o600 });

@@ -60,7 +60,7 @@ function configOf(routing: RoutingPolicy): string {
   const [runtimeSocketPath, primaryMapPath] = [join(dir, 'run.sock'), join(dir, 'map')];
   writeFileSync(primaryMapPath, '');
   const common = { place: A, listen, runtimeSocketPath, primaryMapPath, agent: null, healthPath: '/', upstreams };
-  const more = { threads: 1, audiences, routing, weights: [], trust: null, placeMaps: null };
+  const more = { serverStatePath: null, threads: 1, audiences, routing, weights: [], trust: null, placeMaps: null };
   writeFileSync(join(dir, 'cfg'), haproxyConfig({ ...common, ...more }));
   const { status, stderr } = spawnSync(PROGRAM, ['-c', '-f', join(dir, 'cfg')], { encoding: 'utf8' });
   return status === 0 ? '' : stderr;

@@ -16,6 +16,7 @@ import { driveHaproxy, type HaproxyDriver } from './drive.ts';
 import { nobodyWrites } from './map-file.ts';
 import { LAST_RESORT, READS } from './names.ts';
 import { placeMapsOf } from './place-maps.ts';
+import { nobodyServes } from './state-file.ts';
 import { ask as askHaproxy, parseServersState } from './runtime.ts';
 
 export const PROGRAM = '/usr/sbin/haproxy';
@@ -33,6 +34,8 @@ export interface RigOptions {
   /** What the map for writes says when HAProxy starts. Default: nobody. */
   readonly mapOf?: (audiences: readonly HaproxyAudience[]) => string;
   readonly healthPath?: string;
+  /** Nobody has said yet which regions serve, as in a new world. */
+  readonly closed?: boolean;
 }
 
 export interface Rig {
@@ -51,7 +54,7 @@ export interface Rig {
 /** Three regions, the first the nearest, behind a real HAProxy that nobody drives yet. Its folder has a space and a quote in its name. */
 export async function aRig(cleanups: (() => unknown)[], options: RigOptions): Promise<Rig> {
   const { addressOfFirst = (port: number) => port, routing = null, weights = [], rows = null } = options;
-  const { mapOf = nobodyWrites, healthPath = '/healthz' } = options;
+  const { mapOf = nobodyWrites, healthPath = '/healthz', closed = false } = options;
   const started = await Promise.all([startRegion(A), startRegion(B), startRegion(C)]);
   for (const region of started) cleanups.push(() => region.kill());
   const parent = mkdtempSync(join(tmpdir(), 'farshore-haproxy-'));
@@ -73,6 +76,8 @@ export async function aRig(cleanups: (() => unknown)[], options: RigOptions): Pr
   const listen = { host: '127.0.0.1', port };
   const { audiences, maps } = placeMapsOf({ routing, place: A, upstreams }, rows);
   writeFileSync(mapPath, mapOf(audiences));
+  const statePath = join(dir, 'servers.state');
+  writeFileSync(statePath, closed ? nobodyServes(audiences, upstreams) : '1\n');
   const placeMaps =
     maps === null ? null : { networks: join(dir, 'networks.map'), countries: join(dir, 'countries.map') };
   if (maps !== null) writeFileSync(placeMaps?.networks ?? '', maps.networks);
@@ -81,6 +86,7 @@ export async function aRig(cleanups: (() => unknown)[], options: RigOptions): Pr
     place: A,
     runtimeSocketPath,
     primaryMapPath: mapPath,
+    serverStatePath: statePath,
     agent,
     audiences,
     routing,

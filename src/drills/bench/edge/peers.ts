@@ -232,7 +232,7 @@ const haproxyDriven: Peer = {
       weights: [],
     };
     writeFileSync(common.primaryMapPath, nobodyWrites(audiences));
-    const setup = { ...common, listen: { host: '127.0.0.1', port }, threads: 1 };
+    const setup = { ...common, listen: { host: '127.0.0.1', port }, threads: 1, serverStatePath: null };
     writeFileSync(join(dir, 'driven.cfg'), haproxyConfig({ ...setup, trust: null, placeMaps: null }));
     const reach = { storeUrls: store.urls, storeKind: 'embedded' as const, secretsPath: join(dir, 'secrets.json') };
     const driver: HaproxyConfig = { ...common, ...reach, deployment: DEPLOYMENT, group: GROUP };
