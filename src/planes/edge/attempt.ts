@@ -118,8 +118,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
       response.writeHead(status, this.#head.message, this.#head.headers);
       const [only] = this.#held;
       const body = only !== undefined && this.#held.length === 1 ? only : Buffer.concat(this.#held);
-      if (body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1');
-      else response.end(body);
+      if (body.length > ONE_WRITE_BYTES) response.end(body);
+      else endInOneWrite(response, body.toString('latin1'));
     } else {
       response.end();
     }
@@ -168,6 +168,18 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#finish({ kind: 'client-gone' });
     this.#abort?.(new Error('the client left'));
   };
+}
+
+/**
+ * `end(text)` would hold the text back until it has an empty second piece beside it, and send the two as a list, which costs the edge a
+ * tenth of its time. So the text is let go by itself, and ended then. Without a socket it waits for an earlier answer on this connection.
+ */
+function endInOneWrite(response: ServerResponse, text: string): void {
+  const { socket } = response;
+  if (socket === null || text === '') return void response.end(text, 'latin1');
+  response.write(text, 'latin1');
+  socket.uncork();
+  response.end();
 }
 
 function codeOf(error: Error, nothingSent: boolean): FailureCode {

@@ -7,8 +7,8 @@ import {
   type RequestListener,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createTcpServer, type Socket } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { connect, createServer as createTcpServer, Socket } from 'node:net';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { PlaceId } from '../../base/ids.ts';
 import { aStore, anEdge, NEVER_MS, untilHealthy } from '../rig.testing.ts';
 import type { EdgeLimits } from './limits.ts';
@@ -290,6 +290,37 @@ test('answers without a body keep their head', async () => {
   expect((await ask(edge.port, '/204')).status).toBe(204);
   expect((await ask(edge.port, '/304')).status).toBe(304);
   expect((await ask(edge.port, '/', { method: 'DELETE' })).status).toBe(204);
+});
+
+test('requests that come in a row on one connection get their answers in order, each whole', async () => {
+  const upstream = await http(A, (incoming, response) => {
+    const body = `of ${incoming.url}`;
+    response.setHeader('content-length', body.length);
+    // The later ones are ready first.
+    setTimeout(() => response.end(body), incoming.url === '/1' ? 100 : 0);
+  });
+  const edge = await edgeFor([upstream]);
+  const socket = connect(edge.port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  let got = '';
+  socket.on('data', (bytes) => (got += bytes.toString()));
+  socket.write(['/1', '/2', '/3'].map((path) => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`).join(''));
+  await until('all three', () => got.includes('of /3'));
+  expect([...got.matchAll(/of \/\d/g)].map(([text]) => text)).toEqual(['of /1', 'of /2', 'of /3']);
+  expect(got.match(/HTTP\/1\.1 200 /g)).toHaveLength(3);
+  // The connection goes on.
+  socket.write('GET /4 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+  await until('the fourth', () => got.endsWith('of /4'));
+});
+
+test('a small answer leaves the edge in one write', async () => {
+  const upstream = await http(A, (_request, response) => void response.setHeader('content-length', 2).end('ok'));
+  const edge = await edgeFor([upstream]);
+  const lists = vi.spyOn(Socket.prototype as unknown as { _writev: () => void }, '_writev');
+  onTestFinished(() => lists.mockRestore());
+  for (let i = 0; i < 3; i += 1) expect((await ask(edge.port, '/')).body).toBe('ok');
+  // The region in this process ends its answers the other way; each of its own is one list.
+  expect(lists.mock.calls).toHaveLength(3);
 });
 
 test('a stream without a length reaches the client piece by piece', async () => {
