@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { inVerify } from '../base/long.testing.ts';
 import { readFacts } from '../cli/read-facts.ts';
 import { parsePlanRequest } from '../spec/planning.ts';
 import { checkPlan } from './check/check.ts';
@@ -39,13 +40,16 @@ const patient = (questions: number): NonNullable<PlanOptions['isEnough']> => {
 test.each([
   ['a shop in the EU', example('eu-shop'), 'cost'],
   ['recovery in Germany, on any provider', example('in-country').replace('[aws]', '[aws, azure, gcp]'), 'coverage'],
-  ['the users of the world', example('world'), 'cost'],
-  [
-    '132 regions, cheapest',
-    `${ALL}objectives: { latency: [{ within: 80ms, for: 90 }] }\nplan: { regions: { max: 3 } }\n`,
-    'cost',
-  ],
   ['132 regions, most users', `${ALL}plan: { regions: { max: 3 } }\n`, 'coverage'],
+  // Cost as in the first row, many regions as in the last.
+  ...inVerify(
+    ['the users of the world', example('world'), 'cost'] as const,
+    [
+      '132 regions, cheapest',
+      `${ALL}objectives: { latency: [{ within: 80ms, for: 90 }] }\nplan: { regions: { max: 3 } }\n`,
+      'cost',
+    ] as const,
+  ),
 ] as const)(
   'stopped at any moment: a plan that the checker accepts, and no set beats its bound: %s',
   (_, text, goal) => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { draws } from '../base/long.testing.ts';
 import { readFacts } from '../cli/read-facts.ts';
 import { parseDeployment } from './parse-deployment.ts';
 import { renderDiagnostics } from './render.ts';
@@ -65,12 +66,12 @@ test('any change of bytes of an example gives a result, never an exception', () 
       for (const { at, remove, insert } of changes) bytes = bytes.toSpliced(at % (bytes.length + 1), remove, ...insert);
       holds(decode(Uint8Array.from(bytes)));
     }),
-    { numRuns: 600 },
+    { numRuns: draws(200, 600) },
   );
 });
 
 test('any text gives a result', () => {
-  fc.assert(fc.property(fc.string({ unit: 'binary' }), holds), { numRuns: 300 });
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), holds), { numRuns: draws(100, 300) });
 });
 
 test('each line of an example taken away gives a result', () => {

@@ -3,6 +3,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { placeId } from '../../src/base/ids.ts';
+import { inVerify } from '../../src/base/long.testing.ts';
 import type { DnsStatus } from '../../src/planes/dns/status.ts';
 import { crashRegion } from '../../src/world/faults/inject.ts';
 import { openWorld } from '../../src/world/open.ts';
@@ -22,7 +23,8 @@ const statusOf = (address: string, port: number): Promise<number> =>
     }).on('error', () => resolve(0));
   });
 
-describe.each(['active-active', 'active-passive'])('the DNS server in the world of %s', (example) => {
+// Users led to the primary's region, and after it: planes/dns/server.real.test.ts, on a real server and store.
+describe.each(['active-active', ...inVerify('active-passive')])('the DNS server in the world of %s', (example) => {
   const dir = stateDir();
 
   beforeAll(async () => {

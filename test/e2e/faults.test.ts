@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inVerify } from '../../src/base/long.testing.ts';
 import { connect, eventually, farshore, removeState, ROOT, stateDir, status } from './cli.ts';
 
 /** I13 on real PostgreSQL and real links: `farshore fault`, its canary, and what becomes of it when it is killed. */
@@ -42,7 +43,8 @@ describe('a fault that a person holds', () => {
       child.once('exit', () => reject(new Error(said)));
     });
 
-  it.each(['wedge', 'freeze', 'blackhole', 'slow-disk', 'disk-full', 'clock-skew'])(
+  // A runner that is killed while it holds a freeze or a slow disk: faults.real.test.ts, and for a freeze drill.real.test.ts.
+  it.each(['wedge', 'blackhole', 'disk-full', 'clock-skew', ...inVerify('freeze', 'slow-disk')])(
     '%s is undone by the world when its runner is killed',
     async (kind) => {
       const region = await primary();

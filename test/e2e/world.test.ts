@@ -1,6 +1,19 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { WorldStatus } from '../../src/ports/status.ts';
 import { connect, eventually, farshore, processesOf, removeState, ROOT, stateDir, status, readyWorld } from './cli.ts';
+
+interface Probe {
+  readonly schema: string;
+  readonly rtts: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly ms: number | null;
+    readonly why: string;
+    readonly expected: { readonly ms: number; readonly method: string; readonly isInBand: boolean | null } | null;
+  }[];
+}
 
 /** One world through its life: up, used, agent and PostgreSQL killed, down, up again with everything it had. */
 describe('a world of three regions', () => {
@@ -17,9 +30,14 @@ describe('a world of three regions', () => {
   });
 
   const ready = () => readyWorld(dir);
+  // What agents measure between them becomes a fact: probe, import, and from then on it wins.
+  const ownFacts = join(dir, '../facts');
+  const csv = join(dir, '../measured.csv');
 
   it('is ready, keeps RPO 0, and says who saw what when', async () => {
-    const world = await ready();
+    await ready();
+    const world = JSON.parse((await farshore(['status', '--json', '--state', dir])).stdout) as WorldStatus;
+    expect(world.state).toBe('ready');
     expect(world.schema).toBe('farshore.status/v1');
     expect(world.rpoZero.state).toBe('kept');
     expect(world.regions).toHaveLength(3);
@@ -97,6 +115,27 @@ describe('a world of three regions', () => {
     }
   });
 
+  it('probe measures every directed pair of places, as long as the links are, and not much longer', async () => {
+    await ready();
+    const ran = await farshore(['probe', '--json', '--state', dir, '--facts', ownFacts, '--out', csv]);
+    const { schema, rtts } = JSON.parse(ran.stdout) as Probe;
+    expect([ran.code, schema, rtts.length]).toEqual([0, 'farshore.probe/v1', 12]);
+    for (const { from, to, ms, expected } of rtts) {
+      expect(ms ?? 0, `${from} ${to}`).toBeGreaterThanOrEqual((expected?.ms ?? Number.POSITIVE_INFINITY) - 0.5);
+      expect(ms ?? Number.POSITIVE_INFINITY, `${from} ${to}`).toBeLessThan((expected?.ms ?? 0) + 60);
+    }
+  });
+
+  it('what probe wrote can be imported, and wins', async () => {
+    const taken = await farshore(['facts', 'import', csv, '--facts', ownFacts]);
+    expect(taken.code, taken.stderr).toBe(0);
+    const [first] = readFileSync(csv, 'utf8').split('\n').slice(3);
+    const [from = '', to = ''] = first?.split(',') ?? [];
+    const found = await farshore(['facts', 'rtt', from, to, '--json', '--facts', ownFacts]);
+    expect(JSON.parse(found.stdout)).toMatchObject({ method: 'measured' });
+    expect(found.stdout).toContain('farshore probe, median of 9');
+  });
+
   it('loses no write and changes no primary when an agent is killed (P10.1)', async () => {
     const world = await ready();
     const primary = world.primary?.value.region ?? '';
@@ -149,6 +188,9 @@ describe('a world of three regions', () => {
     const down = await farshore(['down', '--state', dir]);
     expect(down.code, down.stderr).toBe(0);
     expect(processesOf(dir)).toEqual([]);
+    const nobody = await farshore(['probe', '--state', dir]);
+    expect([nobody.code, nobody.stdout]).toEqual([1, '']);
+    expect(nobody.stderr).toContain('no agent answers: nothing was measured');
     const up = await farshore(['up', example, '--detach', '--state', dir]);
     expect(up.code, up.stderr).toBe(0);
     const world = await ready();

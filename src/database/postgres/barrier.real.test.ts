@@ -7,7 +7,7 @@ import { connectUpstream } from './clone.ts';
 import { processesOf } from '../keeper/processes.ts';
 import { hangUp } from './connections.ts';
 import { terminateWalsenders, walsendersNow } from './sync-list.ts';
-import { type TestGroup, type TestNode, must, postgresVersions, realClock, startTestGroup, until } from './testing.ts';
+import { type TestGroup, type TestNode, must, oneVersionOrMore, realClock, startTestGroup, until } from './testing.ts';
 
 /** A backend that was about to end may be gone by then; its postmaster, once thawed, reaps it. */
 function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
@@ -18,7 +18,7 @@ function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
   }
 }
 
-describe.each(postgresVersions)('barrier and waits on PostgreSQL ($label)', (version) => {
+describe.each(oneVersionOrMore)('barrier and waits on PostgreSQL ($label)', (version) => {
   let group: TestGroup;
   let a: TestNode;
   let b: TestNode;

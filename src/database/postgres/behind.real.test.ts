@@ -5,7 +5,8 @@ import { type SilentPath, silentPath } from './testing-path.ts';
 import {
   forgetWal,
   must,
-  postgresVersions,
+  oneVersionOrMore,
+  pairOf,
   realClock,
   startTestGroup,
   type TestGroup,
@@ -29,23 +30,12 @@ afterEach(async () => {
   [path, group] = [null, null];
 });
 
-/** A primary and a standby that followed it and stands isolated now. */
-async function pair(version: (typeof postgresVersions)[number]): Promise<readonly [TestNode, TestNode]> {
+async function pair(version: (typeof oneVersionOrMore)[number]): Promise<readonly [TestNode, TestNode]> {
   group = await startTestGroup({ ...version, names: ['eu-west-1', 'us-east-1'] });
-  const [a, b] = group.nodes;
-  if (a === undefined || b === undefined) throw new Error('two nodes');
-  must(await a.db.init(unseen));
-  must(await a.db.startFirst(1, { epoch: 1, w: 0, names: [] }));
-  must(await b.db.clone(a.upstream(1), unseen, new AbortController().signal));
-  must(await b.db.startIsolated());
-  must(await b.db.follow(a.upstream(1)));
-  await until(b.db, (status) => status.receiving);
-  must(await b.db.detach());
-  await until(b.db, (status) => status.localWalReplayed);
-  return [a, b];
+  return pairOf(group);
 }
 
-describe.each(postgresVersions)('a standby that was away for long on PostgreSQL ($label)', (version) => {
+describe.each(oneVersionOrMore)('a standby that was away for long on PostgreSQL ($label)', (version) => {
   test('while the WAL it needs is there its data stays; once it is gone the data goes, and a clone follows (I7)', async () => {
     const [a, b] = await pair(version);
     expect(must(await b.db.compareWith(a.upstream(1))).verdict).toBe('same-branch');

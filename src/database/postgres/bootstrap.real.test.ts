@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SyncList } from '../../ports/database.ts';
 import { FRESH_MARKER } from './init.ts';
-import { type TestGroup, type TestNode, must, postgresVersions, startTestGroup } from './testing.ts';
+import { type TestGroup, type TestNode, must, oneVersionOrMore, startTestGroup } from './testing.ts';
 
-describe.each(postgresVersions)('the first start, interrupted and repeated, on PostgreSQL ($label)', (version) => {
+describe.each(oneVersionOrMore)('the first start, interrupted and repeated, on PostgreSQL ($label)', (version) => {
   let group: TestGroup;
   let a: TestNode;
   let systemId: string;

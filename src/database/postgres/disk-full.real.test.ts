@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type TestGroup, type TestNode, must, postgresVersions, startTestGroup, until } from './testing.ts';
+import { type TestGroup, type TestNode, must, oneVersionOrMore, startTestGroup, until } from './testing.ts';
 
 const noProgress = (): void => undefined;
 const never = new AbortController().signal;
@@ -21,7 +21,7 @@ function unmount(path: string): void {
   mounts.splice(mounts.indexOf(path), 1);
 }
 
-describe.skipIf(process.getuid?.() !== 0).each(postgresVersions)(
+describe.skipIf(process.getuid?.() !== 0).each(oneVersionOrMore)(
   'a full disk, as root, PostgreSQL ($label)',
   (version) => {
     let group: TestGroup;

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareLsn } from '../../base/lsn.ts';
 import type { SyncList } from '../../ports/database.ts';
-import { type TestGroup, type TestNode, must, postgresVersions, realClock, startTestGroup, until } from './testing.ts';
+import { type TestGroup, type TestNode, must, oneVersionOrMore, realClock, startTestGroup, until } from './testing.ts';
 
 /** One story on three nodes, told in order: first primary, clones, failover, rejoin, divergence. */
-describe.each(postgresVersions)('failover on PostgreSQL ($label)', (version) => {
+describe.each(oneVersionOrMore)('failover on PostgreSQL ($label)', (version) => {
   let group: TestGroup;
   let a: TestNode;
   let b: TestNode;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SyncList } from '../../ports/database.ts';
 import { applicationName, renderSyncList } from './names.ts';
-import { type TestGroup, type TestNode, must, postgresVersions, startTestGroup, until } from './testing.ts';
+import { type TestGroup, type TestNode, must, oneVersionOrMore, startTestGroup, until } from './testing.ts';
 
 /** Bytes that wait in the receive buffer of the connection between two ports of loopback. */
 function bytesWaiting(port: number, peerPort: number): number {
@@ -19,7 +19,7 @@ function bytesWaiting(port: number, peerPort: number): number {
  * While a reload is on its way from `ANY 1 (b)` to `ANY 2 (b, c)`, each walsender asks for as many as its own list says, and
  * counts whoever says of itself that it is named (docs/adr/0018). This is why a record of "1 of b" does not cover the change.
  */
-describe.each(postgresVersions)('a mix of two lists on PostgreSQL ($label)', (version) => {
+describe.each(oneVersionOrMore)('a mix of two lists on PostgreSQL ($label)', (version) => {
   let group: TestGroup;
   let a: TestNode;
   let b: TestNode;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import type { Clock } from '../../base/clock.ts';
+import { inVerify } from '../../base/long.testing.ts';
 import { type NodeId, nodeId, placeId, slug } from '../../base/ids.ts';
 import { assert, type Outcome } from '../../base/result.ts';
 import type { PostgresConfig, Secrets } from '../../ports/config.ts';
@@ -27,6 +28,12 @@ export const postgresVersions: readonly { readonly label: string; readonly postg
     .filter((major) => Number(major) >= 15 && existsSync(`${DEBIAN}/${major}/bin/initdb`))
     .map((major) => ({ label: major, postgresBin: `${DEBIAN}/${major}/bin` })),
 ];
+
+/**
+ * One of them, and in `npm run verify` all: for what the contract (database.real.test.ts), the salvage and the gateway's waits, which
+ * run on all of them everywhere, do not leave to the version.
+ */
+export const oneVersionOrMore = [...postgresVersions.slice(0, 1), ...inVerify(...postgresVersions.slice(1))];
 
 /** The real clock, for tests that run real processes. */
 export const realClock: Clock = {
@@ -199,6 +206,21 @@ async function launchKeeper(file: string, socketPath: string, children: Set<Chil
     await realClock.sleep(10);
   }
   throw new Error(`no keeper on ${socketPath}`);
+}
+
+/** A primary of epoch 1, and a standby that followed it and stands isolated now. */
+export async function pairOf(group: TestGroup): Promise<readonly [TestNode, TestNode]> {
+  const [a, b] = group.nodes;
+  assert(a !== undefined && b !== undefined, 'two nodes');
+  must(await a.db.init(() => undefined));
+  must(await a.db.startFirst(1, { epoch: 1, w: 0, names: [] }));
+  must(await b.db.clone(a.upstream(1), () => undefined, new AbortController().signal));
+  must(await b.db.startIsolated());
+  must(await b.db.follow(a.upstream(1)));
+  await until(b.db, (status) => status.receiving);
+  must(await b.db.detach());
+  await until(b.db, (status) => status.localWalReplayed);
+  return [a, b];
 }
 
 /** The primary keeps no WAL that it does not need itself, whatever its slots say. */

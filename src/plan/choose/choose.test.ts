@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { draws } from '../../base/long.testing.ts';
 import { cents, millionths, type Choice } from '../problem.ts';
 import { choose } from './choose.ts';
 import { solveMilp } from './milp.testing.ts';
@@ -13,7 +14,9 @@ const TABLES = { tablesFrom: 0 };
 const regionsOf = (list: readonly Choice[]): readonly (readonly number[])[] => list.map(({ regions }) => regions);
 
 describe('choose', () => {
-  test('enumeration, a mixed integer program and brute force agree on 200 random problems', async () => {
+  test('enumeration, a mixed integer program and brute force agree on random problems', async () => {
+    // Most of the time is the mixed integer program's.
+    const runs = draws(50, 200);
     const outcomes = { solved: 0, infeasible: 0 };
     await fc.assert(
       fc.asyncProperty(aProblem, async (problem) => {
@@ -38,10 +41,10 @@ describe('choose', () => {
         expect(Math.floor(millionths(best?.coverage ?? 0) / 1e4)).toBe(expected.points);
         expect(milp?.points).toBe(expected.points);
       }),
-      { numRuns: 200, seed: 20_261_122 },
+      { numRuns: runs, seed: 20_261_122 },
     );
-    expect(outcomes.solved).toBeGreaterThan(60);
-    expect(outcomes.infeasible).toBeGreaterThan(20);
+    expect(outcomes.solved).toBeGreaterThan(0.3 * runs);
+    expect(outcomes.infeasible).toBeGreaterThan(0.1 * runs);
   });
 
   test.each([
