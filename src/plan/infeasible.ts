@@ -1,5 +1,5 @@
 import type { PlaceId } from '../base/ids.ts';
-import { carbonOf } from '../facts/countries.ts';
+import { carbonRangeOf } from '../facts/countries.ts';
 import { providerOf, regionFact } from '../facts/facts.ts';
 import { sharedHazards } from '../facts/hazards.ts';
 import { missingServices } from '../facts/own.ts';
@@ -267,7 +267,7 @@ function relaxationsOf(
       return [one(`do without ${missing.join(', ')} in some region`)];
     }
     case 'carbon': {
-      const most = Math.max(...way.ids.map((id) => carbonOf(facts, id)?.gramsPerKwh ?? 0));
+      const most = Math.max(...way.ids.map((id) => carbonRangeOf(facts, id)?.lowGrams ?? 0));
       return [one(`plan.carbon: ${Math.ceil(most)} instead of ${request.carbonGrams}`)];
     }
   }

@@ -1,6 +1,6 @@
 import type { PlaceId } from '../base/ids.ts';
 import { assert } from '../base/result.ts';
-import { carbonOf, governanceOf } from '../facts/countries.ts';
+import { carbonOf, carbonRangeOf, carbonText, governanceOf } from '../facts/countries.ts';
 import { providerOf, regionFact, type Facts } from '../facts/facts.ts';
 import { CONNECTION_TRIPS } from '../facts/latency/first-byte.ts';
 import { servicesOf } from '../facts/own.ts';
@@ -171,6 +171,7 @@ function regionsOf(request: PlanRequest, base: Base, layout: Layout): readonly P
       toPrimaryMethod: rtt.method,
       governance: governanceOf(base.facts, id),
       carbonGrams: carbonOf(base.facts, id)?.gramsPerKwh ?? null,
+      carbonRange: carbonRangeOf(base.facts, id),
       zones: fact.zones,
       optIn: fact.optIn,
     };
@@ -227,6 +228,7 @@ function assumptionsOf(request: PlanRequest, facts: Facts, regions: readonly Pla
     `load: ${load.instances} machines, ${load.storageGib} GiB, ${load.egressGb} GB to users and ${load.changesGb} GB of changes a month`,
     'list prices on demand, no discount; a region with no price counts with the middle of its range',
     `availability: a region is down ${AVAILABILITY.regionDown * 100} % of the year, what all share ${AVAILABILITY.sharedDown * 100} %, ${AVAILABILITY.failuresAYear} failovers a year`,
+    ...(request.carbonGrams === null ? [] : carbonIn(request.carbonGrams, facts, regions)),
     ...(services.length === 0 ? [] : [servicesIn(services, facts, regions)]),
   ];
 }
@@ -236,6 +238,17 @@ function firstByteIn({ firstByte: { connection, serverMs, primaryTrips } }: Plan
   const made = { tls: 'a new connection by TLS 1.3', tcp: 'a new connection in the clear', kept: 'a kept connection' };
   const asked = primaryTrips === 0 ? '' : `, and ${primaryTrips} between the region and the primary`;
   return `time to first byte: ${trips} round trip${trips === 1 ? '' : 's'} (${made[connection]}), ${serverMs} ms of the server${asked}`;
+}
+
+/** A cap holds where it is known to be broken; where nobody knows, that is said. */
+function carbonIn(capGrams: number, facts: Facts, regions: readonly PlaceId[]): readonly string[] {
+  const open = regions.flatMap((id) => {
+    const carbon = carbonRangeOf(facts, id);
+    return carbon === null || carbon.highGrams > capGrams ? [`${id} ${carbonText(carbon)}`] : [];
+  });
+  return open.length === 0
+    ? []
+    : [`carbon: whether ${capGrams} g CO2e/kWh is kept is not known in ${open.join(', ')}: no free data has it`];
 }
 
 /** A region whose services are known has them all: it would not be here otherwise. */

@@ -1,4 +1,5 @@
 import type { PlaceId } from '../base/ids.ts';
+import type { CarbonRange } from '../facts/countries.ts';
 import type { LatencyMethod } from '../facts/latency/band.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 import type { Rejection } from './constraints.ts';
@@ -57,7 +58,10 @@ export interface PlannedRegion {
   readonly toPrimaryMs: number;
   readonly toPrimaryMethod: LatencyMethod;
   readonly governance: number | null;
+  /** The grid's, as its own row has it; null: it has none. */
   readonly carbonGrams: number | null;
+  /** As near as the facts have it, by other regions of the country at worst; null: nothing is known. */
+  readonly carbonRange: CarbonRange | null;
   readonly zones: number | null;
   readonly optIn: boolean;
 }

@@ -104,7 +104,9 @@ export const planSection = z.strictObject({
     .gt(0)
     .max(2_000)
     .optional()
-    .describe('Grams of CO2 equivalent per kWh of the grid, at most. Unknown passes and is shown.'),
+    .describe(
+      'Grams of CO2 equivalent per kWh of the grid, at most. A region without data counts as the lowest of its country; what stays unknown passes, and is shown.',
+    ),
   lastMile: duration(0, 1_000, 'The users’ access network, there and back. Default 15ms.').optional(),
   firstByte: z
     .strictObject({

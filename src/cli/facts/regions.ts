@@ -1,6 +1,6 @@
 import { FarshoreError } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
-import { carbonOf, countryFact, governanceOf } from '../../facts/countries.ts';
+import { carbonOf, carbonRangeOf, carbonText, countryFact, governanceOf } from '../../facts/countries.ts';
 import { providerOf, regionFact, type Facts } from '../../facts/facts.ts';
 import { distanceKm } from '../../facts/geo.ts';
 import { hazardZonesOf } from '../../facts/hazards.ts';
@@ -114,6 +114,7 @@ function everything(facts: Facts, id: PlaceId) {
       egressUsdPerGB: egressPrice(facts, id),
     },
     carbon: carbonOf(facts, id),
+    carbonRange: carbonRangeOf(facts, id),
     hazards: hazardZonesOf(facts, id),
     services: facts.own.get(id)?.services ?? null,
     compliance: facts.own.get(id)?.compliance ?? null,
@@ -137,10 +138,7 @@ function showLines(all: ReturnType<typeof everything>): readonly string[] {
     ['8 processors, 64 GiB', `${priceText(all.prices.memoryUsdPerHour)} an hour`],
     ['storage', `${priceText(all.prices.storageUsdPerGiBMonth)} a GiB and month`],
     ['to the internet', `${priceText(all.prices.egressUsdPerGB)} a GB`],
-    [
-      'carbon',
-      all.carbon === null ? 'unknown' : `${Math.round(all.carbon.gramsPerKwh)} g CO2e/kWh (${all.carbon.asOf})`,
-    ],
+    ['carbon', carbonText(all.carbonRange)],
     ['governance', all.governance === null ? 'unknown' : `${all.governance.toFixed(2)} of 1`],
     ...all.hazards.map((zone, i) => [
       i === 0 ? 'shares its fate in' : '',

@@ -1,3 +1,4 @@
+import { carbonText } from '../../facts/countries.ts';
 import type { Infeasible } from '../../plan/infeasible.ts';
 import type { Alternative, Plan } from '../../plan/plan.ts';
 import { limitText } from '../../plan/limit.ts';
@@ -135,9 +136,19 @@ const hint = (plan: Plan): string =>
   `--full: ${plan.cost.lines.length} lines of cost, ${plan.reads.countries.length} countries, ${plan.residency.length} rules, the Pareto front, and why ${plan.others.length} other regions were not chosen.`;
 
 function everything(plan: Plan): readonly string[] {
-  const { cost, reads, residency, others, pareto } = plan;
+  const { regions, cost, reads, residency, others, pareto } = plan;
   const block = (title: string, rows: readonly (readonly string[])[]): string => [title, ...table(rows)].join('\n');
   return [
+    block(
+      'regions',
+      regions.map((one) => [
+        `  ${one.id}`,
+        one.zones === null ? 'zones unknown' : `${one.zones} zones`,
+        one.governance === null ? 'governance unknown' : `governance ${one.governance.toFixed(2)} of 1`,
+        `carbon ${carbonText(one.carbonRange)}`,
+        one.optIn ? 'must be enabled for the account' : '',
+      ]),
+    ),
     block(
       'cost, US dollars a month',
       cost.lines.map((line) => [

@@ -1,5 +1,5 @@
 import type { PlaceId } from '../../base/ids.ts';
-import { carbonOf } from '../../facts/countries.ts';
+import { carbonOf, carbonRangeOf } from '../../facts/countries.ts';
 import { providerOf, regionFact, type Facts } from '../../facts/facts.ts';
 import { missingServices } from '../../facts/own.ts';
 import { jurisdictionHolds, residencyRulesOf, ruleAllows } from '../../facts/residency.ts';
@@ -40,18 +40,16 @@ export function rejectionOf(region: PlaceId, request: PlanRequest, facts: Facts,
       `your regions.json names its services, and ${missing.join(', ')} is not one of them`,
       `${missing.join(', ')} among its services in regions.json, or fewer in plan.services`,
     );
-  const carbon = carbonOf(facts, region);
-  if (
-    !left.has('carbon') &&
-    request.carbonGrams !== null &&
-    carbon !== null &&
-    carbon.gramsPerKwh > request.carbonGrams
-  )
+  const carbon = left.has('carbon') || request.carbonGrams === null ? null : carbonRangeOf(facts, region);
+  if (carbon !== null && request.carbonGrams !== null && carbon.lowGrams > request.carbonGrams) {
+    const above = Math.round(carbon.lowGrams - request.carbonGrams);
+    const isKnown = carbonOf(facts, region) !== null;
     return no(
       'carbon',
-      `${carbon.gramsPerKwh} g CO2e/kWh, ${Math.round(carbon.gramsPerKwh - request.carbonGrams)} above the cap`,
-      `plan.carbon: ${Math.ceil(carbon.gramsPerKwh)}`,
+      `${isKnown ? '' : 'at least '}${carbon.lowGrams} g CO2e/kWh (${carbon.source}), ${above} above the cap`,
+      `plan.carbon: ${Math.ceil(carbon.lowGrams)}`,
     );
+  }
   return null;
 }
 

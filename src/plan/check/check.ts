@@ -1,5 +1,5 @@
 import type { PlaceId } from '../../base/ids.ts';
-import { carbonOf } from '../../facts/countries.ts';
+import { carbonRangeOf } from '../../facts/countries.ts';
 import { providerOf, regionFact, type Facts } from '../../facts/facts.ts';
 import { distanceKm } from '../../facts/geo.ts';
 import { sharedHazards } from '../../facts/hazards.ts';
@@ -54,7 +54,7 @@ function regionClaims(request: Plan['request'], facts: Facts, id: PlaceId): read
   const has = facts.own.get(id)?.services;
   for (const service of request.services)
     if (has !== undefined && !has.includes(service)) wrong.push(`${id} has no ${service}`);
-  const grams = carbonOf(facts, id)?.gramsPerKwh ?? 0;
+  const grams = carbonRangeOf(facts, id)?.lowGrams ?? 0;
   if (request.carbonGrams !== null && grams > request.carbonGrams) wrong.push(`${id}: ${grams} g CO2e/kWh`);
   for (const { country: users } of request.users)
     for (const law of request.data.flatMap((data) => residencyRulesOf(facts, users, data)))

@@ -1,3 +1,4 @@
+import { carbonText } from '../../../facts/countries.ts';
 import { box } from '../../../drills/report/html/box.ts';
 import { text } from '../../../drills/report/html/markup.ts';
 import type { Plan, PlannedRegion } from '../../../plan/plan.ts';
@@ -129,6 +130,7 @@ export function regionList({ regions, strategy, witness }: Plan): string {
     const lines = [
       `${place}, ${country}: ${serves ? `${percent(share)} of users` : strategy.name}, ${machines} machine${machines === 1 ? '' : 's'}`,
       ...(role === 'primary' ? [] : [`${ms(toPrimaryMs)} to the primary, ${toPrimaryMethod}`]),
+      `carbon ${carbonText(region.carbonRange)}`,
       ...(region.optIn ? ['must be enabled for the account before a failover'] : []),
     ];
     return `<li class="${role}"><b><i>${i + 1}</i>${text(id)} · ${role}</b>${lines.map((line) => `<span>${text(line)}</span>`).join('')}</li>`;
