@@ -53,7 +53,7 @@ function realPath(path: string): string {
   }
 }
 
-/** The supervisor of a prepared world, in its own session: it outlives this process. Resolves when it answers. */
+/** The supervisor of a prepared world, in its own session: it outlives this process. Resolves when it answers, or has left the world to one that does. */
 export async function startSupervisor(layout: WorldLayout): Promise<void> {
   const main = fileURLToPath(new URL('../../dist/world/supervisor/main.js', import.meta.url));
   const logPath = join(layout.stateDir, 'logs', 'supervisor.log');
@@ -66,8 +66,12 @@ export async function startSupervisor(layout: WorldLayout): Promise<void> {
   child.unref();
   const client = supervisorClient(layout);
   const endMs = performance.now() + STARTED_WITHIN_MS;
-  while ((await client.list()).kind !== 'done') {
-    if (child.exitCode !== null || performance.now() > endMs)
+  for (;;) {
+    const hasEnded = child.exitCode !== null || child.signalCode !== null;
+    const list = await client.list();
+    // Another one may answer: then ours must have refused first, or it takes the world when that one goes down.
+    if (list.kind === 'done' && (hasEnded || list.value.pid === child.pid)) return;
+    if (hasEnded || performance.now() > endMs)
       throw new FarshoreError('FSH_FAILED', `the supervisor did not start (${logPath}): ${logTail(logPath)}`);
     await sleep(20);
   }

@@ -7,7 +7,7 @@ import { type NodeId, nodeId, placeId } from '../../base/ids.ts';
 import { recentEnds } from '../ends.ts';
 import type { ProcessKind, ProcessPlan, WorldLayout } from '../layout.ts';
 import { processesOfWorld } from '../leftovers.ts';
-import { readStat } from '../proc.ts';
+import { allProcesses, commandLineOf, readStat } from '../proc.ts';
 import { startSupervisor } from '../start.ts';
 import { takeRunDir, worldId } from '../state-dir.ts';
 import { stopWorld } from '../stop.ts';
@@ -203,9 +203,14 @@ describe('supervisor', () => {
   it('a second supervisor of the same world refuses', async () => {
     const { layout } = await startTrivial({ app: { kind: 'app', script: FOREVER } });
     const before = processesOfWorld(layout).map(({ pid }) => pid);
-    // The first one answers on the socket, so this resolves; the second ended by itself.
+    const supervisors = (): number =>
+      allProcesses().filter(
+        ({ pid }) => /supervisor\/main\.js/.test(commandLineOf(pid)) && commandLineOf(pid).includes(layout.stateDir),
+      ).length;
+    expect(supervisors()).toBe(1);
+    // The first one answers on the socket, so this resolves; by then the second has ended by itself.
     await startSupervisor(layout);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(supervisors()).toBe(1);
     expect(processesOfWorld(layout).map(({ pid }) => pid)).toEqual(before);
   });
 });
