@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/longest-first.ts';
 
+/** Files of real processes that run at a time, on two cores. */
+const WAITING = 3;
+
 // unit: pure and fast. real: starts real PostgreSQL, etcd or processes. e2e: a whole world through the built command line.
 export default defineConfig({
   test: {
@@ -24,8 +27,8 @@ export default defineConfig({
           name: 'real',
           include: ['src/**/*.real.test.ts'],
           pool: 'forks',
-          // They wait more than they compute.
-          maxWorkers: 2,
+          // They wait more than they compute. `npm test` runs them and e2e in one pool: as many there.
+          maxWorkers: WAITING,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -35,8 +38,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           pool: 'forks',
-          // A world is about sixty processes.
-          maxWorkers: 2,
+          // A world is about sixty processes, which compute for 15 s when they start and little after.
+          maxWorkers: WAITING,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },
