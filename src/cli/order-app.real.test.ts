@@ -7,7 +7,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   NPM_18,
   poll,
-  run,
   startPostgres,
   startTestGateway,
   tempDir,
@@ -29,9 +28,7 @@ let ports: readonly number[] = [];
 const apps: ChildProcess[] = [];
 
 const admin = (sql: string, database = 'app') =>
-  run('psql', ['-XAtq', '-h', postgres.socketDir, '-p', String(postgres.port), '-U', 'postgres', database, '-c', sql], {
-    env: { PGOPTIONS: '-c synchronous_commit=local' },
-  });
+  postgres.sql(sql, { database, env: { PGOPTIONS: '-c synchronous_commit=local' } });
 
 const post = (port: number, order: unknown) =>
   ask(port, '/orders', { method: 'POST', body: typeof order === 'string' ? order : JSON.stringify(order) });

@@ -122,7 +122,7 @@ export async function startThree(): Promise<ThreeMembers> {
 }
 
 /** Until a write of a fresh client is done. */
-export async function ready(three: ThreeMembers, withinMs = 30_000): Promise<void> {
+export async function ready(three: ThreeMembers, withinMs = 90_000): Promise<void> {
   const client = three.connect();
   try {
     for (const endMs = performance.now() + withinMs; ; await delay(100)) {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { DEBIAN_15, poll, run, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
+import { DEBIAN_15, poll, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
 import type { TestGateway, TestPostgres } from './bench/world.ts';
 import { RawClient } from './raw-client.testing.ts';
 
@@ -9,10 +9,7 @@ let temp: Awaited<ReturnType<typeof tempDir>>;
 let postgres: TestPostgres;
 let gateway: TestGateway;
 
-const admin = async (sql: string): Promise<string> => {
-  const at = ['-h', postgres.socketDir, '-p', String(postgres.port), '-U', 'postgres'];
-  return (await run('psql', ['-XAtq', ...at, 'postgres', '-c', sql])).out.trim();
-};
+const admin = async (sql: string): Promise<string> => (await postgres.sql(sql)).out.trim();
 const status = async () => {
   const answer = await gateway.client.status();
   if (answer.kind !== 'done') throw new Error(answer.why);

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { placeId } from '../../base/ids.ts';
 import type { GatewayTable } from '../../ports/gateway.ts';
-import { DEBIAN_15, poll, run, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
+import { DEBIAN_15, makeData, poll, run, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
 import type { TestGateway, TestPostgres } from './bench/world.ts';
 import { cancelRequest, RawClient, startup } from './raw-client.testing.ts';
 
@@ -10,23 +10,11 @@ import { cancelRequest, RawClient, startup } from './raw-client.testing.ts';
 /** As a world has it: of 100. */
 const CLIENTS_MAX = 85;
 let temp: Awaited<ReturnType<typeof tempDir>>;
+let fresh: string;
 let postgres: TestPostgres;
 let a: TestGateway;
 let b: TestGateway;
 
-const admin = (sql: string) =>
-  run('psql', [
-    '-XAtq',
-    '-h',
-    postgres.socketDir,
-    '-p',
-    String(postgres.port),
-    '-U',
-    'postgres',
-    'postgres',
-    '-c',
-    sql,
-  ]);
 const atB = () => ({ node: b.node, host: '127.0.0.1', port: b.peer });
 const viaB = (): Partial<GatewayTable> => ({
   local: 'closed',
@@ -36,7 +24,7 @@ const viaB = (): Partial<GatewayTable> => ({
 });
 const sleeping = (): Promise<void> =>
   poll('the statement runs', async () => {
-    const { out } = await admin("select count(*) from pg_stat_activity where wait_event = 'PgSleep'");
+    const { out } = await postgres.sql("select count(*) from pg_stat_activity where wait_event = 'PgSleep'");
     return out.trim() === '1';
   });
 
@@ -48,10 +36,11 @@ async function startBoth(waitMs: { readonly a: number; readonly b: number }): Pr
 
 beforeAll(async () => {
   temp = await tempDir();
+  fresh = await makeData(`${temp.dir}/fresh`, DEBIAN_15);
 });
 beforeEach(async () => {
-  postgres = await startPostgres(`${temp.dir}/pg${performance.now()}`, DEBIAN_15);
-  await admin('create table t (v int)');
+  postgres = await startPostgres(`${temp.dir}/pg${performance.now()}`, DEBIAN_15, [], fresh);
+  await postgres.sql('create table t (v int)');
   await startBoth({ a: 1_500, b: 6_000 });
 });
 afterEach(async () => {
@@ -79,7 +68,7 @@ describe('through the gateway of another region', () => {
     await b.table();
     await a.table(viaB());
     const client = await RawClient.open(a.rw);
-    client.query('select pg_sleep(10)');
+    client.query('select pg_sleep(60)');
     await sleeping();
     const socket = connect({ host: '127.0.0.1', port: a.rw });
     socket.on('error', () => undefined);
@@ -120,7 +109,7 @@ describe('through the gateway of another region', () => {
     await b.table();
     const opened = () => connecting.filter((client) => client.seen.includes('Z I'));
     await poll('as many as there is room for', async () => opened().length >= CLIENTS_MAX);
-    expect((await admin('select count(*) from pg_stat_activity')).err).toBe('');
+    expect((await postgres.sql('select count(*) from pg_stat_activity')).err).toBe('');
     expect(opened().length).toBe(CLIENTS_MAX);
     const waiting = connecting.filter((client) => !client.seen.includes('Z I') && !client.closed);
     expect(waiting.length).toBeGreaterThan(0);
@@ -131,7 +120,7 @@ describe('through the gateway of another region', () => {
 
   it.each([
     ['an idle connection', null, 'E 57P01'],
-    ['a commit in flight', 'insert into t select 1 from pg_sleep(10)', 'E 08007'],
+    ['a commit in flight', 'insert into t select 1 from pg_sleep(60)', 'E 08007'],
   ])('%s learns that the region was lost', async (_name, text, error) => {
     await b.table();
     await a.table(viaB());

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEBIAN_15, NPM_18, poll, run, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
+import { DEBIAN_15, NPM_18, poll, startPostgres, startTestGateway, tempDir } from './bench/world.ts';
 import type { TestGateway, TestPostgres } from './bench/world.ts';
 import { RawClient } from './raw-client.testing.ts';
 
@@ -35,14 +35,7 @@ describe.each([
   let postgres: TestPostgres;
   let gateway: TestGateway;
 
-  const admin = (sql: string) =>
-    run(
-      'psql',
-      ['-XAtq', '-h', postgres.socketDir, '-p', String(postgres.port), '-U', 'postgres', 'postgres', '-c', sql],
-      {
-        env: { PGOPTIONS: '-c synchronous_commit=local' },
-      },
-    );
+  const admin = (sql: string) => postgres.sql(sql, { env: { PGOPTIONS: '-c synchronous_commit=local' } });
   const waiting = async (): Promise<boolean> =>
     (await admin("select count(*) from pg_stat_activity where wait_event = 'SyncRep'")).out.trim() === '1';
 
