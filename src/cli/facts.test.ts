@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
@@ -8,13 +8,14 @@ const folder = mkdtempSync(join(tmpdir(), 'farshore facts '));
 afterAll(() => rmSync(folder, { recursive: true }));
 afterEach(() => vi.restoreAllMocks());
 const own = join(folder, 'own');
+mkdirSync(own);
 const write = (name: string, content: string): string => {
   const path = join(folder, name);
   writeFileSync(path, content);
   return path;
 };
 
-/** Runs `farshore facts …` with a folder of its own facts that does not exist until something is imported. */
+/** Runs `farshore facts …` with a folder of its own facts, empty until something is imported. */
 async function run(...argv: string[]) {
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
@@ -166,6 +167,35 @@ describe('farshore facts', () => {
     expect((await run('import', fast, '--accept', '--as-of', '2026-11-21')).exit).toBe(0);
     expect(await json('rtt', 'aws:us-east-1', 'aws:eu-west-1')).toMatchObject({ ms: 12 });
     await expect(run('import', fast, '--as-of', 'yesterday', '--accept')).rejects.toThrow('--as-of');
+  });
+
+  test('a date that is none, or still to come, is refused: it would win over every later table', async () => {
+    const table = write('dated.csv', '# asOf: 2062-11-20\nfrom,to,rtt_ms\naws:eu-west-1,aws:eu-west-2,13\n');
+    await expect(run('import', table)).rejects.toThrow(`${table}: "# asOf:" is 2062-11-20, which is still to come`);
+    for (const none of ['2026-13-45', '2026-02-30', '2026-00', '26-11-20'])
+      await expect(run('import', table, '--as-of', none)).rejects.toThrow(
+        `must be a date like 2026-11-20, not "${none}"`,
+      );
+    for (const date of ['2062', '2062-11'])
+      await expect(run('import', table, '--as-of', date)).rejects.toThrow('--as-of is 2062');
+    expect(readdirSync(own)).not.toContain('rtt-dated.csv');
+  });
+
+  test('a folder of own facts that was named and is not there is an error; import makes it', async () => {
+    const none = join(folder, 'no such folder');
+    await expect(facts(['rtt', 'aws:us-east-1', 'aws:eu-west-1', '--facts', none])).rejects.toThrow(
+      `--facts: there is no folder ${none}`,
+    );
+    vi.stubEnv('FARSHORE_FACTS', none);
+    await expect(facts(['regions'])).rejects.toThrow(`FARSHORE_FACTS: there is no folder ${none}`);
+    vi.stubEnv('FARSHORE_FACTS', write('a-file', ''));
+    await expect(facts(['verify'])).rejects.toThrow('there is no folder');
+    vi.stubEnv('FARSHORE_FACTS', none);
+    const table = write('first.csv', '# asOf: 2026-11-20\nfrom,to,rtt_ms\naws:us-east-1,aws:eu-west-1,66.4\n');
+    vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    expect(await facts(['import', table])).toBe(0);
+    expect(readdirSync(none)).toEqual(['rtt-first.csv']);
+    vi.unstubAllEnvs();
   });
 
   test('own files that do not fit stop every command that reads them, with their name', async () => {

@@ -28,7 +28,7 @@ async function run(...argv: string[]) {
       return true;
     });
   }
-  const exit = await plan([...argv, '--facts', join(folder, 'none')]).catch(reportError);
+  const exit = await plan([...argv, '--facts', folder]).catch(reportError);
   vi.restoreAllMocks();
   return { exit, ...output };
 }

@@ -1,10 +1,18 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { FarshoreError, messageOf } from '../base/errors.ts';
 import { parseFacts, type Facts } from '../facts/facts.ts';
-import { ownHazards, ownRegions, withOwnHazards, withOwnRegions, withOwnRtts, type OwnRtts } from '../facts/own.ts';
+import {
+  isDate,
+  ownHazards,
+  ownRegions,
+  withOwnHazards,
+  withOwnRegions,
+  withOwnRtts,
+  type OwnRtts,
+} from '../facts/own.ts';
 import { PACKS, type PackTexts } from '../facts/packs.ts';
 import { readRttTable, type TableError } from '../facts/verify/read-table.ts';
 import { nearestRegion } from '../spec/nearest.ts';
@@ -30,9 +38,26 @@ function readPacks(): Facts {
   }
 }
 
-/** Where the user's own facts are: what `--facts DIR` says, else `FARSHORE_FACTS`, else `~/.farshore/facts`. */
+/** The folder that was named for the user's own facts: by `--facts DIR`, else by `FARSHORE_FACTS`. */
+const named = (option: string | undefined): string | undefined =>
+  option ?? (process.env['FARSHORE_FACTS'] || undefined);
+
+/** Where the user's own facts go: the folder that was named, else `~/.farshore/facts`. It may have to be made. */
+export const ownFactsTarget = (option: string | undefined): string =>
+  named(option) ?? join(homedir(), '.farshore', 'facts');
+
+/**
+ * Where the user's own facts are. Only the default may be missing: a plan without the facts of a folder that was named is another plan, and looks like
+ * the one that was meant.
+ */
 export function ownFactsFolder(option: string | undefined): string {
-  return option ?? process.env['FARSHORE_FACTS'] ?? join(homedir(), '.farshore', 'facts');
+  const folder = named(option);
+  if (folder !== undefined && statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new FarshoreError(
+      'FSH_USAGE',
+      `${option === undefined ? 'FARSHORE_FACTS' : '--facts'}: there is no folder ${folder}, so none of your own facts would count. Correct the path, or make the folder`,
+    );
+  return ownFactsTarget(option);
 }
 
 /**
@@ -56,7 +81,7 @@ function readOwnRtts(facts: Facts, file: string): OwnRtts {
   const table = readRttTable(readFileSync(file, 'utf8'), { file, facts, provider: null, nearest: nearestRegion });
   if (!table.ok) throw new FarshoreError('FSH_FACTS_INVALID', tableErrors(table.error));
   const asOf = table.value.header.get('asOf') ?? '';
-  if (!/^\d{4}(-\d\d)?(-\d\d)?$/.test(asOf))
+  if (!isDate(asOf))
     throw new FarshoreError('FSH_FACTS_INVALID', `${file}: a line "# asOf: 2026-11-20" must say when it was measured`);
   const said = table.value.header.get('source');
   return { rows: table.value.rows, asOf, source: `${file} (${asOf}${said === undefined ? '' : `, ${said}`})` };

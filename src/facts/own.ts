@@ -12,6 +12,15 @@ export interface OwnRtts {
   readonly asOf: string;
 }
 
+/** Is it a day of the calendar, or a month or a year: `2026-11-20`, `2026-11`, `2026`? */
+export function isDate(text: string): boolean {
+  const [, year, month = '01', day = '01'] = /^(\d{4})(?:-(\d\d)(?:-(\d\d))?)?$/.exec(text) ?? [];
+  if (year === undefined) return false;
+  const ms = Date.parse(`${year}-${month}-${day}T00:00:00Z`);
+  // The 31st of a shorter month is taken for a day of the next one.
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(`${year}-${month}-${day}`);
+}
+
 /** The facts with the user's own round trips, which win. Where several tables have a pair, the one that is newest does. */
 export function withOwnRtts(facts: Facts, tables: readonly OwnRtts[]): Facts {
   if (tables.length === 0) return facts;

@@ -17,10 +17,10 @@ afterAll(async () => {
 it('a file without regions is planned, shown and run, its links as long as the plan says', async () => {
   const file = join(folder, 'shop.yaml');
   copyFileSync(join(ROOT, 'examples/plan/eu-shop.yaml'), file);
-  const up = await farshore(['up', file, '--detach', '--state', dir], { FARSHORE_FACTS: join(folder, 'none') });
+  const up = await farshore(['up', file, '--detach', '--state', dir], { FARSHORE_FACTS: folder });
   expect(up.code, up.stderr).toBe(0);
   await readyWorld(dir);
-  const planned = await farshore(['plan', file, '--json'], { FARSHORE_FACTS: join(folder, 'none') });
+  const planned = await farshore(['plan', file, '--json'], { FARSHORE_FACTS: folder });
   const { regions } = JSON.parse(planned.stdout) as { regions: { id: string; toPrimaryMs: number }[] };
   expect(regions).toHaveLength(2);
   const status = await farshore(['status', '--json', '--state', dir]);

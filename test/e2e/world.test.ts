@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WorldStatus } from '../../src/ports/status.ts';
@@ -116,6 +116,7 @@ describe('a world of three regions', () => {
   });
 
   it('probe measures every directed pair of places, as long as the links are, and not much longer', async () => {
+    mkdirSync(ownFacts, { recursive: true });
     await ready();
     const ran = await farshore(['probe', '--json', '--state', dir, '--facts', ownFacts, '--out', csv]);
     const { schema, rtts } = JSON.parse(ran.stdout) as Probe;

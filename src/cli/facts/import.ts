@@ -3,12 +3,13 @@ import { basename, join } from 'node:path';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import { slug } from '../../base/ids.ts';
 import { pairKey } from '../../facts/facts.ts';
+import { isDate } from '../../facts/own.ts';
 import { readRttTable } from '../../facts/verify/read-table.ts';
 import { rttFindings } from '../../facts/verify/rtt-gates.ts';
 import { symmetric } from '../../facts/verify/table.ts';
 import { nearestRegion } from '../../spec/nearest.ts';
 import { readArguments } from '../arguments.ts';
-import { ownFactsFolder, readFacts, tableErrors } from '../read-facts.ts';
+import { ownFactsTarget, readFacts, tableErrors } from '../read-facts.ts';
 import { findingLines } from './verify.ts';
 
 const USAGE = `Usage: farshore facts import FILE [--provider NAME] [--as-of DATE] [--source TEXT] [--accept] [--skip-unknown]
@@ -57,8 +58,7 @@ export function importTable(argv: readonly string[]): number {
   if (!table.ok) throw new FarshoreError('FSH_FACTS_INVALID', tableErrors(table.error));
   const { rows, header, leftOut, unknown } = table.value;
   const asOf = values['as-of'] ?? header.get('asOf') ?? new Date().toISOString().slice(0, 10);
-  if (!/^\d{4}(-\d\d)?(-\d\d)?$/.test(asOf))
-    throw new FarshoreError('FSH_USAGE', `--as-of must be a date like 2026-11-20, not "${asOf}"`);
+  refuseDate(asOf, values['as-of'] === undefined ? `${file}: "# asOf:"` : '--as-of');
   const findings = rttFindings(facts, rows);
   const errors = findings.filter(({ severity }) => severity === 'error');
   for (const line of findingLines(findings).slice(0, SHOWN_MOST)) process.stderr.write(`${line}\n`);
@@ -68,7 +68,7 @@ export function importTable(argv: readonly string[]): number {
       'FSH_FACTS_INVALID',
       `${file}: ${errors.length} of ${rows.length} rows are not to be trusted; nothing was taken over. If they are right, --accept takes them`,
     );
-  const folder = ownFactsFolder(values.facts);
+  const folder = ownFactsTarget(values.facts);
   const target = join(
     folder,
     `rtt-${slug(
@@ -88,6 +88,19 @@ export function importTable(argv: readonly string[]): number {
     `${pairs.length} pairs of ${asOf} taken over: ${known} win over the packs, ${pairs.length - known} were not measured before${rest}\n${target}\n`,
   );
   return 0;
+}
+
+const DAY_MS = 86_400_000;
+
+/** A year that is mistyped would win over every later table. Tomorrow is let through: it may be today where it was measured. */
+function refuseDate(asOf: string, whose: string): void {
+  if (!isDate(asOf)) throw new FarshoreError('FSH_USAGE', `${whose} must be a date like 2026-11-20, not "${asOf}"`);
+  const tomorrow = new Date(Date.now() + DAY_MS).toISOString();
+  if (asOf > tomorrow.slice(0, asOf.length))
+    throw new FarshoreError(
+      'FSH_USAGE',
+      `${whose} is ${asOf}, which is still to come: when was it measured? Nothing was taken over`,
+    );
 }
 
 function read(file: string): string {

@@ -30,7 +30,7 @@ async function run(...argv: string[]) {
       output[name] += String(chunk);
       return true;
     });
-  const exit = await plan([...argv, '--facts', join(folder, 'none')]).catch(reportError);
+  const exit = await plan([...argv, '--facts', folder]).catch(reportError);
   vi.restoreAllMocks();
   return { exit, ...output };
 }

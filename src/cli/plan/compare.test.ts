@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ async function run(...argv: string[]) {
       output[name] += String(chunk);
       return true;
     });
-  const exit = await plan([...argv, '--facts', join(folder, 'none')]).catch(reportError);
+  const exit = await plan([...argv, '--facts', folder]).catch(reportError);
   vi.restoreAllMocks();
   return { exit, ...output };
 }
@@ -71,12 +71,11 @@ test('drift: nothing has moved, so stay', async () => {
 });
 
 test('drift: with round trips of one’s own the plan is broken and a change is suggested, exit 2 when asked for', async () => {
-  const own = join(folder, 'none');
+  const own = join(folder, 'rtt-own.csv');
   const [first, second] = (JSON.parse(readFileSync(a, 'utf8')) as { regions: { id: string }[] }).regions;
-  mkdirSync(own);
-  writeFileSync(join(own, 'rtt-own.csv'), `# asOf: 2026-11-20\nfrom,to,rtt_ms\n${first?.id},${second?.id},95\n`);
+  writeFileSync(own, `# asOf: 2026-11-20\nfrom,to,rtt_ms\n${first?.id},${second?.id},95\n`);
   const { exit, stdout } = await run('drift', shop, '--against', a, '--detailed-exitcode');
-  rmSync(own, { recursive: true });
+  rmSync(own);
   expect(stdout).toContain('→ 95 ms');
   expect(stdout).toContain('suggested, best first');
   expect(exit).toBe(2);

@@ -1,8 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { afterEach, expect, test, vi } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { plan } from '../plan.ts';
 import { reportError } from '../report-error.ts';
 
+const folder = mkdtempSync(join(tmpdir(), 'farshore pairs '));
+afterAll(() => rmSync(folder, { recursive: true }));
 afterEach(() => vi.restoreAllMocks());
 
 async function run(...argv: string[]) {
@@ -12,7 +16,7 @@ async function run(...argv: string[]) {
       output[name] += String(chunk);
       return true;
     });
-  const exit = await plan(['--pairs', ...argv, '--facts', '/nowhere']).catch(reportError);
+  const exit = await plan(['--pairs', ...argv, '--facts', folder]).catch(reportError);
   vi.restoreAllMocks();
   return { exit, ...output };
 }

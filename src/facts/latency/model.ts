@@ -121,7 +121,7 @@ function newModel(facts: Facts): LatencyModel {
       const row = facts.rtts.get(pairKey(a, b));
       if (row === undefined) return estimate(a, b);
       newest ??= newestYear(facts);
-      if (row.origin === 'own' || newest - yearOf(row.asOf) <= OLD_YEARS) return ofMeasured(row, newest);
+      if (row.origin === 'own' || ageOf(row, newest) <= OLD_YEARS) return ofMeasured(row, newest);
       const found = estimate(a, b);
       return { ...found, source: `${row.source}: ${row.rttMs} ms, drawn to newer tables: ${found.source}` };
     },
@@ -153,7 +153,7 @@ function newModel(facts: Facts): LatencyModel {
 const ofMeasured = (row: MeasuredRtt, newest: number): Latency => ({
   ms: row.rttMs,
   method: 'measured',
-  band: measuredBand(row.rttMs, newest - yearOf(row.asOf)),
+  band: measuredBand(row.rttMs, ageOf(row, newest)),
   source: row.source,
 });
 
@@ -163,16 +163,20 @@ function yearOf(asOf: string): number {
   return Number(year) + (Number(month) - 1) / 12 + (Number(day) - 1) / 365;
 }
 
+/** Of the packs: one row of the user's own, however new, makes no pack old. */
 function newestYear(facts: Facts): number {
   let newest = 0;
-  for (const { asOf } of facts.rtts.values()) newest = Math.max(newest, yearOf(asOf));
+  for (const { asOf, origin } of facts.rtts.values()) if (origin === 'pack') newest = Math.max(newest, yearOf(asOf));
   return newest;
 }
+
+/** Years that a row is older than the packs' newest; the user's own may be newer. */
+const ageOf = (row: MeasuredRtt, newest: number): number => Math.max(0, newest - yearOf(row.asOf));
 
 /** A measurement may be off by 2 ms and 3 %; a quarter more for each year that it is older than the newest, half for the user's own. */
 function noiseOf(row: MeasuredRtt, newest: number): number {
   const trusted = row.origin === 'own' ? 0.5 : 1;
-  return (2 + 0.03 * row.rttMs) * trusted * (1 + 0.25 * (newest - yearOf(row.asOf)));
+  return (2 + 0.03 * row.rttMs) * trusted * (1 + 0.25 * ageOf(row, newest));
 }
 
 function fitModel(facts: Facts): Fitted {
@@ -205,7 +209,9 @@ function fitModel(facts: Facts): Fitted {
       noiseMs: noiseOf(row, newest) / scaleOf(km),
     });
   }
-  const model = fitResiduals(residuals, facts.latencyFit);
+  // What was found about a row of the packs says nothing about one of the user's own in its place.
+  const known = new Map([...facts.latencyFit].filter(([key]) => facts.rtts.get(key)?.origin === 'pack'));
+  const model = fitResiduals(residuals, known);
   const anchors = [...accesses].map(([id, { point }]) => ({ id, point, provider: providerOf(id) }));
   const ownKm = (end: Place, network: string | null): number => end.toProviderKm.get(network ?? '') ?? Infinity;
   const estimate = (a: Place, b: Place, network: string | null): Estimate => {

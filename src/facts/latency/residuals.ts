@@ -69,7 +69,8 @@ interface Observation extends Observed {
 /**
  * Gaussian process regression of the residuals (Rasmussen and Williams 2006, chapter 2), with the pair kernel above. The weights are
  * found by conjugate gradients, three times: after each, pairs that stay far off count less (Huber), so that a wrong row of a table
- * does not bend its neighbours. `known` is the fit of the same pairs, or of most of them: it saves most of the time.
+ * does not bend its neighbours. `known` is the fit of the same rows: it saves most of the time. With a row that it has not seen all rounds run
+ * again, from there: what is new may be what is wrong.
  */
 export function fitResiduals(residuals: readonly Residual[], known: Fit): ResidualModel {
   const networks = [...new Set(residuals.map(({ network }) => network))];
@@ -181,7 +182,7 @@ function solveRobustly(
 ): { readonly weights: Float64Array; readonly trust: Float64Array } {
   let weights: Float64Array = Float64Array.from(known, (pair) => pair?.weight ?? 0);
   const trust = Float64Array.from(known, (pair) => pair?.trust ?? 1);
-  const isKnown = known.some((pair) => pair !== undefined);
+  const isKnown = known.every((pair) => pair !== undefined);
   for (let round = isKnown ? ROUNDS - 1 : 0; round < ROUNDS; round++) {
     const noise = Float64Array.from(observations, ({ varianceMs2 }, i) => varianceMs2 / (trust[i] ?? 1));
     weights = conjugateGradients(observations, covariance, noise, weights);

@@ -6,6 +6,7 @@ import { placeId } from '../../base/ids.ts';
 import { readFacts } from '../../cli/read-facts.ts';
 import { nearestRegion } from '../../spec/nearest.ts';
 import { pairKey, type MeasuredRtt } from '../facts.ts';
+import { createLatencyModel } from '../latency/model.ts';
 import { complianceOf, servicesOf, withOwnHazards, withOwnRegions, withOwnRtts } from '../own.ts';
 import { computePrice, egressPrice, storagePrice } from '../prices.ts';
 import { coordinateFindings, metroFindings, packFindings } from './pack-gates.ts';
@@ -279,6 +280,32 @@ describe('the user’s own facts', () => {
       false,
     ]);
     expect([servicesOf(merged, dublin), complianceOf(facts, mexico)]).toEqual([null, null]);
+  });
+
+  test('one own row, however new, makes no pack old', () => {
+    const [virginia, dublin] = [placeId('aws:us-east-1'), placeId('aws:eu-west-1')];
+    const own = withOwnRtts(facts, [
+      { ...table(19, '2062-11-20'), rows: rows(['aws:eu-west-1', 'aws:eu-west-3', 19]) },
+    ]);
+    expect(createLatencyModel(own).regionToRegion(virginia, dublin)).toEqual(
+      createLatencyModel(facts).regionToRegion(virginia, dublin),
+    );
+    expect(createLatencyModel(own).regionToRegion(dublin, placeId('aws:eu-west-3'))).toMatchObject({
+      ms: 19,
+      method: 'measured',
+      band: { lowMs: 17, highMs: 21 },
+    });
+  });
+
+  test('one own row that is wrong does not bend its neighbours', () => {
+    const paris = { lat: 48.86, lon: 2.35 };
+    const own = withOwnRtts(facts, [
+      { ...table(100, '2026-11-20'), rows: rows(['aws:eu-west-1', 'aws:eu-west-3', 100]) },
+    ]);
+    for (const region of ['aws:eu-west-1', 'azure:northeurope'].map(placeId)) {
+      const [before, after] = [facts, own].map((one) => createLatencyModel(one).pointToRegion(paris, region, 0).ms);
+      expect(Math.abs((after ?? 0) - (before ?? 0)), region).toBeLessThan(2);
+    }
   });
 
   test('an own price of machines moves no price of disks, there or in another region', () => {
