@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { FarshoreError, messageOf } from '../base/errors.ts';
-import { parseFacts, type Facts } from '../facts/facts.ts';
+import { parseFacts, type Facts, type OwnSource } from '../facts/facts.ts';
 import {
   isDate,
   ownHazards,
@@ -16,6 +17,8 @@ import {
 import { PACKS, type PackTexts } from '../facts/packs.ts';
 import { readRttTable, type TableError } from '../facts/verify/read-table.ts';
 import { nearestRegion } from '../spec/nearest.ts';
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Where the packs of this program are. */
 export const packsFolder = (): URL => new URL('../../facts/', import.meta.url);
@@ -31,8 +34,11 @@ export const readFacts = (): Facts => (packs ??= readPacks());
 function readPacks(): Facts {
   const folder = packsFolder();
   try {
-    const texts = PACKS.map((name) => [name, readFileSync(new URL(`${name}.json`, folder), 'utf8')]);
-    return parseFacts(Object.fromEntries(texts) as PackTexts);
+    const texts = Object.fromEntries(
+      PACKS.map((name) => [name, readFileSync(new URL(`${name}.json`, folder), 'utf8')]),
+    ) as PackTexts;
+    const facts = parseFacts(texts);
+    return { ...facts, packs: facts.packs.map((pack) => ({ ...pack, sha256: sha256(texts[pack.name]) })) };
   } catch (error) {
     throw new FarshoreError('FSH_FAILED', `the data packs of Farshore are incomplete: ${messageOf(error)}`, error);
   }
@@ -70,31 +76,46 @@ export function readFactsWithOwn(folder: string): Facts {
   const names = readdirSync(folder)
     .filter((name) => name.startsWith('rtt-') && name.endsWith('.csv'))
     .toSorted();
+  const tables = names.map((name) => readOwnRtts(facts, folder, name));
   const withRtts = withOwnRtts(
     facts,
-    names.map((name) => readOwnRtts(facts, join(folder, name))),
+    tables.map(({ rtts }) => rtts),
   );
-  return [readOwnHazards, readOwnRegions].reduce((merged, read) => read(merged, folder), withRtts);
+  const merged = [readOwnHazards, readOwnRegions].reduce((before, read) => read(before, folder), withRtts);
+  const ownSources = [...tables.map(({ from }) => from), ...OTHERS.flatMap((name) => otherSource(folder, name))];
+  return ownSources.length === 0 ? merged : { ...merged, ownSources };
 }
 
-function readOwnRtts(facts: Facts, file: string): OwnRtts {
-  const table = readRttTable(readFileSync(file, 'utf8'), { file, facts, provider: null, nearest: nearestRegion });
+const HAZARDS = 'hazards.json';
+const REGIONS = 'regions.json';
+const OTHERS = [HAZARDS, REGIONS] as const;
+
+function otherSource(folder: string, name: string): readonly OwnSource[] {
+  const file = join(folder, name);
+  return existsSync(file) ? [{ file: name, asOf: null, sha256: sha256(readFileSync(file, 'utf8')) }] : [];
+}
+
+function readOwnRtts(facts: Facts, folder: string, name: string): { readonly rtts: OwnRtts; readonly from: OwnSource } {
+  const file = join(folder, name);
+  const text = readFileSync(file, 'utf8');
+  const table = readRttTable(text, { file, facts, provider: null, nearest: nearestRegion });
   if (!table.ok) throw new FarshoreError('FSH_FACTS_INVALID', tableErrors(table.error));
   const asOf = table.value.header.get('asOf') ?? '';
   if (!isDate(asOf))
     throw new FarshoreError('FSH_FACTS_INVALID', `${file}: a line "# asOf: 2026-11-20" must say when it was measured`);
   const said = table.value.header.get('source');
-  return { rows: table.value.rows, asOf, source: `${file} (${asOf}${said === undefined ? '' : `, ${said}`})` };
+  const source = `${file} (${asOf}${said === undefined ? '' : `, ${said}`})`;
+  return { rtts: { rows: table.value.rows, asOf, source }, from: { file: name, asOf, sha256: sha256(text) } };
 }
 
 function readOwnHazards(facts: Facts, folder: string): Facts {
-  const file = join(folder, 'hazards.json');
+  const file = join(folder, HAZARDS);
   const own = readOwn(file, ownHazards);
   return own === null ? facts : known(file, withOwnHazards(facts, own));
 }
 
 function readOwnRegions(facts: Facts, folder: string): Facts {
-  const file = join(folder, 'regions.json');
+  const file = join(folder, REGIONS);
   const own = readOwn(file, ownRegions);
   return own === null ? facts : known(file, withOwnRegions(facts, own));
 }

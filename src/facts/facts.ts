@@ -67,13 +67,23 @@ export interface MeasuredRtt {
 }
 
 export interface PackInfo {
-  readonly name: string;
+  readonly name: PackName;
   readonly asOf: string;
   readonly source: string;
   readonly licence: string;
   readonly confidence: Confidence;
   /** Why it is still used though it is old; null: nobody said. */
   readonly ageAccepted: string | null;
+  /** Of the file; null: it was not read from one. */
+  readonly sha256: string | null;
+}
+
+/** A file of the user's own facts. Two of one name and date need not be the same: the checksum tells. */
+export interface OwnSource {
+  readonly file: string;
+  /** Of round trips; null: the file has no date. */
+  readonly asOf: string | null;
+  readonly sha256: string;
 }
 
 /** The data packs, indexed. Made by `parseFacts`; read through the functions beside it. */
@@ -99,6 +109,8 @@ export interface Facts {
   readonly latencyFit: Fit;
   /** What the user knows about regions, over the packs. */
   readonly own: ReadonlyMap<PlaceId, OwnRegion>;
+  /** The files that the user's own facts are from, by name. */
+  readonly ownSources: readonly OwnSource[];
   /** Rows of the packs that are not used as their source has them. */
   readonly corrections: PackOf<'corrections'>['corrections'];
   readonly packs: readonly PackInfo[];
@@ -156,10 +168,11 @@ export function parseFacts(texts: PackTexts): Facts {
     backbone: packs.backbone,
     latencyFit: new Map(packs['latency-fit'].pairs.map(([key, weight, trust]) => [key, { weight, trust }])),
     own: new Map(),
+    ownSources: [],
     corrections,
     packs: PACKS.map((name) => {
       const { asOf, source, licence, confidence, ageAccepted = null } = packs[name];
-      return { name, asOf, source, licence, confidence, ageAccepted };
+      return { name, asOf, source, licence, confidence, ageAccepted, sha256: null };
     }),
   };
 }

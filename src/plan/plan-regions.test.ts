@@ -263,6 +263,22 @@ describe('roles', () => {
   });
 });
 
+test('countries that a default leaves out are named, with the law that keeps their data at home', () => {
+  const world = requestOf('farshore: v1\nname: world\nmodel: active-passive\nplan: { providers: [aws] }\n');
+  const out = new Map(world.usersLeftOut.map(({ country, law }) => [country, law]));
+  expect([out.get('RU'), out.has('DE'), world.users.some(({ country }) => out.has(country))]).toEqual([
+    expect.any(String),
+    false,
+    false,
+  ]);
+  expect(out.has('CN')).toBe(true);
+  const plan = planOf({ ...world, regions: [placeId('aws:us-east-1'), placeId('aws:us-west-2')] });
+  const line = plan.assumptions.find((one) => one.startsWith('not among these users:'));
+  expect(line).toContain(`RU (${out.get('RU')})`);
+  expect(line).toContain('CN (');
+  expect(planOf(requestOf(FREE)).assumptions.join()).not.toContain('not among these users');
+});
+
 describe('services that the application needs', () => {
   const request = requestOf(FREE, { services: ['redis'] });
   const free = planOf(request);

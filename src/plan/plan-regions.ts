@@ -137,7 +137,8 @@ function describe(request: PlanRequest, base: Base, { ids, voters, problem }: Bu
     sharedFate: sharedFateOf(facts, layout.regions),
     violations: [],
     assumptions: assumptionsOf(request, facts, layout.regions),
-    facts: facts.packs.map(({ name, asOf }) => ({ pack: name, asOf })),
+    facts: facts.packs.map(({ name, asOf, sha256 }) => ({ pack: name, asOf, sha256 })),
+    ownFacts: facts.ownSources,
   };
 }
 
@@ -223,6 +224,7 @@ function assumptionsOf(request: PlanRequest, facts: Facts, regions: readonly Pla
   }[request.usersFrom];
   return [
     `users: ${countriesOfUsers(request).size} countries, ${users}; in each country ${request.users.some(({ at }) => at !== undefined) ? 'where the file says, else ' : ''}spread as its internet users are`,
+    ...leftOut(request),
     `${lastMileMs} ms last mile; round trips are of the network`,
     firstByteIn(request),
     `load: ${load.instances} machines, ${load.storageGib} GiB, ${load.egressGb} GB to users and ${load.changesGb} GB of changes a month`,
@@ -231,6 +233,14 @@ function assumptionsOf(request: PlanRequest, facts: Facts, regions: readonly Pla
     ...(request.carbonGrams === null ? [] : carbonIn(request.carbonGrams, facts, regions)),
     ...(services.length === 0 ? [] : [servicesIn(services, facts, regions)]),
   ];
+}
+
+function leftOut({ usersFrom, usersLeftOut }: PlanRequest): readonly string[] {
+  if (usersFrom !== 'default' || usersLeftOut.length === 0) return [];
+  const each = usersLeftOut.map(
+    ({ country, law }) => `${country} (${law ?? 'the latency model ends at the border of mainland China'})`,
+  );
+  return [`not among these users: ${each.join(', ')}; if they are yours, name them under \`users\``];
 }
 
 function firstByteIn({ firstByte: { connection, serverMs, primaryTrips } }: PlanRequest): string {

@@ -1,5 +1,6 @@
 import type { PlaceId } from '../base/ids.ts';
 import type { CarbonRange } from '../facts/countries.ts';
+import type { OwnSource } from '../facts/facts.ts';
 import type { LatencyMethod } from '../facts/latency/band.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 import type { Rejection } from './constraints.ts';
@@ -40,7 +41,9 @@ export interface Plan {
   /** What a judged plan breaks; empty for a chosen one. */
   readonly violations: readonly string[];
   readonly assumptions: readonly string[];
-  readonly facts: readonly { readonly pack: string; readonly asOf: string }[];
+  readonly facts: readonly { readonly pack: string; readonly asOf: string; readonly sha256: string | null }[];
+  /** Files of the user's own facts that it is made from. */
+  readonly ownFacts: readonly OwnSource[];
 }
 
 export interface PlannedRegion {

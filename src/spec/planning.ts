@@ -29,6 +29,8 @@ export interface PlanRequest {
   readonly users: readonly UserShare[];
   /** Who decided where the users are: for the reader of the plan. */
   readonly usersFrom: 'file' | 'internet users' | 'default';
+  /** Countries that would be among the users by default and are not: a law keeps their data at home (its id), or null: the latency model ends at their border. */
+  readonly usersLeftOut: readonly { readonly country: string; readonly law: string | null }[];
   readonly latency: readonly LatencyObjective[];
   /** Are the objectives the file's, or only what is measured by default? */
   readonly hasLatency: boolean;
@@ -202,7 +204,7 @@ function usersOf(
   rules: PlanRequest['residency'],
   around: { readonly regions: readonly PlaceId[] | null; readonly data: readonly string[] },
   facts: Facts,
-): Pick<PlanRequest, 'users' | 'usersFrom'> {
+): Pick<PlanRequest, 'users' | 'usersFrom' | 'usersLeftOut'> {
   if (written?.[0]?.share !== undefined) {
     const total = written.reduce((sum, { share }) => sum + (share ?? 0), 0);
     return {
@@ -217,9 +219,11 @@ function usersOf(
         };
       }),
       usersFrom: 'file',
+      usersLeftOut: [],
     };
   }
-  const isUser = written === undefined ? defaultCountries(rules, around, facts) : written.map(({ country }) => country);
+  const all = written === undefined ? defaultCountries(rules, around, facts) : written;
+  const isUser = all.flatMap((one) => ('law' in one ? [] : [one.country]));
   const counts = new Map<string, number>();
   for (const { country, internetUsers } of facts.clusters)
     if (isUser.includes(country)) counts.set(country, (counts.get(country) ?? 0) + internetUsers);
@@ -232,6 +236,7 @@ function usersOf(
       .filter(({ share }) => share > 0)
       .toSorted((a, b) => b.share - a.share),
     usersFrom: written === undefined ? 'default' : 'internet users',
+    usersLeftOut: all.flatMap((one) => ('law' in one ? [one] : [])),
   };
 }
 
@@ -240,20 +245,23 @@ export const placeOfMetro = ({ name, lat, lon }: MetroFact): Required<Pick<UserS
   metro: name,
 });
 
+/** A country of the default, or one that is left out and why. */
+type Default = { readonly country: string } | PlanRequest['usersLeftOut'][number];
+
 function defaultCountries(
   [rule]: PlanRequest['residency'],
   { regions, data }: { readonly regions: readonly PlaceId[] | null; readonly data: readonly string[] },
   facts: Facts,
-): readonly string[] {
-  if (rule !== undefined) return [...(facts.blocs.get(rule.jurisdiction)?.countries ?? [rule.jurisdiction])];
+): readonly Default[] {
+  if (rule !== undefined)
+    return [...(facts.blocs.get(rule.jurisdiction)?.countries ?? [rule.jurisdiction])].map((country) => ({ country }));
   const homes = new Set((regions ?? []).map((id) => facts.regions.get(id)?.country ?? ''));
   const continents = CONTINENTS.map((continent) => countriesOf(facts, continent));
   const near = continents.filter((countries) => countries.some((country) => homes.has(country)));
-  return (near.length > 0 ? near : continents)
-    .flat()
-    .filter(
-      (country) =>
-        country !== 'CN' &&
-        !data.some((each) => residencyRulesOf(facts, country, each).some(({ kind }) => kind === 'hard')),
-    );
+  return (near.length > 0 ? near : continents).flat().map((country): Default => {
+    const rules = data.flatMap((each) => residencyRulesOf(facts, country, each));
+    const law = rules.find(({ kind }) => kind === 'hard');
+    if (law !== undefined) return { country, law: law.id };
+    return country === 'CN' ? { country, law: null } : { country };
+  });
 }

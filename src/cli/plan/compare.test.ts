@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { Plan } from '../../plan/plan.ts';
 import { plan } from '../plan.ts';
 import { reportError } from '../report-error.ts';
 
@@ -52,6 +53,40 @@ test('diff: what is another; exit 2 only when it is asked for', async () => {
   expect((JSON.parse((await run('diff', a, b, '--json')).stdout) as { schema: string }).schema).toBe(
     'farshore.plan-diff/v1',
   );
+});
+
+test('plans record what they are from: other packs or own facts of the same names are a difference', async () => {
+  const own = join(folder, 'own');
+  mkdirSync(own, { recursive: true });
+  const planned = async (name: string, price: number) => {
+    writeFileSync(join(own, 'regions.json'), JSON.stringify({ 'aws:ap-south-1': { generalUsdPerHour: price } }));
+    writeFileSync(join(own, 'rtt-ours.csv'), '# asOf: 2026-11-20\nfrom,to,rtt_ms\naws:us-east-1,aws:us-east-2,11\n');
+    const out = join(folder, name);
+    expect(await plan([shop, '--out', out, '--json', '--facts', own]).catch(reportError)).toBe(0);
+    return out;
+  };
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  const [one, two] = [await planned('own-1.json', 0.9), await planned('own-2.json', 0.8)];
+  vi.restoreAllMocks();
+  const read = JSON.parse(readFileSync(one, 'utf8')) as Plan;
+  expect(read.ownFacts).toEqual([
+    { file: 'rtt-ours.csv', asOf: '2026-11-20', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+    { file: 'regions.json', asOf: null, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+  ]);
+  const sums = JSON.parse(readFileSync(new URL('../../../facts/checksums.json', import.meta.url), 'utf8')) as Record<
+    string,
+    string
+  >;
+  for (const { pack, sha256 } of read.facts) expect(sha256, pack).toBe(sums[`${pack}.json`]);
+  const changed = await run('diff', one, two, '--detailed-exitcode');
+  expect(changed.exit).toBe(2);
+  expect(changed.stdout).toMatch(/your own regions\.json +sha256 [0-9a-f]{12} → sha256 [0-9a-f]{12}\n/);
+  expect(changed.stdout).not.toContain('rtt-ours');
+  expect((await run('diff', a, one)).stdout).toMatch(/your own rtt-ours\.csv +– → 2026-11-20, sha256/);
+  const old = join(folder, 'old.json');
+  const { ownFacts: _, ...before } = read;
+  writeFileSync(old, JSON.stringify({ ...before, facts: read.facts.map(({ pack, asOf }) => ({ pack, asOf })) }));
+  expect((await run('diff', old, two)).stdout).toContain('the two plans are the same');
 });
 
 test('relax: the price of each demand; of a file without a plan its ways out, exit 4', async () => {

@@ -12,6 +12,7 @@ import { renderDiagnostics } from '../../spec/render.ts';
 import { valueAt } from '../../spec/shape.ts';
 import { openSource } from '../../spec/source.ts';
 import { readSpecText } from '../read-deployment.ts';
+import { factsText } from './facts-text.ts';
 import { infeasibleText, planText } from './text.ts';
 
 /** Where the planned deployment of `shop.yaml` is kept: `shop.planned.yaml` beside it, so that its application is found as before. */
@@ -91,8 +92,7 @@ export function plannedText(text: string, plan: Plan, mark: string, value: unkno
     text.trimEnd(),
     '',
     `# Planned by Farshore for ${mark}.`,
-    '# Edit it, or delete it and let `farshore up` plan anew. Facts: ' +
-      `${plan.facts.map(({ pack, asOf }) => `${pack} ${asOf}`).join(', ')}.`,
+    '# Edit it, or delete it and let `farshore up` plan anew. Facts: ' + `${factsText(plan)}.`,
     'regions:',
     ...inOrder(plan).map(({ id, place, role, toPrimaryMs }) =>
       role === 'primary'

@@ -5,6 +5,7 @@ import { limitText } from '../../plan/limit.ts';
 import { formatDuration } from '../../spec/duration.ts';
 import { DEFAULT_LATENCY } from '../../spec/planning.ts';
 import { table } from '../text.ts';
+import { factsText } from './facts-text.ts';
 import { proofSentence } from './proof.ts';
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
@@ -191,7 +192,7 @@ function everything(plan: Plan): readonly string[] {
         one.admit,
       ]),
     ),
-    `facts: ${plan.facts.map(({ pack, asOf }) => `${pack} ${asOf}`).join(', ')}`,
+    `facts: ${factsText(plan)}`,
   ];
 }
 

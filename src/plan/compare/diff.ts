@@ -117,8 +117,25 @@ function leavesOf(value: unknown, path: readonly string[] = []): Map<string, str
 }
 
 function factChanges(a: PlanFile, b: PlanFile): PlanDiff['facts'] {
-  const [before, after] = [a, b].map(({ facts }) => new Map(facts.map(({ pack, asOf }) => [pack, asOf])));
-  return [...new Set([...(before?.keys() ?? []), ...(after?.keys() ?? [])])]
-    .map((pack) => ({ pack, was: before?.get(pack) ?? null, is: after?.get(pack) ?? null }))
+  const has = (plan: PlanFile, what: (one: PlanFile['facts'][number]) => string | null): boolean =>
+    plan.facts.every((one) => what(one) !== null);
+  // What one of the plans could not yet say is no difference.
+  const withSums = has(a, ({ sha256 }) => sha256) && has(b, ({ sha256 }) => sha256);
+  const withOwn = a.ownFacts !== null && b.ownFacts !== null;
+  const of = ({ facts, ownFacts }: PlanFile): Map<string, string> => {
+    const said = (asOf: string | null, sha256: string | null): string =>
+      [asOf ?? '', withSums && sha256 !== null ? `sha256 ${sha256.slice(0, SUM_SHOWN)}` : '']
+        .filter(Boolean)
+        .join(', ');
+    return new Map([
+      ...facts.map(({ pack, asOf, sha256 }) => [pack, said(asOf, sha256)] as const),
+      ...(withOwn ? (ownFacts ?? []) : []).map((one) => [`your own ${one.file}`, said(one.asOf, one.sha256)] as const),
+    ]);
+  };
+  const [before, after] = [of(a), of(b)];
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .map((pack) => ({ pack, was: before.get(pack) ?? null, is: after.get(pack) ?? null }))
     .filter(({ was, is }) => was !== is);
 }
+
+const SUM_SHOWN = 12;

@@ -42,7 +42,12 @@ export const planFile = z.looseObject({
     lines: z.array(z.looseObject({ region: z.string().nullable(), what: z.string(), usd: z.number() })),
   }),
   availability: z.looseObject({ total: z.number() }),
-  facts: z.array(z.looseObject({ pack: z.string(), asOf: z.string() })),
+  // Plans of before had neither checksums nor the user's own files.
+  facts: z.array(z.looseObject({ pack: z.string(), asOf: z.string(), sha256: z.string().nullable().default(null) })),
+  ownFacts: z
+    .array(z.looseObject({ file: z.string(), asOf: z.string().nullable(), sha256: z.string() }))
+    .nullable()
+    .default(null),
 });
 
 export type PlanFile = z.infer<typeof planFile>;

@@ -5,6 +5,7 @@ import type { Infeasible } from '../../../plan/infeasible.ts';
 import { servedPlaces } from '../../../plan/places.ts';
 import type { Plan } from '../../../plan/plan.ts';
 import type { PlanResult } from '../../../plan/plan-regions.ts';
+import { factsText } from '../facts-text.ts';
 import { curveOf } from './curve.ts';
 import { mapOf } from './map.ts';
 import { PLAN_STYLE } from './style.ts';
@@ -68,7 +69,7 @@ ${law(plan)}
 ${availability(plan)}
 <h2>Assumed</h2>
 <ul class="plain">${assumptions.map((one) => `<li>${text(one)}</li>`).join('')}</ul>
-<p class="quiet">Facts: ${text(plan.facts.map(({ pack, asOf }) => `${pack} ${asOf}`).join(', '))}</p>
+<p class="quiet">Facts: ${text(factsText(plan))}</p>
 `;
 }
 
