@@ -39,7 +39,7 @@ The best regions and roles for a file without \`regions\`; what those of a file 
                    (diff, drift: --detailed-exitcode exits 2 when there is a difference, or a change is suggested)
   --report HTML    a page with a map, curves, costs and reasons; it needs no network
   --pairs          near but separate regions of each continent (--apart KM, 300), and the usual rules of thumb beside the data
-Exit codes: 0 a plan, 1 a plan of the file's regions that breaks what the file asks, 3 file invalid, 4 no plan exists, 64 usage.
+Exit codes: 0 a plan, 1 a plan of the file's regions that breaks what the file asks, or an RTO that no strategy meets, 3 file invalid, 4 no plan exists, 64 usage.
 `;
 
 const OPTIONS = {

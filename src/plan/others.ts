@@ -3,9 +3,9 @@ import { sharedHazards } from '../facts/hazards.ts';
 import { DEFAULT_LATENCY, type PlanRequest } from '../spec/planning.ts';
 import type { Base } from './build/base.ts';
 import type { Built } from './build/build.ts';
-import { lookAt } from './look.ts';
+import { lookAt, type Look } from './look.ts';
 import type { Other } from './plan.ts';
-import { compareChoices, type Choice } from './problem.ts';
+import { compareChoices, millionths, type Choice, type PlanProblem } from './problem.ts';
 import { voterOf } from './votes.ts';
 import { limitText } from './limit.ts';
 
@@ -24,11 +24,12 @@ type Reason = Omit<Other, 'region'>;
 
 function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, best: Choice, r: number): Reason {
   const n = ids.length;
-  const swaps: { readonly out: number; readonly choice: Choice }[] = [];
+  const swaps: (Look & { readonly out: number })[] = [];
   let apart: Reason | null = null;
   let isFar = false;
   let isVoteless = false;
   for (const out of best.regions) {
+    if (problem.pinned.includes(out)) continue;
     const stay = best.regions.filter((other) => other !== out);
     const against = stay.find((other) => problem.conflicts[r * n + other] === 1);
     if (against !== undefined) {
@@ -39,13 +40,17 @@ function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, bes
     const look = lookAt(problem, set);
     if (look === null && voterOf(problem, set).usd === Infinity) isVoteless = true;
     else if (look === null) isFar = true;
-    else swaps.push({ out, choice: look.choice });
+    else swaps.push({ out, ...look });
   }
   const [swap] = swaps.toSorted(
     (a, b) =>
-      demandsLost(request, a.choice) - demandsLost(request, b.choice) || compareChoices(problem, a.choice, b.choice),
+      Number(b.isAllowed) - Number(a.isAllowed) ||
+      demandsLost(request, a.choice) - demandsLost(request, b.choice) ||
+      compareChoices(problem, a.choice, b.choice),
   );
   if (swap === undefined) {
+    if (best.regions.every((out) => problem.pinned.includes(out)))
+      return { constraint: 'pin', why: 'every region of the plan is pinned', admit: 'fewer pins, or more regions' };
     if (apart !== null && !isFar) return apart;
     if (isVoteless && !isFar)
       return {
@@ -63,11 +68,29 @@ function reasonOf(request: PlanRequest, base: Base, { problem, ids }: Built, bes
   const points = (swap.choice.coverage - best.coverage) * 100;
   const place = ids[swap.out] ?? '';
   const delta = `${usd < 0 ? '-' : '+'}$${Math.abs(Math.round(usd))} a month, ${points < 0 ? '' : '+'}${points.toFixed(1)} points ${limitText(request.latency[0] ?? DEFAULT_LATENCY)}`;
-  const lost = demandsLost(request, swap.choice) > 0;
+  const why = `in place of ${place}: ${delta}`;
+  if (swap.isAllowed) return { constraint: 'none', why, admit: `--pin ${ids[r] ?? ''}` };
+  const { says, ...broken } = brokenBy(problem, swap.choice);
+  return { ...broken, why: `${why}: ${says}` };
+}
+
+/** What a choice that is not allowed does not keep: the first that it fails. */
+function brokenBy(
+  { objectives: [first], worstShare, budgetUsd }: PlanProblem,
+  { coverage, worst, costUsd }: Choice,
+): Omit<Reason, 'why'> & { readonly says: string } {
+  if (millionths(coverage) < millionths(first?.share ?? 0))
+    return { constraint: 'latency', says: 'too few users in time', admit: 'a looser latency objective' };
+  if (worstShare !== null && millionths(worst) < millionths(worstShare)) {
+    const share = Math.floor(worst * 100);
+    return { constraint: 'worstLoss', says: 'too few of them after a loss', admit: `plan.worstLoss: ${share}` };
+  }
+  if (budgetUsd !== null && costUsd > budgetUsd)
+    return { constraint: 'budget', says: 'beyond the budget', admit: `plan.budget: ${Math.ceil(costUsd)}` };
   return {
-    constraint: lost ? 'latency' : 'none',
-    why: `in place of ${place}: ${delta}${lost ? ': too few users in time' : ''}`,
-    admit: lost ? 'a looser latency objective' : `--pin ${ids[r] ?? ''}`,
+    constraint: 'latency',
+    says: 'too few users in time of another objective',
+    admit: 'a looser latency objective',
   };
 }
 

@@ -20,7 +20,7 @@ import type { Choice, Chosen } from './problem.ts';
 import { robustnessOf } from './robust.ts';
 import { solve } from './solve.ts';
 import { witnessOf } from './witness.ts';
-import { modeOf, strategyOf } from './strategy.ts';
+import { modeOf, rtoShortfall, strategyOf } from './strategy.ts';
 
 export type PlanResult =
   | { readonly kind: 'plan'; readonly plan: Plan }
@@ -45,7 +45,7 @@ export function planRegions(request: PlanRequest, facts: Facts, options: PlanOpt
     return { kind: 'plan', plan: judge(request, base, chosen === null ? null : built, chosen) };
   const [best] = chosen?.top ?? [];
   if (chosen === null || best === undefined)
-    return { kind: 'infeasible', infeasible: explainInfeasible(request, base) };
+    return { kind: 'infeasible', infeasible: explainInfeasible(request, base, chosen?.proof.kind !== 'gap') };
   const plan: Plan = {
     ...describe(request, base, built, best),
     ...listsOf(built, chosen, best),
@@ -76,13 +76,7 @@ function judge(request: PlanRequest, base: Base, free: Built | null, chosen: Cho
   const [only] = own.top;
   assert(only !== undefined, 'regions of a file are a choice');
   const lists =
-    free === null || chosen === null
-      ? {
-          alternatives: [],
-          pareto: [],
-          proof: { kind: 'optimal', subsets: 0, evaluated: 0, wholeFront: true } as const,
-        }
-      : listsOf(free, chosen, null);
+    free === null || chosen === null ? { alternatives: [], pareto: [], proof: null } : listsOf(free, chosen, null);
   const plan: Plan = {
     ...describe(request, base, built, only),
     ...lists,
@@ -90,7 +84,7 @@ function judge(request: PlanRequest, base: Base, free: Built | null, chosen: Cho
     others: (free?.rejected ?? []).map(({ region, constraint, why, admit }) => ({ region, constraint, why, admit })),
     robustness: null,
   };
-  return { ...plan, violations: checkPlan(plan, base.facts) };
+  return { ...plan, violations: [...plan.violations, ...checkPlan(plan, base.facts)] };
 }
 
 function listsOf(built: Built, chosen: Chosen, best: Choice | null): Pick<Plan, 'alternatives' | 'pareto' | 'proof'> {
@@ -117,6 +111,7 @@ function describe(request: PlanRequest, base: Base, { ids, voters, problem }: Bu
     ...choice.regions.filter((r) => r !== choice.primary && r !== choice.standby),
   ];
   const strategy = strategyOf(request);
+  const shortfall = rtoShortfall(strategy, request.rtoMs);
   const mode = modeOf(request, order.length);
   const witness = witnessOf(request, base, voters, problem, choice.regions);
   const layout = layoutOf(request, base, { regions: order.map((r) => ids[r] as PlaceId), mode, strategy });
@@ -135,7 +130,7 @@ function describe(request: PlanRequest, base: Base, { ids, voters, problem }: Bu
     witness,
     residency: residencyOf(request, facts, layout.regions),
     sharedFate: sharedFateOf(facts, layout.regions),
-    violations: [],
+    violations: shortfall === null ? [] : [shortfall],
     assumptions: assumptionsOf(request, facts, layout.regions),
     facts: facts.packs.map(({ name, asOf, sha256 }) => ({ pack: name, asOf, sha256 })),
     ownFacts: facts.ownSources,

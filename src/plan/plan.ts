@@ -36,9 +36,10 @@ export interface Plan {
   readonly alternatives: readonly Alternative[];
   readonly pareto: readonly Alternative[];
   readonly others: readonly Other[];
-  readonly proof: Proof;
+  /** Of the search; of a judged plan that of a free choice. Null: nothing was searched. */
+  readonly proof: Proof | null;
   readonly robustness: Robustness | null;
-  /** What a judged plan breaks; empty for a chosen one. */
+  /** What a judged plan breaks. A chosen one only falls short of an RTO that no strategy meets. */
   readonly violations: readonly string[];
   readonly assumptions: readonly string[];
   readonly facts: readonly { readonly pack: string; readonly asOf: string; readonly sha256: string | null }[];
@@ -162,7 +163,7 @@ export interface Availability {
 export interface ResidencyVerdict {
   readonly rule: string;
   readonly users: string;
-  readonly verdict: 'kept' | 'needs a legal basis' | 'broken' | 'no place rule';
+  readonly verdict: 'kept' | 'needs a legal basis' | 'needs a copy there' | 'broken' | 'no place rule';
   readonly why: string;
 }
 

@@ -28,8 +28,12 @@ export function solve(
   const chosen = choose(problem, search);
   if (chosen.top.length > 0 || problem.votes === null) return { built, chosen };
   const free = { ...problem, budgetUsd: null };
-  if (problem.budgetUsd !== null && choose(free, { top: 1, front: false, mostSets: FEW_SETS }).top.length > 0)
-    return { built, chosen };
+  // A search that was cut has not shown that there is no place for a vote.
+  if (chosen.proof.kind === 'gap') return { built, chosen };
+  if (problem.budgetUsd !== null) {
+    const { top, proof } = choose(free, { top: 1, front: false, mostSets: FEW_SETS });
+    if (top.length > 0 || proof.kind === 'gap') return { built, chosen };
+  }
   const voteless = { ...problem, votes: null };
   return { built: { ...built, problem: voteless }, chosen: choose(voteless, search) };
 }

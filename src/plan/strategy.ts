@@ -1,3 +1,4 @@
+import { formatDuration } from '../spec/duration.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 
 export type StrategyName = 'active-active' | 'hot standby' | 'warm standby' | 'pilot light' | 'backup and restore';
@@ -69,6 +70,12 @@ export function strategyOf({ model, rtoMs, rpoMs, mode, load }: PlanRequest): St
     one.rtoMs.high <= rtoMs && one.rpoMs <= rpoMs && !(follows && one.standbyShare === 0);
   return all.find(meets) ?? (all[3] as Strategy);
 }
+
+/** What no strategy can promise, as a sentence that begins with RTO; null: it is promised. */
+export const rtoShortfall = ({ name, rtoMs: { low, high } }: Strategy, asked: number): string | null =>
+  high <= asked
+    ? null
+    : `RTO of ${formatDuration(asked)} not met: ${name} takes ${formatDuration(low)} to ${formatDuration(high)}, predicted; no strategy is faster`;
 
 export type Mode = 'sync' | 'semi-sync' | 'async';
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readFacts } from '../cli/read-facts.ts';
 import { parsePlanRequest } from './planning.ts';
+import { matchesRegion } from './rules/planning.ts';
 import { readUsersTable } from './users-table.ts';
 
 const facts = readFacts();
@@ -63,6 +64,13 @@ describe('defaults', () => {
     expect(request('users: [{ country: DE }, { country: PR }]').users).toEqual([{ country: 'DE', share: 1 }]);
     const islands = request('users: [{ country: PR }, { country: VI }]').users;
     expect(islands.map(({ share }) => share)).toEqual([0.5, 0.5]);
+  });
+
+  test('a region that is pinned twice is one; a ban of many stars is one of one star, and ends', () => {
+    const twice = request("plan: { pin: ['aws:eu-west-1', 'aws:eu-west-1'] }");
+    expect([twice.pin, twice.sizes]).toEqual([['aws:eu-west-1'], { min: 2, max: 2 }]);
+    expect(matchesRegion(`${'*'.repeat(40)}x`, 'aws:eu-west-1-and-a-long-name-behind-it')).toBe(false);
+    expect(matchesRegion('aws:**west-1', 'aws:eu-west-1')).toBe(true);
   });
 
   test('a tier that cannot be run yet can be planned', () => {

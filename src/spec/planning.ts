@@ -143,8 +143,9 @@ function requestOf(value: unknown, facts: Facts): PlanRequest {
     metric: one.metric ?? 'rtt',
   }));
   const regions = valueAt(value, ['regions']) === undefined ? null : (file.regions ?? []).map(({ id }) => placeId(id));
-  const least =
-    regions?.length ?? Math.max(plan.regions?.min ?? (file.model === 'global' ? 3 : 2), plan.pin?.length ?? 0);
+  // A region that is pinned twice is one region.
+  const pin = [...new Set(plan.pin ?? [])].map(placeId);
+  const least = regions?.length ?? Math.max(plan.regions?.min ?? (file.model === 'global' ? 3 : 2), pin.length);
   const most = plan.regions?.max ?? (file.model === 'active-passive' || latency.length === 0 ? least : 4);
   const residencyRules = (file.residency ?? []).map(({ name, jurisdiction }) => ({ name, jurisdiction }));
   return {
@@ -160,7 +161,7 @@ function requestOf(value: unknown, facts: Facts): PlanRequest {
     data: plan.data ?? ['personal'],
     services: plan.services ?? [],
     providers: plan.providers ?? ['aws', 'azure', 'gcp'],
-    pin: (plan.pin ?? []).map(placeId),
+    pin,
     ban: plan.ban ?? [],
     regions,
     thirdVote: valueAt(value, ['sites']) === undefined,

@@ -94,6 +94,13 @@ describe('the file is wrong: exit 3, with file:line and what would mend it', () 
       '',
     ],
     [
+      'a world of two regions',
+      ['plan:\n  providers: [aws]', 'plan:\n  providers: [aws]\n  regions: { min: 2 }\n'],
+      'min: 2',
+      'model global has three or more regions',
+      '',
+    ],
+    [
       'no loss, by a mode that loses',
       ['plan:', 'database: { replication: { mode: async, whenAlone: block } }\nplan:'],
       'rpo: 0s',
@@ -118,8 +125,9 @@ describe('the file is wrong: exit 3, with file:line and what would mend it', () 
       'add SE to the users',
     ],
     ['an objective that is no time', ['within: 60ms', 'within: 60'], 'within: 60', '60', 'ms'],
-  ] as const)('%s', async (_, [from, to], marked, message, help) => {
-    const { file, line } = write((text) => text.replace(from, to), marked);
+  ] as const)('%s', async (name, [from, to], marked, message, help) => {
+    const model = name === 'a world of two regions' ? 'model: global' : 'model: active-passive';
+    const { file, line } = write((text) => text.replace('model: active-passive', model).replace(from, to), marked);
     const { exit, stderr } = await run(file);
     expect(exit).toBe(3);
     expect(stderr).toContain(`${file}:${line}:`);

@@ -4,7 +4,15 @@ const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const dollars = (usd: number): string => `$${Math.round(usd).toLocaleString('en-US')}`;
 
 /** Is it the best, and if that is not proven: how much better could another one be? */
-export function proofSentence({ proof, cost, reads, request }: Plan): string {
+export function proofSentence({ proof, cost, reads, request, verdict, alternatives: [freely] }: Plan): string {
+  if (verdict === 'judged') {
+    const free =
+      proof === null || freely === undefined
+        ? 'as many of the same providers, chosen freely, were not found'
+        : `chosen freely, the best ${proof.kind === 'optimal' ? `is proven (${proof.subsets.toLocaleString('en-US')} sets)` : 'that was found'}: ${freely.regions.join(', ')}, ${dollars(freely.usd)}`;
+    return `none: the regions are the file’s, nobody chose them; ${free}`;
+  }
+  if (proof === null) return 'none';
   const sets = proof.subsets.toLocaleString('en-US');
   if (proof.kind === 'optimal')
     return `optimal: all ${sets} sets evaluated or excluded by a bound${proof.wholeFront ? '' : ' (the Pareto front is of the sets that were worked out, not of all)'}`;

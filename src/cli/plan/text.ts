@@ -1,7 +1,7 @@
 import { carbonText } from '../../facts/countries.ts';
 import type { Infeasible } from '../../plan/infeasible.ts';
 import type { Alternative, Plan } from '../../plan/plan.ts';
-import { limitText } from '../../plan/limit.ts';
+import { isMet, limitText } from '../../plan/limit.ts';
 import { formatDuration } from '../../spec/duration.ts';
 import { DEFAULT_LATENCY } from '../../spec/planning.ts';
 import { table } from '../text.ts';
@@ -33,7 +33,7 @@ function summary(plan: Plan): string {
   const objectives = reads.objectives.map((one) => {
     const { country, asked, reached, low, high } = one;
     const mark =
-      asked === 0 ? '' : reached >= asked ? `, asked ${percent(asked)}: met` : `, asked ${percent(asked)}: NOT MET`;
+      asked === 0 ? '' : isMet(one) ? `, asked ${percent(asked)}: met` : `, asked ${percent(asked)}: NOT MET`;
     return `${percent(reached)} of ${country ?? 'all'} users ${limitText(one)}${mark} (error bands: ${percent(low)} to ${percent(high)})`;
   });
   const worst = plan.losses.toSorted((a, b) => a.coverage - b.coverage)[0];
@@ -51,7 +51,7 @@ function summary(plan: Plan): string {
       : []),
     `  writes     ${plan.mode}: ${writes.commitWaitMs === 0 ? 'a commit waits for no other region' : `a commit waits ${ms(writes.commitWaitMs)} for ${plan.mode === 'sync' ? writes.waitsFor.join(', ') : `the first of the others (${writes.waitsFor.join()})`}`}; a user’s write takes ${ms(writes.meanMs)} on average, p95 ${ms(writes.p95Ms)}`,
     `  a loss     ${worst === undefined ? '' : `worst: ${worst.region}: ${percent(worst.coverage)} ${limitText(reads.objectives[0] ?? DEFAULT_LATENCY)}, round trips p95 ${ms(worst.p95Ms)}, primary ${worst.primary}`}`,
-    `  recovery   ${strategy.name}: RTO ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} predicted, RPO ${plan.mode === 'async' ? `up to ${formatDuration(strategy.rpoMs || request.rpoMs)}` : '0'} for the loss of one region`,
+    `  recovery   ${strategy.name}: RTO ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} predicted${strategy.rtoMs.high > request.rtoMs ? `, asked ${formatDuration(request.rtoMs)}: NOT MET` : ''}, RPO ${plan.mode === 'async' ? `up to ${formatDuration(strategy.rpoMs || request.rpoMs)}` : '0'} for the loss of one region`,
     `  cost       ${dollars(cost.usd)} a month${range(cost)}`,
     `  residency  ${residencyLine(plan)}`,
     `  proof      ${proofSentence(plan)}${plan.robustness === null ? '' : `; under the error bands and ±20 % of the shares it stays allowed in ${percent(plan.robustness.holds)} and the best in ${percent(plan.robustness.wins)} of ${plan.robustness.trials} trials`}`,
@@ -71,6 +71,7 @@ function witnessLine({ witness, request, regions }: Plan): readonly string[] {
 }
 
 function residencyLine({ residency }: Plan): string {
+  const copy = residency.filter(({ verdict }) => verdict === 'needs a copy there').map(({ rule }) => rule);
   const count = (verdict: string): number => residency.filter((one) => one.verdict === verdict).length;
   const broken = residency.filter(({ verdict }) => verdict === 'broken').map(({ rule }) => rule);
   const basis = residency.filter(({ verdict }) => verdict === 'needs a legal basis').map(({ rule }) => rule);
@@ -78,7 +79,7 @@ function residencyLine({ residency }: Plan): string {
   const free = residency.filter(({ verdict }) => verdict === 'no place rule').map(({ rule }) => rule);
   const kept = count('kept') === 1 ? '1 rule kept' : `${count('kept')} rules kept`;
   const asksNoPlace = free.length === 0 ? '' : `; no demand of place, but others, by ${free.join(', ')} (--full)`;
-  return `${residency.length === 0 ? 'no rule is known that says where this data must be' : kept}${asksNoPlace}${basis.length === 0 ? '' : `; a legal basis is needed for ${basis.join(', ')}`} (engineering defaults, not legal advice)`;
+  return `${residency.length === 0 ? 'no rule is known that says where this data must be' : kept}${asksNoPlace}${basis.length === 0 ? '' : `; a legal basis is needed for ${basis.join(', ')}`}${copy.length === 0 ? '' : `; a copy must be kept in the country by ${copy.join(', ')}, and no region of the plan is there`} (engineering defaults, not legal advice)`;
 }
 
 function details(plan: Plan): readonly string[] {
@@ -202,11 +203,16 @@ export type Where = (constraint: Infeasible['conflict'][number]['constraint']) =
 const placeOf = (place: string | null): string => (place === null ? '' : ` (${place})`);
 
 /** Why there is no plan, and the ways out. */
-export function infeasibleText({ name, conflict, relaxations, advice, rejected }: Infeasible, where: Where): string {
+export function infeasibleText(
+  { name, conflict, relaxations, proven, advice, rejected }: Infeasible,
+  where: Where,
+): string {
   const counts = new Map<string, number>();
   for (const { constraint } of rejected) counts.set(constraint, (counts.get(constraint) ?? 0) + 1);
   return [
-    `${name}: no set of regions keeps all of this:`,
+    proven
+      ? `${name}: no set of regions keeps all of this:`
+      : `${name}: no set of regions was found that keeps all of this; not all sets were looked at, so that is not proven (fewer providers or a smaller plan.regions.max end the search):`,
     ...conflict.map(({ constraint, says }) => `  ${constraint}: ${says}${placeOf(where(constraint))}`),
     ...(rejected.length === 0
       ? []

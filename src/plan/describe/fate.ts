@@ -57,7 +57,7 @@ export function residencyOf(request: PlanRequest, facts: Facts, regions: readonl
     const why = out.length === 0 ? `all data stays in ${jurisdiction}` : `outside ${jurisdiction}: ${out.join(', ')}`;
     return { rule: name, users: 'all', verdict: out.length === 0 ? 'kept' : 'broken', why };
   });
-  const seen = new Map<string, { users: string[]; verdict: ResidencyVerdict['verdict']; why: string }>();
+  const seen = new Map<string, { users: Set<string>; verdict: ResidencyVerdict['verdict']; why: string }>();
   for (const country of countriesOfUsers(request).keys())
     for (const data of request.data)
       for (const law of residencyRulesOf(facts, country, data)) {
@@ -65,19 +65,23 @@ export function residencyOf(request: PlanRequest, facts: Facts, regions: readonl
         const verdict =
           law.kind === 'none'
             ? 'no place rule'
-            : out.length === 0
-              ? 'kept'
-              : law.kind === 'hard'
-                ? 'broken'
-                : 'needs a legal basis';
+            : law.kind === 'copy'
+              ? out.length < regions.length
+                ? 'kept'
+                : 'needs a copy there'
+              : out.length === 0
+                ? 'kept'
+                : law.kind === 'hard'
+                  ? 'broken'
+                  : 'needs a legal basis';
         const known = seen.get(law.id);
-        if (known !== undefined) known.users.push(country);
-        else seen.set(law.id, { users: [country], verdict, why: `${law.effect} (${law.citation})` });
+        if (known !== undefined) known.users.add(country);
+        else seen.set(law.id, { users: new Set([country]), verdict, why: `${law.effect} (${law.citation})` });
       }
   const laws = [...seen].map(
-    ([rule, { users, verdict, why }]): ResidencyVerdict => ({
+    ([rule, { users: all, verdict, why }]): ResidencyVerdict => ({
       rule,
-      users: users.length > 4 ? `${users.slice(0, 4).join(', ')} and ${users.length - 4} more` : users.join(', '),
+      users: all.size > 4 ? `${[...all].slice(0, 4).join(', ')} and ${all.size - 4} more` : [...all].join(', '),
       verdict,
       why,
     }),

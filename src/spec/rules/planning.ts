@@ -14,7 +14,7 @@ export const DEFAULT_SERVER_MS = 50;
 
 /** Does a region match what a ban says: its id, or a pattern with `*`? */
 export function matchesRegion(pattern: string, id: string): boolean {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  const parts = pattern.split(/\*+/).map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`).test(id);
 }
 
@@ -240,11 +240,12 @@ function counts(root: unknown): readonly Finding[] {
       message: `${pinned} regions are pinned, at most ${max} may be chosen`,
       at: [atKey(['plan', 'pin']), atValue(['plan', 'regions', 'max'])],
     });
-  if (max !== null && valueAt(root, ['model']) === 'global' && max < 3)
+  const few = max !== null && max < 3 ? 'max' : min !== null && min < 3 ? 'min' : null;
+  if (few !== null && valueAt(root, ['model']) === 'global')
     findings.push({
       code: 'E2605',
       message: 'model global has three or more regions',
-      at: [atValue(['plan', 'regions', 'max']), atValue(['model'])],
+      at: [atValue(['plan', 'regions', few]), atValue(['model'])],
     });
   return findings;
 }

@@ -1,5 +1,5 @@
 import { text } from '../../../drills/report/html/markup.ts';
-import { limitText } from '../../../plan/limit.ts';
+import { isMet, limitText } from '../../../plan/limit.ts';
 import type { Plan } from '../../../plan/plan.ts';
 import { shareWithin, type ServedPlace, type ServedPlaces } from '../../../plan/places.ts';
 
@@ -64,13 +64,13 @@ function grid({ toMs, x, y }: Axes): string {
 function asked({ reads }: Plan, { x, y }: Axes): string {
   return reads.objectives
     .filter(({ country, metric }) => country === null && metric === reads.objectives[0]?.metric)
-    .map(({ withinMs, metric, asked: share, reached }) => {
-      const isMet = reached >= share;
+    .map((one) => {
+      const { withinMs, metric, asked: share } = one;
       const says = `asked: ${(share * 100).toFixed(0)} % ${limitText({ withinMs, metric })}`;
       const isRight = x(withinMs) > WIDTH / 2;
       return (
         `<line class="mark" x1="${x(withinMs)}" x2="${x(withinMs)}" y1="${TOP}" y2="${BOTTOM}"/>` +
-        `<circle class="${isMet ? 'met' : 'missed'}" cx="${x(withinMs)}" cy="${y(share)}" r="5"/>` +
+        `<circle class="${isMet(one) ? 'met' : 'missed'}" cx="${x(withinMs)}" cy="${y(share)}" r="5"/>` +
         `<text class="marked" x="${x(withinMs) + (isRight ? -9 : 9)}" y="${Math.min(BOTTOM - 8, y(share) + 20)}" text-anchor="${isRight ? 'end' : 'start'}">${text(says)}</text>`
       );
     })

@@ -73,14 +73,14 @@ ${availability(plan)}
 `;
 }
 
-function infeasibleBody({ name, conflict, relaxations, advice, rejected }: Infeasible): string {
+function infeasibleBody({ name, conflict, relaxations, proven, advice, rejected }: Infeasible): string {
   return `<p class="about"><span>Farshore plan</span><span>deployment ${text(name)}</span></p>
-<header class="verdict fail"><div><span class="word">NO PLAN</span><h1>No set of regions keeps all of this</h1><p>Without any one of these there is a plan.</p></div></header>
+<header class="verdict fail"><div><span class="word">NO PLAN</span><h1>No set of regions ${proven ? 'keeps' : 'was found that keeps'} all of this</h1><p>${proven ? 'These are in conflict with each other.' : 'Not all sets were looked at, so that is not proven.'}</p></div></header>
 ${tableOf(
   [{ title: 'asked by' }, { title: 'what' }],
   conflict.map(({ constraint, says }) => [constraint, says]),
 )}
-<h2>${relaxations.length === 0 ? 'No single change is enough' : 'Any one of these is enough'}</h2>
+<h2>${relaxations.length === 0 ? 'No one or two changes are enough' : 'Any one of these is enough'}</h2>
 ${tableOf(
   [{ title: 'change' }, { title: 'a month', figure: true }, { title: 'regions' }, { title: 'in time', figure: true }],
   relaxations.map(({ change, usd, regions, coverage }) => [

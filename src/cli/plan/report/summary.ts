@@ -2,7 +2,7 @@ import { carbonText } from '../../../facts/countries.ts';
 import { box } from '../../../drills/report/html/box.ts';
 import { text } from '../../../drills/report/html/markup.ts';
 import type { Plan, PlannedRegion } from '../../../plan/plan.ts';
-import { limitText } from '../../../plan/limit.ts';
+import { isMet, limitText } from '../../../plan/limit.ts';
 import { formatDuration } from '../../../spec/duration.ts';
 import { DEFAULT_LATENCY } from '../../../spec/planning.ts';
 import { aYear, dollars, ms, percent } from './words.ts';
@@ -35,7 +35,7 @@ export function lead(plan: Plan): string {
       : request.thirdVote
         ? ' No place is left for a third vote: after the loss of a region a person has to decide.'
         : '';
-  return `${commit}; ${loss}. Service again ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} after it (${strategy.name}; predicted, ${formatDuration(request.rtoMs)} asked).${third} ${judged}`;
+  return `${commit}; ${loss}. Service again ${formatDuration(strategy.rtoMs.low)} to ${formatDuration(strategy.rtoMs.high)} after it (${strategy.name}; predicted, ${formatDuration(request.rtoMs)} asked${strategy.rtoMs.high > request.rtoMs ? ': NOT MET' : ''}).${third} ${judged}`;
 }
 
 /** What was asked, and what one pays for it. */
@@ -45,11 +45,11 @@ export const figures = (plan: Plan): string =>
 function reads({ reads: { objectives, firstByte, ...rtt } }: Plan): string {
   const [first] = objectives;
   const { p50Ms, p95Ms } = first?.metric === 'ttfb' ? firstByte : rtt;
-  const isMet = (first?.reached ?? 0) >= (first?.asked ?? 0);
+  const isReached = first !== undefined && isMet(first);
   return box({
     title: `Users ${limitText(first ?? DEFAULT_LATENCY)}`,
     value: percent(first?.reached ?? 0),
-    tone: first === undefined || first.asked === 0 ? '' : isMet ? 'pass' : 'fail',
+    tone: first === undefined || first.asked === 0 ? '' : isReached ? 'pass' : 'fail',
     used: first?.reached ?? 0,
     lines: [
       first === undefined || first.asked === 0 ? 'nothing was asked' : `asked ${percent(first.asked)}`,
