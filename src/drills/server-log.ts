@@ -11,9 +11,10 @@ export interface LogMark {
 
 export const markLog = (path: string): LogMark => ({ path, bytes: sizeOf(path) });
 
-/** Cancelled waits of the application's sessions, logged since the mark. The agents' own sessions do not count. */
-export function cancelledWaitsSince(mark: LogMark): number {
-  const lines = readFrom(mark).split('\n');
+/** Cancelled waits of the application's sessions, logged since the mark; null when the log can't be read. The agents' own sessions do not count. */
+export function cancelledWaitsSince(mark: LogMark): number | null {
+  const lines = readFrom(mark)?.split('\n');
+  if (lines === undefined) return null;
   return lines.filter((line) => line.includes(CANCELLED_WAIT) && line.includes(' app@app ')).length;
 }
 
@@ -21,8 +22,8 @@ function sizeOf(path: string): number {
   return withFile(path, 0, (fd) => fstatSync(fd).size);
 }
 
-function readFrom({ path, bytes }: LogMark): string {
-  return withFile(path, '', (fd) => {
+function readFrom({ path, bytes }: LogMark): string | null {
+  return withFile<string | null>(path, null, (fd) => {
     const size = fstatSync(fd).size;
     const buffer = Buffer.alloc(Math.max(0, size - bytes));
     return buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, bytes));

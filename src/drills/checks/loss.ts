@@ -13,6 +13,8 @@ export interface Loss {
   readonly lost: readonly string[];
   /** On the primary, but missing on a node that had caught up: the copies differ. */
   readonly missing: readonly { readonly node: string; readonly ids: readonly string[] }[];
+  /** On a standby, and not on the primary: it is not a copy, but another branch of history (I10). */
+  readonly extra: readonly { readonly node: string; readonly ids: readonly string[] }[];
   /** Outcome unknown to the client, and there. */
   readonly recovered: number;
   /** There, and never attempted, or certainly not carried out according to the client. */
@@ -47,7 +49,8 @@ export function lossOf(
   return {
     acknowledged: acknowledged.length,
     lost: lostRows.map((row) => row.id),
-    missing: missingOn(nodes, primary),
+    missing: differences(nodes, primary, (node) => lackingIn(node, primary)),
+    extra: differences(nodes, primary, (node) => lackingIn(primary, node)),
     recovered: writes.filter((row) => row.outcome === 'info' && primary.counts.has(row.id)).length,
     phantom: [...everywhere].filter(isPhantom),
     duplicates: [...everywhere].filter((id) => nodes.some((node) => (node.counts.get(id) ?? 0) > 1)),
@@ -56,10 +59,17 @@ export function lossOf(
   };
 }
 
-const missingOn = (nodes: readonly NodeContents[], primary: NodeContents): Loss['missing'] =>
+const lackingIn = (node: NodeContents, other: NodeContents): readonly string[] =>
+  [...other.counts.keys()].filter((id) => !node.counts.has(id));
+
+const differences = (
+  nodes: readonly NodeContents[],
+  primary: NodeContents,
+  of: (node: NodeContents) => readonly string[],
+): Loss['missing'] =>
   nodes
     .filter((node) => node !== primary)
-    .map((node) => ({ node: node.node, ids: [...primary.counts.keys()].filter((id) => !node.counts.has(id)) }))
+    .map((node) => ({ node: node.node, ids: of(node) }))
     .filter((entry) => entry.ids.length > 0);
 
 /** Where a lost primary may have gone on acknowledging, an answer after t0 that names no timeline may be of either reign. */

@@ -64,7 +64,7 @@ function zombiesText({ zombies, rpo, cancelledWaits }: DrillReport): string {
   const duplicates = rpo.ledger.duplicates.count + (rpo.orders?.duplicates.count ?? 0);
   return (
     `${zombies.count} acknowledgements after the new epoch's first${held}; ${duplicates} duplicates; ` +
-    `${cancelledWaits.warnings} cancelled waits`
+    `${cancelledWaits.warnings ?? 'unknown'} cancelled waits`
   );
 }
 

@@ -57,7 +57,8 @@ export interface DrillReport {
   };
   readonly zombies: { readonly count: number; readonly notHeld: number };
   readonly primaries: PrimariesByEpoch;
-  readonly cancelledWaits: { readonly warnings: number; readonly errorsReturned: number };
+  /** `warnings` null: a server's log could not be read. */
+  readonly cancelledWaits: { readonly warnings: number | null; readonly errorsReturned: number };
   readonly safeRequests: { readonly count: number; readonly failed: number; readonly deadlineMs: number } | null;
   /** Safe requests of users who came in different ways, side by side: shown, not judged. Null when the drill had none. */
   readonly ways: { readonly reports: readonly WayReport[]; readonly missing: Ways['missing'] } | null;
@@ -101,12 +102,13 @@ export interface StreamReport extends Recovery {
 }
 
 /** `Loss` with the first twenty ids of each list; the ledger file has them all. */
-export interface LossReport extends Omit<Loss, 'lost' | 'phantom' | 'duplicates' | 'holes' | 'missing'> {
+export interface LossReport extends Omit<Loss, 'lost' | 'phantom' | 'duplicates' | 'holes' | 'missing' | 'extra'> {
   readonly lost: Listed;
   readonly phantom: Listed;
   readonly duplicates: Listed;
   readonly holes: Listed;
   readonly missing: readonly (Listed & { readonly node: string })[];
+  readonly extra: readonly (Listed & { readonly node: string })[];
 }
 
 export interface Listed {
@@ -124,6 +126,7 @@ export const lossReport = (loss: Loss): LossReport => ({
   duplicates: listed(loss.duplicates),
   holes: listed(loss.holes),
   missing: loss.missing.map(({ node, ids }) => ({ node, ...listed(ids) })),
+  extra: loss.extra.map(({ node, ids }) => ({ node, ...listed(ids) })),
 });
 
 /** Exit code of a drill: 0 pass, 7 fail, 9 inconclusive, 10 when a fault could not be undone, whatever else was found. */

@@ -1,10 +1,12 @@
+import { FarshoreError } from '../../base/errors.ts';
+import type { UndoResult } from '../../world/faults/undo.ts';
 import { monotonicMs } from '../monotonic.ts';
 import type { Acts, Stage } from '../trial/scenario.ts';
 import type { FaultSeen, UndoSeen } from '../trial/observation.ts';
 
 /** A fault in force that a scenario may undo; `undo` may be called again. */
 export interface Broken extends FaultSeen {
-  undo(): Promise<void>;
+  undo(): Promise<UndoResult>;
 }
 
 /** Traffic goes on this long after the group is whole: the return must not hurt. */
@@ -13,18 +15,31 @@ const AFTER_RETURN_MS = 2_000;
 /** Breaks something, waits until those who must be served are, looks at the new primary, mends it, waits until all is whole. */
 export async function breakAndMend(stage: Stage, inject: () => Promise<Broken>): Promise<Acts> {
   const fault = await inject();
-  try {
+  return mending(fault, async () => {
     const { effectiveMs, what, evidence } = fault;
     stage.mark('injected', `${what}: ${evidence}`, effectiveMs);
     await stage.stable(effectiveMs);
     const afterPromotion = await stage.readNewPrimary();
-    await fault.undo();
+    const undone = await fault.undo();
     const undo = await wholeAgain(stage, effectiveMs);
-    return { injected: seen(fault), afterPromotion, undo };
-  } finally {
-    await fault.undo();
+    return { injected: seen(fault), afterPromotion, undo: withUndone(undo, undone) };
+  });
+}
+
+/** Does `work`, and undoes the fault whatever comes of it. What can't be undone is the worst news there is: it comes before any other error. */
+export async function mending<T>(fault: Broken, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { complete, left } = await fault.undo();
+    if (complete) throw error;
+    throw new FarshoreError('FSH_UNDO_INCOMPLETE', `${fault.what} is not undone: ${left.join('; ')}`, error);
   }
 }
+
+/** That everything runs again does not say that the fault is gone: a link may still be cut, a disk slow. */
+export const withUndone = (undo: UndoSeen, { complete, left }: UndoResult): UndoSeen =>
+  complete ? undo : { ...undo, complete: false, why: left.join('; ') };
 
 const seen = ({ fromMs, effectiveMs, processes, what, evidence }: Broken): FaultSeen => ({
   fromMs,

@@ -34,15 +34,23 @@ async function disturb(stage: Stage, forMs: number): Promise<Acts> {
   }
   const releasedMs = monotonicMs();
   const real = seen.filter((it) => it.seen.real);
-  const kinds = new Set(real.map((it) => it.name)).size;
+  const kinds = new Set(real.map((it) => it.name));
+  const never = [...new Set(seen.map((it) => it.name))].filter((name) => !kinds.has(name));
   const unreal = seen.find((it) => !it.seen.real);
   const evidence =
-    `${real.length} of ${seen.length} were seen in force, ${kinds} kinds` +
+    `${real.length} of ${seen.length} were seen in force, ${kinds.size} kinds` +
     (unreal === undefined ? '' : `; not ${unreal.name}: ${unreal.seen.what}`);
   const { atMs, syncedMs, holds, why } = await stage.whole(releasedMs);
   await traffic.linger(REST_MS);
   return {
-    injected: { fromMs, effectiveMs: fromMs, processes: real.length, what: 'disturbances', evidence },
+    injected: {
+      fromMs,
+      effectiveMs: fromMs,
+      processes: real.length,
+      what: 'disturbances',
+      evidence,
+      ...(never.length === 0 ? {} : { unreal: never.join(', ') }),
+    },
     afterPromotion: null,
     undo: { complete: !holds, why, downFromMs: fromMs, releasedMs, rejoinedMs: atMs, syncedMs },
   };

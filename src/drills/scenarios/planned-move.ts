@@ -10,6 +10,7 @@ import { monotonicMs, pause } from '../monotonic.ts';
 import type { Acts, Expected, Scenario, Stage } from '../trial/scenario.ts';
 import type { FaultSeen, UndoSeen } from '../trial/observation.ts';
 import type { Start } from '../trial/preflight.ts';
+import { mending, withUndone } from './break-and-mend.ts';
 import { inject } from './inject.ts';
 
 type Kind = 'switchover' | 'failback';
@@ -53,22 +54,20 @@ function expectMove(start: Start, { layout }: World): Expected {
 async function crashThenGoHome(stage: Stage): Promise<Acts> {
   const home = stage.start.primary.region;
   const fault = await inject(stage.world, { kind: 'crash', place: home }, stage.holder);
-  try {
+  return mending(fault, async () => {
     stage.mark('crashed', `${fault.what}: ${fault.evidence}`, fault.effectiveMs);
     const others = stage.expected.served.filter((region) => region !== home);
     await stage.stable(fault.effectiveMs, others);
-    await fault.undo();
-    const back = await wholeAfter(stage, fault.effectiveMs);
+    const undone = await fault.undo();
+    const back = withUndone(await wholeAfter(stage, fault.effectiveMs), undone);
     if (back.rejoinedMs === null) throw new FarshoreError('FSH_FAILED', `${home} did not come back: ${back.why}`);
     await stage.traffic.linger(LINGER_MS);
     const between = await openNode(stage.world);
     const asked = await ask(stage, 'failback', home, between);
     const after = await wholeAfter(stage, null);
     const complete = back.complete && after.complete && after.rejoinedMs !== null;
-    return { ...asked, primaryBefore: between, undo: { ...back, complete, why: after.why } };
-  } finally {
-    await fault.undo();
-  }
+    return { ...asked, primaryBefore: between, undo: { ...back, complete, why: back.complete ? after.why : back.why } };
+  });
 }
 
 /** t0 is the moment of the request; what the clients see of it is much shorter. */
@@ -84,7 +83,11 @@ async function ask(stage: Stage, kind: Kind, target: PlaceId, from: NodeId) {
   };
   stage.mark('moved', `${injected.what}: ${injected.evidence}`);
   await stage.stable(fromMs);
-  return { injected, afterPromotion: await stage.readNewPrimary(from) };
+  return {
+    injected,
+    asked: { id: operation.id, target, state: operation.state },
+    afterPromotion: await stage.readNewPrimary(from),
+  };
 }
 
 async function carriedOut(stage: Stage, kind: Kind, target: PlaceId): Promise<OperationRecord> {

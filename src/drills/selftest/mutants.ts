@@ -74,6 +74,51 @@ export const MUTANTS: readonly Mutant[] = [
     breakIt: (o) => ({ ...o, cancelledWaits: o.ledger.rows.filter((row) => row.code === '08007').length + 1 }),
   },
   {
+    name: 'the log of a server can not be read',
+    check: 'no cancelled wait was acknowledged',
+    verdict: 'inconclusive',
+    breakIt: (o) => ({ ...o, cancelledWaits: null }),
+  },
+  {
+    name: 'a standby holds a row that the primary lacks',
+    check: LOSS,
+    verdict: 'fail',
+    breakIt: (o) => withExtraOnStandby(o),
+  },
+  {
+    name: 'the primary moved twice',
+    check: 'the primary moved only if it had to',
+    verdict: 'fail',
+    breakIt: (o) => withSecondMove(o),
+  },
+  {
+    name: 'no agent was heard',
+    check: 'one primary per epoch',
+    verdict: 'inconclusive',
+    breakIt: (o) => ({ ...o, samples: [] }),
+  },
+  {
+    name: 'writes had stopped before the fault',
+    check: 'traffic before and after',
+    verdict: 'inconclusive',
+    breakIt: (o) => withRows(o, (row) => (sentRightBeforeFault(o, row) ? { ...row, outcome: 'info' } : row)),
+  },
+  {
+    name: 'the generator stood still in the takeover',
+    check: 'the generator was on time',
+    verdict: 'inconclusive',
+    breakIt: (o) =>
+      withRows(o, (row) =>
+        Math.abs(row.intendedMs - t0Of(o)) < 500 ? { ...row, startedMs: row.intendedMs + 3_000 } : row,
+      ),
+  },
+  {
+    name: 'reads find nothing of what was acknowledged',
+    check: 'reads found what was acknowledged',
+    verdict: 'fail',
+    breakIt: (o) => withRows(o, (row) => (row.op === 'http-read' ? { ...row, code: '404' } : row)),
+  },
+  {
     name: 'service comes back later than promised',
     check: 'recovered within the objective',
     verdict: 'fail',
@@ -156,6 +201,26 @@ const withoutId = (ledger: NodeRead['ledger'], id: string): NodeRead['ledger'] =
 
 const without = (o: TrialObservation, id: string, where: (read: NodeRead) => boolean): TrialObservation =>
   changeLedgers(o, (ledger, read) => (where(read) ? withoutId(ledger, id) : ledger));
+
+/** What a standby that was not made anew after a failover would hold: a row of unknown outcome that the primary never had. */
+function withExtraOnStandby(o: TrialObservation): TrialObservation {
+  const id = `${lastAcknowledgedBeforeFault(o).id}.extra`;
+  const unknown: LedgerRow = { ...lastAcknowledgedBeforeFault(o), id, outcome: 'info' };
+  const changed = changeLedgers(o, (ledger, read) => (read.isPrimary ? ledger : new Map(ledger).set(id, 1)));
+  return { ...changed, ledger: { ...o.ledger, rows: [...o.ledger.rows, unknown] } };
+}
+
+/** The last writes come from a timeline that is newer still. */
+function withSecondMove(o: TrialObservation): TrialObservation {
+  const newest = Math.max(...o.ledger.rows.map((row) => row.timeline ?? 0));
+  const lastMs = Math.max(...o.ledger.rows.filter((row) => row.timeline === newest).map((row) => row.doneMs));
+  return withRows(o, (row) =>
+    row.timeline === newest && row.doneMs > lastMs - 500 ? { ...row, timeline: newest + 1 } : row,
+  );
+}
+
+const sentRightBeforeFault = (o: TrialObservation, row: LedgerRow): boolean =>
+  row.op === 'sql-write' && row.doneMs > t0Of(o) - 3_000 && row.doneMs < t0Of(o);
 
 /** One more acknowledgement by the old timeline, after the new one had begun, that no node holds. */
 function withZombie(o: TrialObservation): TrialObservation {

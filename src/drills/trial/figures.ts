@@ -21,13 +21,32 @@ export interface Figures {
   readonly primaries: PrimariesByEpoch;
   readonly errorsReturned: number;
   readonly sendLag: SendLag;
+  /** The latest that a request of a surviving region was sent, from a second before the fault until all of them were served. */
+  readonly lateInFaultMs: number;
+  /** Timelines that acknowledged after t0 and are newer than all before, in order. */
+  readonly newTimelines: readonly number[];
+  /** Epochs under which an agent said that it is open, before t0 and after it. */
+  readonly heardOpen: { readonly before: readonly number[]; readonly after: readonly number[] };
+  /** Reads of surviving regions that asked for an order acknowledged before; `stale`: those who did not find it. */
+  readonly readsOfAcknowledged: { readonly asked: number; readonly stale: number };
+  /** SQL writes due after t0, region by region. */
+  readonly writesWentOn: readonly WentOn[];
   /** Of the judged regions: in flight at t0 or later, and not acknowledged. */
   readonly errorsSeen: readonly LedgerRow[];
   /** From the release to the first write acknowledged to the hit region's own users that was begun after it. */
   readonly servedAgainMs: number | null;
 }
 
+export interface WentOn {
+  readonly region: string;
+  /** Acknowledged ones of those that were due. */
+  readonly share: number;
+  /** Between two acknowledgements, or to the end. */
+  readonly longestGapMs: number;
+}
+
 const TRANSACTION_UNKNOWN = '08007';
+const BEFORE_FAULT_MS = 1_000;
 
 /** t0, or the end of the load when nothing was injected: then nothing happened after it. */
 export const t0Of = (o: TrialObservation): number => o.injected?.effectiveMs ?? o.loadEndedMs;
@@ -41,8 +60,9 @@ export function figuresOf(o: TrialObservation): Figures {
   const surviving = rows.filter((row) => row.op === 'sql-write' && served.has(regionOfCohort(row.cohort)));
   const change = reignChangeOf(surviving, t0Ms);
   const primary = o.final.find((read) => read.isPrimary);
+  const streams = streamsOf(o, t0Ms);
   return {
-    streams: streamsOf(o, t0Ms),
+    streams,
     change,
     changeByRegion: new Map(o.survivors.map((region) => [region, reignChangeOf(sqlOf(region), t0Ms)])),
     ledgerLoss: lossIn(o, 'ledger', 'sql-write', t0Ms),
@@ -52,11 +72,62 @@ export function figuresOf(o: TrialObservation): Figures {
     primaries: primariesByEpoch([...o.samples, ...primariesInData(o.final)]),
     errorsReturned: rows.filter((row) => row.code === TRANSACTION_UNKNOWN).length,
     sendLag: sendLagOf(rows),
+    lateInFaultMs: lateInFault(o, streams, t0Ms),
+    newTimelines: newTimelines(surviving, change),
+    heardOpen: heardOpen(o, t0Ms),
+    readsOfAcknowledged: readsOfAcknowledged(o),
+    writesWentOn: o.survivors.map((region) => ({ region, ...wentOn(sqlOf(region), t0Ms, o.loadEndedMs) })),
     errorsSeen: rows.filter(
       (row) => row.outcome !== 'ok' && row.doneMs >= t0Ms && served.has(regionOfCohort(row.cohort)),
     ),
     servedAgainMs: servedAgainMs(o, sqlOf(o.lost.region)),
   };
+}
+
+const newTimelines = (rows: readonly LedgerRow[], change: ReignChange | null): readonly number[] =>
+  change === null
+    ? []
+    : [...new Set(rows.flatMap((row) => (row.outcome === 'ok' ? (row.timeline ?? []) : [])))]
+        .filter((timeline) => timeline > change.oldTimeline)
+        .toSorted((a, b) => a - b);
+
+function heardOpen({ samples }: TrialObservation, t0Ms: number): Figures['heardOpen'] {
+  const epochs = (isThen: (atMs: number) => boolean) => [
+    ...new Set(samples.filter((it) => it.openPrimary && isThen(it.atMs)).map((it) => it.epoch)),
+  ];
+  return { before: epochs((atMs) => atMs <= t0Ms), after: epochs((atMs) => atMs > t0Ms) };
+}
+
+function lateInFault(o: TrialObservation, streams: readonly StreamReport[], t0Ms: number): number {
+  const fromMs = (o.injected?.fromMs ?? t0Ms) - BEFORE_FAULT_MS;
+  const untilMs = t0Ms + (slowest(streams) ?? 0);
+  const served = new Set<string>(o.survivors);
+  return o.ledger.rows
+    .filter((row) => served.has(regionOfCohort(row.cohort)) && row.intendedMs >= fromMs && row.intendedMs <= untilMs)
+    .reduce((most, row) => Math.max(most, row.startedMs - row.intendedMs), 0);
+}
+
+function readsOfAcknowledged({ ledger: { rows }, survivors }: TrialObservation): Figures['readsOfAcknowledged'] {
+  const served = new Set<string>(survivors);
+  const acknowledged = new Set(
+    rows.filter((row) => row.op === 'http-write' && row.outcome === 'ok').map((row) => row.id),
+  );
+  const reads = rows.filter(
+    (row) =>
+      row.op === 'http-read' &&
+      row.outcome === 'ok' &&
+      served.has(regionOfCohort(row.cohort)) &&
+      acknowledged.has(row.id),
+  );
+  return { asked: reads.length, stale: reads.filter((row) => row.code === '404').length };
+}
+
+function wentOn(rows: readonly LedgerRow[], fromMs: number, untilMs: number): Omit<WentOn, 'region'> {
+  const due = rows.filter((row) => row.intendedMs >= fromMs);
+  const acknowledged = due.filter((row) => row.outcome === 'ok').map((row) => row.doneMs);
+  const moments = [fromMs, ...acknowledged.toSorted((a, b) => a - b), untilMs];
+  const gaps = moments.slice(1).map((atMs, i) => atMs - (moments[i] ?? fromMs));
+  return { share: due.length === 0 ? 0 : acknowledged.length / due.length, longestGapMs: Math.max(...gaps) };
 }
 
 function servedAgainMs({ undo }: TrialObservation, rows: readonly LedgerRow[]): number | null {

@@ -10,7 +10,7 @@ describe('judge', () => {
 
   it('passes an honest trial, with the figures that the clients saw', () => {
     expect(report.findings.filter((finding) => finding.verdict !== 'pass')).toEqual([]);
-    expect(report).toMatchObject({ verdict: 'pass', why: 'all 14 checks passed' });
+    expect(report).toMatchObject({ verdict: 'pass', why: 'all 15 checks passed' });
     expect(report.rto.measuredMs).toBe(BACK_MS - T0_MS);
     expect(report.writeGap).toMatchObject({ anyRegionMs: 845, slowestRegionMs: 845 });
     expect(report.rpo.ledger).toMatchObject({ lost: { count: 0, first: [] }, recovered: 0 });
@@ -79,6 +79,7 @@ describe('judge', () => {
       ...trial,
       ledger: { ...trial.ledger, rows },
       samples: trial.samples.slice(0, 1),
+      primaryAfter: 'aws:a/n1',
       lost: { region: DEAD, wasPrimary: false },
       expects: 'stay',
     });
@@ -111,6 +112,65 @@ describe('judge', () => {
       [errorCheck]: 'fail',
     });
     expect(judge(parked).findings.map(({ check }) => check)).not.toContain(pauseCheck);
+  });
+
+  describe('a planned move', () => {
+    const trial = { ...honestTrial(), name: 'switchover' as const, planned: true };
+    const verdictOf = (asked: NonNullable<typeof trial.asked>) =>
+      judge({ ...trial, asked }).findings.find(({ check }) => check === 'the primary moved only if it had to');
+    const done = { id: 'switchover-2', target: NEAR, state: 'done' as const };
+
+    it('passes when it ended done, where it was to', () => {
+      expect(verdictOf(done)).toMatchObject({ verdict: 'pass' });
+    });
+
+    it.each([
+      ['failed, though a newer primary is there', { ...done, state: 'failed' as const }],
+      ['ended on another region', { ...done, target: FAR }],
+    ])('fails when it %s', (_, asked) => {
+      expect(verdictOf(asked)).toMatchObject({ verdict: 'fail' });
+    });
+  });
+
+  describe('a drill without a loss', () => {
+    const calm = (): ReturnType<typeof honestTrial> => {
+      const trial = honestTrial();
+      const rows = trial.ledger.rows.map((row) => ({ ...row, timeline: row.timeline === null ? null : 1 }));
+      return {
+        ...trial,
+        name: 'no-false-alarm',
+        expects: 'stay',
+        ledger: { ...trial.ledger, rows },
+        samples: trial.samples.slice(0, 1),
+      };
+    };
+    const verdictOf = (trial: ReturnType<typeof honestTrial>, check: string) =>
+      judge(trial).findings.find((finding) => finding.check === check)?.verdict;
+
+    it('passes when writes went on', () => {
+      expect(judge(calm())).toMatchObject({ verdict: 'pass' });
+    });
+
+    it('fails when hardly any write was acknowledged, and when there was a long gap', () => {
+      const trial = calm();
+      const dead = trial.ledger.rows.map((row) =>
+        row.op === 'sql-write' && row.intendedMs > T0_MS + 100 ? { ...row, outcome: 'fail' as const } : row,
+      );
+      expect(verdictOf({ ...trial, ledger: { ...trial.ledger, rows: dead } }, 'writes went on')).toBe('fail');
+      expect(verdictOf({ ...trial, objectives: { ...trial.objectives, rtoMs: 700 } }, 'writes went on')).toBe('fail');
+    });
+
+    it('is inconclusive when a disturbance was never in force, or the ledger breaks off', () => {
+      const trial = calm();
+      const { injected } = trial;
+      if (injected === null) throw new Error('there is one');
+      expect(verdictOf({ ...trial, injected: { ...injected, unreal: 'flushes stall' } }, 'injected')).toBe(
+        'inconclusive',
+      );
+      expect(verdictOf({ ...trial, ledger: { ...trial.ledger, complete: false } }, 'writes went on')).toBe(
+        'inconclusive',
+      );
+    });
   });
 
   it.each(MUTANTS)('goes red when $name', ({ check, verdict, breakIt }) => {

@@ -96,6 +96,7 @@ const NOTHING_READ: Loss = {
   acknowledged: 0,
   lost: [],
   missing: [],
+  extra: [],
   recovered: 0,
   phantom: [],
   duplicates: [],

@@ -35,6 +35,8 @@ export interface TrialObservation {
   readonly loadStartedMs: number;
   readonly sqlWritesPerSecond: number;
   readonly injected: FaultSeen | null;
+  /** The planned move that was asked for, and how it ended; null when nothing was planned. */
+  readonly asked: { readonly id: string; readonly target: PlaceId; readonly state: OperationRecord['state'] } | null;
   readonly undo: UndoSeen;
   /** When the load's schedule ended. */
   readonly loadEndedMs: number;
@@ -55,8 +57,8 @@ export interface TrialObservation {
   readonly diverged: boolean;
   readonly primaryBefore: string;
   readonly primaryAfter: string | null;
-  /** Warnings in the servers' logs about cancelled waits of application sessions. */
-  readonly cancelledWaits: number;
+  /** Warnings in the servers' logs about cancelled waits of application sessions; null when a log could not be read. */
+  readonly cancelledWaits: number | null;
   /** Users who came in different ways; null when this drill has none. */
   readonly users: { readonly rows: readonly LedgerRow[]; readonly missing: Ways['missing'] } | null;
   readonly files: DrillFiles;
@@ -78,6 +80,8 @@ export interface FaultSeen {
   readonly processes: number | null;
   readonly what: string;
   readonly evidence: string;
+  /** Of several disturbances those that were never seen in force; left out when there are none. */
+  readonly unreal?: string;
 }
 
 export interface UndoSeen {

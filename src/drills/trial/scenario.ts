@@ -32,6 +32,8 @@ export interface Expected {
 
 export interface Acts {
   readonly injected: FaultSeen;
+  /** The operation that the drill asked for; left out where nothing is planned. */
+  readonly asked?: TrialObservation['asked'];
   readonly afterPromotion: TrialObservation['afterPromotion'];
   readonly undo: UndoSeen;
   /** Who was primary right before t0, when that is not the one of the start. */

@@ -23,8 +23,10 @@ function rowsOf(region: string, op: Op): LedgerRow[] {
     const times = { intendedMs: atMs, startedMs: atMs + 1, sentMs: atMs + 1, doneMs };
     const outcome = gone ? ('fail' as const) : ('ok' as const);
     const code = gone ? 'ECONNREFUSED' : null;
+    // Readers ask for an order of 2.5 s ago.
+    const [what, which] = isWrite ? [op, seq] : ['http-write', Math.max(0, seq - 50)];
     const served = { region: null, timeline, lsn: null, session: 0, reused: true };
-    return { kind: 'attempt', cohort, op, id: `d.${cohort}.${op}.${seq}`, seq, ...times, outcome, code, ...served };
+    return { kind: 'attempt', cohort, op, id: `d.${cohort}.${what}.${which}`, seq, ...times, outcome, code, ...served };
   });
 }
 
@@ -67,6 +69,7 @@ export function honestTrial(): TrialObservation {
     loadStartedMs: 0,
     sqlWritesPerSecond: 20,
     injected: { fromMs: T0_MS - 20, effectiveMs: T0_MS, processes: 30, what: 'a is gone', evidence: 'none left' },
+    asked: null,
     undo: {
       complete: true,
       why: 'it follows again',

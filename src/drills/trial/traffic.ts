@@ -68,7 +68,7 @@ export class Traffic {
 
   /** Throws when the drill was interrupted or its load is gone: nothing more can be learned. */
   mustGoOn(): void {
-    if (this.#signal.aborted) throw new FarshoreError('FSH_FAILED', 'interrupted; what was broken is undone');
+    if (this.#signal.aborted) throw new FarshoreError('FSH_FAILED', 'interrupted; what is broken is being undone');
     if (!this.#load.running) throw new FarshoreError('FSH_FAILED', 'the load process ended in the middle of the drill');
   }
 
