@@ -18,8 +18,16 @@ describe('medianRank', () => {
 
 describe('spreadOf', () => {
   it('gives median, maximum and the interval by rank', () => {
-    expect(spreadOf([5, 1, 9, 3, 7, 2, 8, 4, 6, 10])).toEqual({ n: 10, p50: 5.5, max: 10, p50Interval: [2, 9] });
-    expect(spreadOf([3, 1, 2])).toEqual({ n: 3, p50: 2, max: 3, p50Interval: null });
+    expect(spreadOf([5, 1, 9, 3, 7, 2, 8, 4, 6, 10])).toEqual({
+      n: 10,
+      never: 0,
+      p50: 5.5,
+      max: 10,
+      p50Interval: [2, 9],
+    });
+    expect(spreadOf([3, 1, 2])).toEqual({ n: 3, never: 0, p50: 2, max: 3, p50Interval: null });
+    expect(spreadOf([800, null, null])).toEqual({ n: 1, never: 2, p50: 800, max: 800, p50Interval: null });
+    expect(spreadOf([null])).toBeNull();
     expect(spreadOf([])).toBeNull();
   });
 });

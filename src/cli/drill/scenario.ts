@@ -29,7 +29,7 @@ export async function runScenario(call: Call, scenarioOf: (world: World) => Scen
       progress,
       onReport: (report: DrillReport) => print(isJson ? [JSON.stringify(report)] : renderReport(report)),
     };
-    const { reports, together } = await runDrill(world, deployment, scenarioOf(world), options, signal);
+    const { reports, ended, together } = await runDrill(world, deployment, scenarioOf(world), options, signal);
     if (together !== null)
       print(
         isJson
@@ -37,7 +37,12 @@ export async function runScenario(call: Call, scenarioOf: (world: World) => Scen
           : [...renderTrials(together.report), `${'report'.padEnd(12)} ${together.html}`],
       );
     if (values.junit !== undefined) writeJunit(values.junit, reports);
-    return exitCodeOf(reports);
+    const code = exitCodeOf(reports);
+    if (ended === null) return code;
+    if (code === 0) throw ended;
+    // What failed before is the worse news, and has its own exit code.
+    progress(`no further trial: ${messageOf(ended)}`);
+    return code;
   } finally {
     await world.close();
   }

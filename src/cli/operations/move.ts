@@ -84,7 +84,7 @@ async function move(kind: Kind, argv: readonly string[]): Promise<number> {
     const waitMs = (wholeNumber('wait', values.wait, 0, 86_400) ?? 120) * 1_000;
     const desk = await openDesk(world, target);
     if (asked.dryRun) return await dryRun(world, desk, asked, json);
-    if (kind === 'failover' && yes !== true) await confirm(desk, asked);
+    if (kind === 'failover' && yes !== true) await confirm(desk, asked, json);
     return await carryOut(world, desk, asked, waitMs, json);
   } finally {
     await world.close();
@@ -141,12 +141,15 @@ async function dryRun(world: World, desk: OperationsDesk, asked: OperationAsked,
 const predictionFor = (world: World): ReturnType<typeof predictSwitchover> =>
   predictSwitchover(survivorRtts(world.layout, null));
 
-async function confirm(desk: OperationsDesk, asked: OperationAsked): Promise<void> {
+/** Returns only when a person has seen what would happen and said yes. What the dry run can't say, nobody can agree to. */
+async function confirm(desk: OperationsDesk, asked: OperationAsked, json: boolean): Promise<void> {
   const answer = await desk.post('/operations', { ...asked, dryRun: true });
-  if (answer.kind !== 'checked') return;
+  if (answer.kind !== 'checked') return void refuse(answer, json);
   process.stderr.write(`${checkLines(answer.checks).join('\n')}\n`);
   if (answer.loss !== null) process.stderr.write(`  would lose: ${answer.loss}\n`);
-  if (answer.checks.some((check) => check.verdict === 'refused')) return;
+  const obstacle = answer.checks.find((check) => check.verdict === 'refused');
+  if (obstacle !== undefined)
+    throw new FarshoreError('FSH_REFUSED', `${obstacle.name}: ${obstacle.value}; nothing was changed`);
   if (!process.stdin.isTTY)
     throw new FarshoreError(
       'FSH_REFUSED',

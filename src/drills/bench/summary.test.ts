@@ -21,7 +21,7 @@ describe('summarize', () => {
       about,
       [700, 900, 800, 1_100, 600, 650].map((gapMs) => report(gapMs)),
     );
-    expect(row.anyRegionMs).toEqual({ n: 6, p50: 750, max: 1_100, p50Interval: [600, 1_100] });
+    expect(row.anyRegionMs).toEqual({ n: 6, never: 0, p50: 750, max: 1_100, p50Interval: [600, 1_100] });
     expect(row).toMatchObject({ trials: 6, withinPromise: 5, acknowledged: 600, lost: 0 });
   });
 
@@ -49,8 +49,8 @@ describe('summarize', () => {
     const back = (rejoinMs: number, diverged: boolean) =>
       ({ ...report(700), undo: { rejoinMs, inSyncMs: rejoinMs / 2, diverged } }) as unknown as DrillReport;
     const row = summarize(about, [back(1_000, false), back(6_000, true), back(1_200, false)]);
-    expect(row.rejoinMs).toMatchObject({ n: 2, p50: 1_100, max: 1_200 });
-    expect(row.rejoinDivergedMs).toMatchObject({ n: 1, p50: 6_000 });
+    expect(row.rejoinMs).toMatchObject({ n: 2, never: 0, p50: 1_100, max: 1_200 });
+    expect(row.rejoinDivergedMs).toMatchObject({ n: 1, never: 0, p50: 6_000 });
     expect(renderTable([row])).toContain('| 550 / 600 | 1100 / 1200 | 1: 6000 / 6000 |');
   });
 
@@ -62,7 +62,7 @@ describe('summarize', () => {
 describe('ratiosOf', () => {
   it('compares medians of the same fault without distance, and nothing that was not measured', () => {
     const row = summarize(about, [report(1_000), report(2_000)]);
-    const gapMs = { n: 1, p50: 15_000, max: 15_000, p50Interval: null };
+    const gapMs = { n: 1, never: 0, p50: 15_000, max: 15_000, p50Interval: null };
     const timings = { ttl: 30, loopWait: 10, retryTimeout: 10 };
     const patroni = { timings, trials: 1, gapMs, rejoinMs: null, acknowledged: 10, lost: 0 };
     const schema = 'farshore.bench-failover/v1' as const;

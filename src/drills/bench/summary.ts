@@ -1,4 +1,4 @@
-import { spreadOf, type Spread } from '../statistics.ts';
+import { neverText, spreadOf, type Spread } from '../statistics.ts';
 import type { PatroniRow } from './patroni/measure.ts';
 import type { DrillReport } from '../report/report.ts';
 
@@ -43,21 +43,20 @@ export function summarize(
   about: Pick<BenchRow, 'example' | 'fault' | 'links' | 'readyMs'>,
   reports: readonly DrillReport[],
 ): BenchRow {
-  const gaps = reports.flatMap((report) => report.writeGap ?? []);
   const sum = (of: (report: DrillReport) => number) => reports.reduce((total, report) => total + of(report), 0);
   const verdict = (wanted: DrillReport['verdict']) => reports.filter((report) => report.verdict === wanted).length;
   return {
     ...about,
     trials: reports.length,
     verdicts: { pass: verdict('pass'), fail: verdict('fail'), inconclusive: verdict('inconclusive') },
-    anyRegionMs: spreadOf(gaps.map((gap) => gap.anyRegionMs)),
-    slowestRegionMs: spreadOf(gaps.map((gap) => gap.slowestRegionMs)),
+    anyRegionMs: spreadOf(reports.map(({ writeGap }) => writeGap?.anyRegionMs ?? null)),
+    slowestRegionMs: spreadOf(reports.map(({ writeGap }) => writeGap?.slowestRegionMs ?? null)),
     expectedMs: rangeOf(reports.map((report) => report.rto.predicted.expectedMs)),
     promisedMs: rangeOf(reports.map((report) => report.rto.predicted.promisedMs)),
     withinPromise: reports.filter(keptPromise).length,
     rejoinMs: spreadOf(rejoins(reports, false)),
     rejoinDivergedMs: spreadOf(rejoins(reports, true)),
-    inSyncMs: spreadOf(reports.flatMap(({ undo }) => (undo.diverged ? [] : (undo.inSyncMs ?? [])))),
+    inSyncMs: spreadOf(reports.flatMap(({ undo }) => (undo.diverged ? [] : [undo.inSyncMs]))),
     toleratedPauseMs: Math.max(0, ...reports.map((report) => report.rto.predicted.toleratedPauseMs)),
     acknowledged: sum(({ rpo }) => rpo.ledger.acknowledged + (rpo.orders?.acknowledged ?? 0)),
     lost: sum(({ rpo }) => rpo.ledger.lost.count + (rpo.orders?.lost.count ?? 0)),
@@ -69,8 +68,8 @@ export function summarize(
   };
 }
 
-const rejoins = (reports: readonly DrillReport[], diverged: boolean): readonly number[] =>
-  reports.flatMap(({ undo }) => (undo.diverged === diverged ? (undo.rejoinMs ?? []) : []));
+const rejoins = (reports: readonly DrillReport[], diverged: boolean): readonly (number | null)[] =>
+  reports.flatMap(({ undo }) => (undo.diverged === diverged ? [undo.rejoinMs] : []));
 
 const keptPromise = ({ writeGap, rto }: DrillReport): boolean =>
   writeGap !== null && writeGap.anyRegionMs <= rto.predicted.promisedMs;
@@ -134,7 +133,7 @@ function spreadText(spread: Spread | null, interval: boolean): string {
   if (spread === null) return 'never';
   const { p50, max, p50Interval } = spread;
   const between = interval && p50Interval !== null ? ` (${p50Interval.map(Math.round).join('-')})` : '';
-  return `${Math.round(p50)}${between} / ${Math.round(max)}`;
+  return `${Math.round(p50)}${between} / ${Math.round(max)}${neverText(spread)}`;
 }
 
 function rangeText(range: readonly [number, number] | null): string {

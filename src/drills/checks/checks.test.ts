@@ -58,6 +58,11 @@ describe('recoveryOf', () => {
     });
   });
 
+  it('does not take the answers before a stop for service, though all that were parked are answered in the end', () => {
+    const rows = history(600, (seq) => (seq >= 110 && seq < 310 ? { doneMs: 3_100 } : {}));
+    expect(recoveryOf(rows, window)).toMatchObject({ rtoMs: 2_100, failed: 0 });
+  });
+
   it('counts a relapse: stability begins after the last down bucket', () => {
     const failing = (seq: number) => (seq >= 100 && seq < 120) || (seq >= 300 && seq < 320);
     const recovery = recoveryOf(

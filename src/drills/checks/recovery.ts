@@ -25,11 +25,14 @@ export interface Recovery {
 
 const BUCKET_MS = 100;
 const SLO_FAILURES = 0.001;
+/** No answer for so long, with requests due, is no service, also when all of them are answered in the end. */
+const STANDSTILL_MS = 1_000;
 
 /**
  * RTO of one stream: t_stable - t0. t_stable is the first acknowledged request from which on, for the whole window, at
  * least 99.9 % succeed (or all but one), with no bucket below half until the end of the observation: a relapse counts.
- * The clock stops when that request was *answered*, so a gateway that parks requests does not look like an instant recovery.
+ * The clock stops when that request was *answered*, and not before the last second without an answer is over, so a gateway that
+ * parks requests does not look like an instant recovery.
  */
 export function recoveryOf(rows: readonly LedgerRow[], window: RecoveryWindow): Recovery {
   const { t0Ms } = window;
@@ -65,9 +68,10 @@ function downBuckets(rows: readonly LedgerRow[], t0Ms: number): readonly number[
 function firstStable(
   sorted: readonly LedgerRow[],
   down: readonly number[],
-  { endMs, windowMs }: RecoveryWindow,
+  { t0Ms, endMs, windowMs }: RecoveryWindow,
 ): LedgerRow | null {
   const lastDownEndMs = Math.max(Number.NEGATIVE_INFINITY, ...down.map((startMs) => startMs + BUCKET_MS));
+  const standstillEndMs = lastStandstillEnd(sorted, t0Ms);
   const failuresBefore = prefixFailures(sorted);
   let end = 0;
   for (const [start, row] of sorted.entries()) {
@@ -76,9 +80,24 @@ function firstStable(
     while (end < sorted.length && (sorted[end]?.intendedMs ?? windowEndMs) < windowEndMs) end++;
     const failures = (failuresBefore[end] ?? 0) - (failuresBefore[start] ?? 0);
     const holds = failures <= Math.max(1, (end - start) * SLO_FAILURES);
-    if (row.outcome === 'ok' && holds && row.intendedMs >= lastDownEndMs) return row;
+    const isLater = row.intendedMs >= lastDownEndMs && row.doneMs >= standstillEndMs;
+    if (row.outcome === 'ok' && holds && isLater) return row;
   }
   return null;
+}
+
+/** When the last stretch without an answer ended in which at least two requests were due. */
+function lastStandstillEnd(rows: readonly LedgerRow[], t0Ms: number): number {
+  const answers = rows.filter((row) => row.outcome === 'ok').map((row) => row.doneMs);
+  let [fromMs, lastEndMs] = [t0Ms, Number.NEGATIVE_INFINITY];
+  for (const atMs of answers.toSorted((a, b) => a - b)) {
+    const [beganMs, endedMs] = [fromMs, atMs];
+    fromMs = atMs;
+    if (endedMs - beganMs <= STANDSTILL_MS) continue;
+    const due = rows.filter((row) => row.intendedMs >= beganMs && row.intendedMs < endedMs).length;
+    if (due >= 2) lastEndMs = endedMs;
+  }
+  return lastEndMs;
 }
 
 /** `[i]` = failures among the first `i` rows. */

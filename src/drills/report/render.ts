@@ -42,7 +42,7 @@ function gapText({ rto }: DrillReport, gap: NonNullable<DrillReport['writeGap']>
     electionMs === null ? '' : `, ${ms(electionMs)} of it for the store's election: its leader is lost too`;
   return (
     `${ms(gap.anyRegionMs)} from the last acknowledged before to the first after ` +
-    `(slowest region ${ms(gap.slowestRegionMs)}; predicted ${ms(expectedMs)}, promised ${ms(promisedMs)}${election})`
+    `(slowest region ${gap.slowestRegionMs === null ? 'never' : ms(gap.slowestRegionMs)}; predicted ${ms(expectedMs)}, promised ${ms(promisedMs)}${election})`
   );
 }
 

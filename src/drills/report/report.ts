@@ -44,7 +44,8 @@ export interface DrillReport {
   /** Last write acknowledged by the old primary to first one by the new, seen by the surviving regions; null without a change. */
   readonly writeGap: {
     readonly anyRegionMs: number;
-    readonly slowestRegionMs: number;
+    /** Null when a surviving region never wrote again. */
+    readonly slowestRegionMs: number | null;
     readonly byRegion: Readonly<Record<string, number | null>>;
   } | null;
   readonly phases: readonly Phase[];

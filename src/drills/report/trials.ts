@@ -1,5 +1,5 @@
 import { worstOf } from '../checks/verdict.ts';
-import { spreadOf, type Spread, zeroFailuresBound } from '../statistics.ts';
+import { neverText, spreadOf, type Spread, zeroFailuresBound } from '../statistics.ts';
 import { wrap } from './render.ts';
 import type { DrillReport } from './report.ts';
 
@@ -46,7 +46,7 @@ export function summarizeTrials(reports: readonly [DrillReport, ...DrillReport[]
   const [first] = reports;
   const trials = reports.map(trialOf);
   const count = (verdict: DrillReport['verdict']) => trials.filter((it) => it.verdict === verdict).length;
-  const spread = (of: (trial: Trial) => number | null) => spreadOf(trials.flatMap((it) => of(it) ?? []));
+  const spread = (of: (trial: Trial) => number | null) => spreadOf(trials.map(of));
   const sum = (of: (report: DrillReport) => number) => reports.reduce((total, report) => total + of(report), 0);
   const failed = count('fail');
   return {
@@ -121,7 +121,7 @@ export function spreadText(spread: Spread | null): string {
     p50Interval === null
       ? `no interval from ${n} trials, it takes ${TRIALS_MIN}`
       : `95 % interval ${rangeText(p50Interval)}`;
-  return `p50 ${Math.round(p50)} ms (${interval}), max ${Math.round(max)} ms`;
+  return `p50 ${Math.round(p50)} ms (${interval}), max ${Math.round(max)} ms${neverText(spread)}`;
 }
 
 export function rangeText(range: readonly [number, number]): string {

@@ -1,4 +1,5 @@
 import { FarshoreError } from '../../base/errors.ts';
+import { knobsOf } from '../../spec/meaning.ts';
 import type { UndoResult } from '../../world/faults/undo.ts';
 import { monotonicMs } from '../monotonic.ts';
 import type { Acts, Stage } from '../trial/scenario.ts';
@@ -19,11 +20,19 @@ export async function breakAndMend(stage: Stage, inject: () => Promise<Broken>):
     const { effectiveMs, what, evidence } = fault;
     stage.mark('injected', `${what}: ${evidence}`, effectiveMs);
     await stage.stable(effectiveMs);
+    await heldLongEnough(stage, effectiveMs);
     const afterPromotion = await stage.readNewPrimary();
     const undone = await fault.undo();
     const undo = await wholeAgain(stage, effectiveMs);
     return { injected: seen(fault), afterPromotion, undo: withUndone(undo, undone) };
   });
+}
+
+/** Where nothing may move, the fault outlasts everything that could take it for a loss: no alarm means nothing before that. */
+async function heldLongEnough({ expected, deployment, traffic }: Stage, fromMs: number): Promise<void> {
+  if (expected.primary === 'move') return;
+  const alarmMs = knobsOf(deployment).wedgedAfterMs + deployment.leaseTtlMs;
+  await traffic.until(() => monotonicMs() > fromMs + alarmMs, Number.POSITIVE_INFINITY);
 }
 
 /** Does `work`, and undoes the fault whatever comes of it. What can't be undone is the worst news there is: it comes before any other error. */

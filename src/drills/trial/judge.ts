@@ -109,7 +109,10 @@ function writeGapOf({ change, changeByRegion }: Figures): DrillReport['writeGap'
   const byRegion = [...changeByRegion].map(([region, seen]) => [region, seen?.gapMs ?? null] as const);
   return {
     anyRegionMs: change.gapMs,
-    slowestRegionMs: Math.max(...byRegion.map(([, gapMs]) => gapMs ?? Number.POSITIVE_INFINITY)),
+    slowestRegionMs: byRegion.reduce<number | null>(
+      (most, [, gapMs]) => (most === null || gapMs === null ? null : Math.max(most, gapMs)),
+      0,
+    ),
     byRegion: Object.fromEntries(byRegion),
   };
 }

@@ -23,13 +23,18 @@ export interface DrillOptions {
 
 export interface DrillReports {
   readonly reports: readonly DrillReport[];
+  /** Why there are fewer trials than were asked for. */
+  readonly ended: unknown;
   readonly together: { readonly report: TrialsReport; readonly html: string } | null;
 }
 
 /** Service is stable when it held for this long. */
 const WINDOW_MIN_MS = 10_000;
 
-/** Runs the drill `trials` times and writes the reports of each. Throws FarshoreError when a trial could not be carried out. */
+/**
+ * Runs the drill `trials` times and writes the reports of each. Throws FarshoreError when the first could not be carried out; a later one
+ * ends the row (`ended`), and what was found before it counts.
+ */
 export async function runDrill(
   world: World,
   deployment: Deployment,
@@ -43,13 +48,18 @@ export async function runDrill(
     const which = options.trials === 1 ? '' : `trial ${trial}/${options.trials}: `;
     const progress = (text: string) => options.progress(`${which}${text}`);
     const trialOptions = { mix: DEFAULT_MIX, windowMs, command: options.command, progress };
-    const report = judge(await runTrial(world, deployment, scenario, trialOptions, signal));
+    const seen = await runTrial(world, deployment, scenario, trialOptions, signal).catch((error: unknown) => {
+      if (reports.length === 0) throw error;
+      return { ended: error };
+    });
+    if ('ended' in seen) return { reports, ended: seen.ended, together: writeTogether(reports) };
+    const report = judge(seen);
     write(report.files.report, `${JSON.stringify(report, null, 1)}\n`);
     write(report.files.html, renderHtml(report));
     reports.push(report);
     options.onReport(report);
   }
-  return { reports, together: writeTogether(reports) };
+  return { reports, ended: null, together: writeTogether(reports) };
 }
 
 /** What several trials say together, with its page beside theirs. Null for a single one. */

@@ -65,8 +65,8 @@ function rowOf(timings: PatroniTimings, fault: PatroniFault, trials: readonly Pa
     timings,
     fault,
     trials: trials.length,
-    gapMs: spreadOf(trials.flatMap((it) => it.gapMs ?? [])),
-    rejoinMs: spreadOf(trials.flatMap((it) => it.rejoinMs ?? [])),
+    gapMs: spreadOf(trials.map((it) => it.gapMs)),
+    rejoinMs: spreadOf(trials.map((it) => it.rejoinMs)),
     acknowledged: sum((it) => it.acknowledged),
     lost: sum((it) => it.lost),
   };
