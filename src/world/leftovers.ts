@@ -1,9 +1,12 @@
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../base/result.ts';
 import { dataNodesOf, type WorldLayout } from './layout.ts';
 import {
   allProcesses,
   environmentOf,
+  executableOf,
   isAlive,
   killExactly,
   type ProcessIdentity,
@@ -16,19 +19,45 @@ import {
 export const WORLD_VARIABLE = 'FARSHORE_WORLD';
 
 /**
- * Every process of this world, found without trusting any file: by the mark in its environment, by a data directory as its
- * working directory (PostgreSQL overwrites its environment), or below one of those. Never a stranger, whatever its number.
+ * Every process of this world, found without trusting any file: by the mark in its environment, as the PostgreSQL of a data
+ * directory (it overwrites its environment), or below one of those. Never a stranger, whatever its number.
  */
-export function processesOfWorld(layout: Pick<WorldLayout, 'id' | 'places'>): readonly ProcessStat[] {
-  const dataDirs = new Set(dataNodesOf(layout).map((node) => node.dataDir));
+export function processesOfWorld(layout: Pick<WorldLayout, 'id' | 'places' | 'binDir'>): readonly ProcessStat[] {
+  const isServer = isServerIn(
+    layout,
+    dataNodesOf(layout).map((node) => node.dataDir),
+  );
   const all = allProcesses();
   const marked = all.filter(({ pid }) => {
     if (pid === process.pid) return false;
     if (environmentOf(pid, WORLD_VARIABLE) === layout.id) return true;
-    const folder = workingDirectoryOf(pid);
-    return folder !== null && dataDirs.has(folder);
+    return isServer(pid);
   });
   return withDescendants(new Set(marked.map((it) => it.pid)), all).filter((it) => !isUntouchable(it.pid, all));
+}
+
+/**
+ * Tells the PostgreSQL of these data directories from everybody else who stands there: somebody's shell and editor do, and a fault
+ * that took them would kill the person who looks at a file. Only the server's own program counts.
+ */
+export function isServerIn(
+  { binDir }: Pick<WorldLayout, 'binDir'>,
+  dataDirs: readonly string[],
+): (pid: number) => boolean {
+  const folders = new Set<string | null>(dataDirs);
+  if (folders.size === 0) return () => false;
+  const program = join(binDir, 'postgres');
+  const programs = new Set<string | null>([program, realPathOf(program)]);
+  return (pid) => folders.has(workingDirectoryOf(pid)) && programs.has(executableOf(pid));
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // Removed since the world began: what runs has its old path.
+    return path;
+  }
 }
 
 /** Whatever a search says: never the first process, never this one or one above it. */

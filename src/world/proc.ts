@@ -71,6 +71,15 @@ export function workingDirectoryOf(pid: number): string | null {
   }
 }
 
+/** The program that a process runs, links resolved; also when it was replaced meanwhile. */
+export function executableOf(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
+  } catch {
+    return null;
+  }
+}
+
 export function commandLineOf(pid: number): string {
   return (readText(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').trim();
 }

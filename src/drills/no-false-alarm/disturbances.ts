@@ -3,17 +3,10 @@ import { cpus } from 'node:os';
 import { messageOf } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
 import { disturbLink, injectFault } from '../../world/faults/inject.ts';
-import { processesOfRegion } from '../../world/faults/processes.ts';
+import { processesOfRegion, serverProcessesOf } from '../../world/faults/processes.ts';
 import type { ProcessKind } from '../../world/layout.ts';
 import type { World } from '../../world/open.ts';
-import {
-  allProcesses,
-  isAlive,
-  type ProcessStat,
-  readStat,
-  withDescendants,
-  workingDirectoryOf,
-} from '../../world/proc.ts';
+import { isAlive, type ProcessStat, readStat } from '../../world/proc.ts';
 import { moveLead } from '../../world/store-members.ts';
 import { pause } from '../monotonic.ts';
 import { pauseProcesses } from './pause.ts';
@@ -81,14 +74,8 @@ async function pauseNamed(world: World, name: string): Promise<Seen> {
   return stat === null ? { real: false, what: `${name} does not run` } : pauseThese([stat]);
 }
 
-/** All of it: PostgreSQL's children are process groups of their own. */
-async function pausePostgres(world: World, region: PlaceId): Promise<Seen> {
-  const place = world.layout.places.find((it) => it.id === region);
-  const dataDirs = new Set(place?.nodes.flatMap((node) => node.dataDir ?? []));
-  const all = allProcesses();
-  const roots = all.filter((it) => dataDirs.has(workingDirectoryOf(it.pid) ?? '')).map((it) => it.pid);
-  return pauseThese(withDescendants(new Set(roots), all));
-}
+const pausePostgres = async (world: World, region: PlaceId): Promise<Seen> =>
+  pauseThese(serverProcessesOf(world, region));
 
 const pauseRegion = async (world: World, region: PlaceId): Promise<Seen> =>
   pauseThese(await processesOfRegion(world, region));

@@ -4,8 +4,6 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
-import type { NodeId, PlaceId } from '../../base/ids.ts';
-import { dataNodesOf, isPartOf } from '../layout.ts';
 import { locateStrace } from '../locate-program.ts';
 import type { World } from '../open.ts';
 import {
@@ -15,10 +13,9 @@ import {
   killExactly,
   type ProcessStat,
   tracerOf,
-  withDescendants,
-  workingDirectoryOf,
 } from '../proc.ts';
 import { COMMIT, openPrimaryIn, openSession } from './commit-probe.ts';
+import { databasesOf } from './processes.ts';
 import { monotonicMs, type Seen } from './seen.ts';
 import { type DiskSpec, describe } from './spec.ts';
 
@@ -40,7 +37,7 @@ const WRITES = 'pwrite64,pwritev,pwritev2,fallocate';
 export async function disk(world: World, spec: DiskSpec, id: string): Promise<Seen> {
   const strace = locateStrace(process.env['PATH']);
   const primary = await openPrimaryIn(world, spec.place).catch(() => null);
-  const find = await finderOf(world, spec.place);
+  const find = await databasesOf(world, spec.place);
   const fromMs = monotonicMs();
   const said: string[] = [];
   let traced: readonly ProcessStat[] = [];
@@ -144,25 +141,6 @@ async function commitFeels(world: World, node: Parameters<typeof openSession>[1]
     'FSH_FAILED',
     ended === null ? 'a commit hangs instead of failing' : 'a commit was acknowledged',
   );
-}
-
-/** Keepers of a place or node, everything below them, and what sits in the data directories. */
-async function finderOf(world: World, target: PlaceId | NodeId): Promise<() => readonly ProcessStat[]> {
-  const list = await world.supervisor.list();
-  if (list.kind !== 'done') throw new FarshoreError('FSH_NOT_RUNNING', `the supervisor does not answer: ${list.why}`);
-  const names = new Set(
-    world.layout.processes.filter((it) => it.kind === 'keeper' && isPartOf(it, target)).map((it) => it.name),
-  );
-  const keepers = new Map(
-    list.value.processes.flatMap((it) => (names.has(it.name) && it.pid !== null ? [[it.pid, it.startTicks]] : [])),
-  );
-  const nodes = dataNodesOf(world.layout).filter((node) => node.place === target || node.id === target);
-  const dataDirs = new Set<string | null>(nodes.map((node) => node.dataDir));
-  return () => {
-    const all = allProcesses();
-    const roots = all.filter((it) => keepers.get(it.pid) === it.startTicks || dataDirs.has(workingDirectoryOf(it.pid)));
-    return withDescendants(new Set(roots.map((it) => it.pid)), all);
-  };
 }
 
 const tracePrefix = ({ layout }: World, id: string): string => join(layout.runDir, `disk-${id}-`);

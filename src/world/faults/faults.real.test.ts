@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -8,7 +17,8 @@ import { crashRegion, injectFault } from './inject.ts';
 import { openEntries } from './journal.ts';
 import { processesOfRegion } from './processes.ts';
 import type { WorldLayout } from '../layout.ts';
-import { tracerOf } from '../proc.ts';
+import { processesOfWorld } from '../leftovers.ts';
+import { readStat, tracerOf } from '../proc.ts';
 import { openWorld, type World } from '../open.ts';
 import { startSupervisor } from '../start.ts';
 import { takeRunDir, worldId } from '../state-dir.ts';
@@ -38,7 +48,9 @@ async function startWorld(): Promise<World> {
   const id = worldId(stateDir);
   const runDir = `/tmp/farshore-t-${id}`;
   const dataDir = join(stateDir, 'data');
-  for (const folder of ['logs', 'data']) mkdirSync(join(stateDir, folder));
+  for (const folder of ['logs', 'data', 'bin']) mkdirSync(join(stateDir, folder));
+  // What this world's PostgreSQL runs is Node.js.
+  symlinkSync(process.execPath, join(stateDir, 'bin/postgres'));
   takeRunDir(runDir, false);
   const child = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(WRITER)}], { detached: true, env: {}, cwd: ${JSON.stringify(dataDir)} });`;
   const plan = (name: string, place: string, script: string) => ({
@@ -84,6 +96,7 @@ async function startWorld(): Promise<World> {
     id,
     stateDir,
     runDir,
+    binDir: join(stateDir, 'bin'),
     secretsPath: join(stateDir, 'secrets.json'),
     supervisorSocketPath: join(runDir, 'supervisor.sock'),
     places: [
@@ -179,6 +192,23 @@ describe('freeze of a region', () => {
     await fault.undo();
     expect(await states(world)).not.toContain('T');
     expect(journal(world).at(-1)).toBe('undone');
+  });
+});
+
+describe('somebody who looks into the data directory', () => {
+  const specs = [{ kind: 'crash' }, { kind: 'freeze' }, { kind: 'slow-disk', delayMs: 300 }] as const;
+  it.each(specs)('is left alone by %j', async (fault) => {
+    const world = await startWorld();
+    const cwd = join(world.layout.stateDir, 'data');
+    const person = spawn('/bin/sleep', ['60'], { cwd, detached: true, stdio: 'ignore', env: {} });
+    cleanups.push(async () => void person.kill('SIGKILL'));
+    await new Promise((resolve) => person.once('spawn', resolve));
+    const active = await injectFault(world, { ...fault, place: here }, 'test');
+    const pid = person.pid ?? 0;
+    expect(readStat(pid)?.state).toBe('S');
+    expect(tracerOf(pid)).toBe(0);
+    expect(await active.undo()).toEqual({ complete: true, left: [] });
+    expect(processesOfWorld(world.layout).map((it) => it.pid)).not.toContain(pid);
   });
 });
 
