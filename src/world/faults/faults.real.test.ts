@@ -56,7 +56,7 @@ async function startWorld(): Promise<World> {
   const plan = (name: string, place: string, script: string) => ({
     name,
     place,
-    node: null,
+    node: name === 'database' ? nodeId(here, 'n1') : null,
     kind: 'app',
     argv: [process.execPath, '-e', script],
     cwd: stateDir,
@@ -174,6 +174,9 @@ describe('crash of a region', () => {
     const world = await startWorld();
     const frozen = await injectFault(world, { kind: 'freeze', place: here }, 'first');
     await expect(crashRegion(world, here, 'second')).rejects.toThrow(/freeze a:1 is held by first/);
+    const node = nodeId(here, 'n1');
+    await expect(injectFault(world, { kind: 'freeze', place: node }, 'third')).rejects.toThrow(/held by first/);
+    expect((await processesOfRegion(world, here)).map((it) => it.state)).toEqual(['T', 'T', 'T']);
     expect(await frozen.undo()).toEqual({ complete: true, left: [] });
     const crash = await crashRegion(world, here, 'second');
     expect(await crash.undo()).toEqual({ complete: true, left: [] });

@@ -4,11 +4,17 @@ import type { WorldLayout } from '../layout.ts';
 import { type AnySpec, describe as say, keysOf, linksOf, overlap } from './spec.ts';
 
 const [a, b, c] = [placeId('x:a'), placeId('x:b'), placeId('x:c')];
+/** Its name begins as another's. */
+const ab = placeId('x:a-b');
 const pairs = [a, b, c].flatMap((from) => [a, b, c].filter((to) => to !== from).map((to) => ({ from, to })));
 /** a and b hold data; c has the store. */
 const layout = {
   places: [],
-  processes: [{ place: a, node: nodeId(a, 'n1') }],
+  processes: [
+    { place: a, node: nodeId(a, 'n1') },
+    { place: a, node: nodeId(a, 'n2') },
+    { place: ab, node: nodeId(ab, 'n1') },
+  ],
   links: pairs.map((pair) => ({
     ...pair,
     near: pair.to === c ? { store: 1 } : {},
@@ -51,6 +57,13 @@ describe('two faults that touch the same', () => {
     expect(share({ kind: 'blackhole', place: a }, store)).toBe(true);
     expect(share(store, { kind: 'blackhole', place: c })).toBe(true);
     expect(share({ kind: 'crash', place: a }, { kind: 'freeze', place: a })).toBe(true);
+  });
+
+  it('share the processes of a node and of its place', () => {
+    expect(share({ kind: 'freeze', place: a }, { kind: 'freeze', place: nodeId(a, 'n1') })).toBe(true);
+    expect(share({ kind: 'crash', place: nodeId(a, 'n1') }, { kind: 'wedge', place: a })).toBe(true);
+    expect(share({ kind: 'freeze', place: nodeId(a, 'n1') }, { kind: 'freeze', place: nodeId(a, 'n2') })).toBe(false);
+    expect(share({ kind: 'freeze', place: a }, { kind: 'freeze', place: nodeId(ab, 'n1') })).toBe(false);
   });
 
   it('may stand side by side otherwise', () => {

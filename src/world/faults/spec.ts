@@ -1,5 +1,5 @@
 import { FarshoreError } from '../../base/errors.ts';
-import type { NodeId, PlaceId } from '../../base/ids.ts';
+import { type NodeId, type PlaceId, placeOf } from '../../base/ids.ts';
 import type { LinkFault } from '../../ports/link.ts';
 import { isPartOf, type LinkLayout, type WorldLayout } from '../layout.ts';
 
@@ -106,10 +106,18 @@ export function keysOf(layout: Layout, spec: AnySpec): readonly string[] {
   if (!('place' in spec)) return [];
   if (!layout.processes.some((it) => isPartOf(it, spec.place)))
     throw new FarshoreError('FSH_USAGE', `${spec.place} is no place or node of this world; nothing was changed`);
-  return [spec.kind === 'clock-skew' ? `clock ${spec.place}` : `processes ${spec.place}`];
+  return [spec.kind === 'clock-skew' ? `clock ${spec.place}` : processesKey(layout, spec.place)];
 }
 
-/** `*` is every service of its link. */
+/** A place has its nodes: `processes aws:a *` covers `processes aws:a n1`. */
+function processesKey({ places, processes }: Layout, target: PlaceId | NodeId): string {
+  const isPlace = places.some((it) => it.id === target) || processes.some((it) => it.place === target);
+  if (isPlace) return `processes ${target} *`;
+  const place = placeOf(target as NodeId);
+  return `processes ${place} ${target.slice(place.length + 1)}`;
+}
+
+/** `*` is every service of its link, or everything of its place. */
 export const overlap = (a: readonly string[], b: readonly string[]): boolean =>
   a.some((one) => b.some((other) => one === other || covers(one, other) || covers(other, one)));
 

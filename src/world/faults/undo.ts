@@ -32,7 +32,7 @@ async function takeBack(world: World, entry: JournalEntry): Promise<readonly str
     case 'wedge':
       return goOn(latest.stopped);
     case 'freeze':
-      return goOn([...latest.stopped, ...(await stoppedIn(world, spec.place))]);
+      return goOn([...latest.stopped, ...(await stoppedIn(world, spec.place, entry.id))]);
     case 'slow-disk':
     case 'disk-full':
       return endTracers(world, entry.id);
@@ -43,13 +43,17 @@ async function takeBack(world: World, entry: JournalEntry): Promise<readonly str
   }
 }
 
-/** Also what was born stopped, or is in no journal: a thaw leaves nobody behind. */
+/** Also what was born stopped, or is in no journal: a thaw leaves nobody behind, and nobody of another fault. */
 async function stoppedIn(
   world: World,
   place: Parameters<typeof processesOfRegion>[1],
+  id: string,
 ): Promise<readonly ProcessIdentity[]> {
+  const others = openEntries(world).flatMap((it) => (it.id === id ? [] : it.stopped));
+  const isOthers = ({ pid, startTicks }: ProcessIdentity) =>
+    others.some((it) => it.pid === pid && it.startTicks === startTicks);
   try {
-    return (await processesOfRegion(world, place)).filter((it) => isAlive(it) && isStopped(it));
+    return (await processesOfRegion(world, place)).filter((it) => isAlive(it) && isStopped(it) && !isOthers(it));
   } catch {
     // Without a supervisor the journal's list has to do.
     return [];
