@@ -71,6 +71,7 @@ function status(world: World, values: Values): number {
     holder: entry.holder,
     ageMs: nowMs - entry.atWallMs,
     abandoned: isAbandoned(world, entry, nowMs),
+    left: entry.left,
   }));
   if (values.json === true) say(JSON.stringify({ schema: 'farshore.fault-status/v1', inForce }, null, 2));
   else if (inForce.length === 0) say('no fault is in force');
@@ -80,11 +81,16 @@ function status(world: World, values: Values): number {
       it.fault,
       `held by ${it.holder}`,
       age(it.ageMs),
-      it.abandoned ? 'abandoned: it is being undone' : '',
+      notes(it.abandoned, it.left),
     ]);
     for (const line of table([['ID', 'FAULT', 'HOLDER', 'AGE', ''], ...rows])) say(line);
   }
   return 0;
+}
+
+function notes(abandoned: boolean, left: readonly string[]): string {
+  if (left.length > 0) return `could not be undone yet: ${left.join('; ')}`;
+  return abandoned ? 'abandoned: it is being undone' : '';
 }
 
 async function undo(world: World, id: string | undefined): Promise<number> {
@@ -98,12 +104,8 @@ async function undo(world: World, id: string | undefined): Promise<number> {
   return code;
 }
 
-async function undoOne(world: World, entry: JournalEntry): Promise<number> {
-  await undoEntry(world, entry);
-  // Its holder may have been refreshing it at that moment; it looks into the journal before it does so again.
-  await sleep(100);
-  return told(describe(entry.spec), await undoEntry(world, entry));
-}
+const undoOne = async (world: World, entry: JournalEntry): Promise<number> =>
+  told(describe(entry.spec), await undoEntry(world, entry));
 
 async function hold(world: World, words: readonly string[], values: Values): Promise<number> {
   const forMs = values.for === undefined ? null : duration('for', values.for);

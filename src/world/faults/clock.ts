@@ -5,6 +5,7 @@ import type { PlaceId } from '../../base/ids.ts';
 import type { World } from '../open.ts';
 import { wallClockPath } from '../wall-clock-path.ts';
 import { monotonicMs, type Seen } from './seen.ts';
+import { act } from './turn.ts';
 
 /** How well an agent's word and our own clock can be compared through a request that takes a moment. */
 const EXACT_TO_MS = 250;
@@ -15,11 +16,13 @@ const LOOK_EVERY_MS = 25;
  * The wall clocks of a place's processes jump, as after a wrong NTP answer or a virtual machine restored: agent, store, edge, DNS.
  * PostgreSQL keeps the machine's own, and so does CLOCK_MONOTONIC, which no machine lets jump. The canary asks the agents for the time.
  */
-export async function skewClock(world: World, place: PlaceId, byMs: number): Promise<Seen> {
+export async function skewClock(world: World, place: PlaceId, byMs: number, id: string): Promise<Seen> {
   const fromMs = monotonicMs();
   const path = wallClockPath(world.layout, place);
-  writeFileSync(`${path}.new`, String(byMs), { mode: 0o644 });
-  renameSync(`${path}.new`, path);
+  await act(world, id, () => {
+    writeFileSync(`${path}.new`, String(byMs), { mode: 0o644 });
+    renameSync(`${path}.new`, path);
+  });
   const effectiveMs = monotonicMs();
   const offs = await untilOff(world, place, byMs);
   if (offs.length === 0)

@@ -7,6 +7,7 @@ import type { ProcessIdentity } from '../proc.ts';
 import { LEASE_MS } from './journal.ts';
 import { finderOf, processesOfRegion } from './processes.ts';
 import { monotonicMs, type Seen } from './seen.ts';
+import { act } from './turn.ts';
 
 const KILL_WITHIN_MS = 5_000;
 const RELEASED_WITHIN_MS = 3_000;
@@ -16,8 +17,8 @@ export interface CrashSeen extends Seen {
 }
 
 /** Every process killed at one moment, as the loss of power would, and held down. FSH_FAILED when one is left (the canary). */
-export async function crash(world: World, place: PlaceId | NodeId, holder: string): Promise<CrashSeen> {
-  await holdDown(world, place, holder);
+export async function crash(world: World, place: PlaceId | NodeId, holder: string, id: string): Promise<CrashSeen> {
+  await act(world, id, () => holdDown(world, place, holder));
   const before = await processesOfRegion(world, place);
   const { killed, left, first } = await killUntilGone(await finderOf(world, place), KILL_WITHIN_MS);
   await dropEgress(world, place);

@@ -6,18 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FarshoreError, messageOf } from '../../base/errors.ts';
 import { locateStrace } from '../locate-program.ts';
 import type { World } from '../open.ts';
-import {
-  allProcesses,
-  commandLineOf,
-  isAlive,
-  killExactly,
-  type ProcessStat,
-  tracerOf,
-} from '../proc.ts';
+import { allProcesses, commandLineOf, isAlive, killExactly, type ProcessStat, tracerOf } from '../proc.ts';
 import { COMMIT, openPrimaryIn, openSession } from './commit-probe.ts';
 import { databasesOf } from './processes.ts';
 import { monotonicMs, type Seen } from './seen.ts';
 import { type DiskSpec, describe } from './spec.ts';
+import { act } from './turn.ts';
 
 const ATTACHED_WITHIN_MS = 5_000;
 const BITES_WITHIN_MS = 15_000;
@@ -47,7 +41,7 @@ export async function disk(world: World, spec: DiskSpec, id: string): Promise<Se
     if (free.length === 0 && traced.length > 0) quiet++;
     else {
       quiet = 0;
-      if (free.length > 0) attach(strace, tracePath(world, id, round++), spec, free, said);
+      if (free.length > 0) await act(world, id, () => attach(strace, tracePath(world, id, round++), spec, free, said));
       await until(() => free.every((it) => !isAlive(it) || tracerOf(it.pid) !== 0), 1_000);
     }
     if (monotonicMs() - fromMs > ATTACHED_WITHIN_MS) {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,6 +16,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { nodeId, placeId } from '../../base/ids.ts';
 import { crashRegion, injectFault } from './inject.ts';
 import { openEntries } from './journal.ts';
+import type { FaultSpec } from './spec.ts';
+import { undoEntry, type UndoResult } from './undo.ts';
 import { processesOfRegion } from './processes.ts';
 import type { WorldLayout } from '../layout.ts';
 import { processesOfWorld } from '../leftovers.ts';
@@ -198,6 +201,37 @@ describe('freeze of a region', () => {
   });
 });
 
+describe('an undo beside an injection', () => {
+  /** When the journal says that something of this fault begins, somebody says `fault undo`. */
+  async function undoInTheMiddle(world: World, spec: FaultSpec, ...state: readonly string[]) {
+    let undone: Promise<UndoResult> | null = null;
+    const looking = setInterval(() => {
+      const [entry] = openEntries(world);
+      if (entry !== undefined && state.every((it) => journal(world).includes(it))) undone ??= undoEntry(world, entry);
+    }, 1);
+    const injected = await injectFault(world, spec, 'test').then(
+      () => 'injected',
+      (error: unknown) => String(error),
+    );
+    clearInterval(looking);
+    return { injected, undone: await (undone as Promise<UndoResult> | null) };
+  }
+
+  it.each([
+    [{ kind: 'freeze', place: here }, 'stopping'],
+    [{ kind: 'slow-disk', place: here, delayMs: 300 }, 'injecting'],
+    [{ kind: 'cut', how: 'full', place: here }, 'injecting'],
+  ] as const)('leaves nothing of %j, and the injection says so', async (spec, state) => {
+    const world = await startWorld();
+    for (let i = 0; i < 3; i++) {
+      const { injected, undone } = await undoInTheMiddle(world, spec, state);
+      expect(undone).toEqual({ complete: true, left: [] });
+      expect(injected).toContain('somebody undid it');
+      expect(await isWhole(world)).toBe(true);
+    }
+  });
+});
+
 describe('somebody who looks into the data directory', () => {
   const specs = [{ kind: 'crash' }, { kind: 'freeze' }, { kind: 'slow-disk', delayMs: 300 }] as const;
   it.each(specs)('is left alone by %j', async (fault) => {
@@ -315,12 +349,29 @@ describe('a runner that is killed', () => {
     await until(() => isWhole(world), 'undone by the lease', 25_000);
   });
 
-  /** No fault is open, all links are up, every process of the region is there and runs. */
-  async function isWhole(world: World): Promise<boolean> {
-    if (openEntries(world).length > 0) return false;
-    const links = await Promise.all(world.layout.links.map(({ from, to }) => world.link(from, to).status()));
-    if (links.some((it) => it.kind !== 'done' || it.value.state !== 'up')) return false;
-    const processes = await processesOfRegion(world, here);
-    return processes.length === 3 && processes.every((it) => it.state !== 'T' && tracerOf(it.pid) === 0);
-  }
+  it('whose fault cannot be undone yet is told of, once, and undone when it can be', async () => {
+    const world = await startWorld();
+    const list = await world.supervisor.list();
+    const pid = (list.kind === 'done' ? list.value.processes.find((it) => it.name === 'link-0')?.pid : null) ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    const spec: FaultSpec = { kind: 'cut', how: 'one-way', from: here, to: there };
+    const gone = { id: 'gone', spec, holder: 'who is gone', pid: process.pid, ticks: 1, atWallMs: Date.now() };
+    appendFileSync(join(world.layout.stateDir, 'faults.jsonl'), `${JSON.stringify({ state: 'injecting', ...gone })}\n`);
+    const log = () => readFileSync(join(world.layout.stateDir, 'logs/supervisor.log'), 'utf8');
+    await until(async () => log().includes('cannot undo'), 'told of');
+    expect(openEntries(world)[0]?.left.join()).toContain('link a:1 → a:2');
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    expect(log().split('cannot undo').length - 1).toBe(1);
+    process.kill(pid, 'SIGCONT');
+    await until(async () => isWhole(world), 'undone');
+  }, 60_000);
 });
+
+/** No fault is open, all links are up, every process of the region is there and runs. */
+async function isWhole(world: World): Promise<boolean> {
+  if (openEntries(world).length > 0) return false;
+  const links = await Promise.all(world.layout.links.map(({ from, to }) => world.link(from, to).status()));
+  if (links.some((it) => it.kind !== 'done' || it.value.state !== 'up')) return false;
+  const processes = await processesOfRegion(world, here);
+  return processes.length === 3 && processes.every((it) => it.state !== 'T' && tracerOf(it.pid) === 0);
+}

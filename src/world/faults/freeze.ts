@@ -6,6 +6,7 @@ import { isAlive, type ProcessIdentity, readStat } from '../proc.ts';
 import { noteStopping } from './journal.ts';
 import { finderOf } from './processes.ts';
 import { monotonicMs, type Seen } from './seen.ts';
+import { act } from './turn.ts';
 
 const STOPPED_WITHIN_MS = 5_000;
 const THAWED_WITHIN_MS = 2_000;
@@ -21,14 +22,15 @@ export async function freeze(world: World, place: PlaceId | NodeId, id: string):
   const stopped = new Set<number>();
   let effectiveMs = fromMs;
   for (let quiet = 0; quiet < 2; ) {
-    const running = find().filter((it) => isAlive(it) && !isStopped(it));
-    if (running.length === 0) quiet++;
-    else {
-      quiet = 0;
-      noteStopping(world, id, running);
-      for (const it of running) if (signalExactly(it, 'SIGSTOP')) stopped.add(it.pid);
+    const running = await act(world, id, () => {
+      const found = find().filter((it) => isAlive(it) && !isStopped(it));
+      if (found.length === 0) return found;
+      noteStopping(world, id, found);
+      for (const it of found) if (signalExactly(it, 'SIGSTOP')) stopped.add(it.pid);
       effectiveMs = monotonicMs();
-    }
+      return found;
+    });
+    quiet = running.length === 0 ? quiet + 1 : 0;
     if (monotonicMs() - fromMs > STOPPED_WITHIN_MS)
       throw new FarshoreError('FSH_FAILED', `${running.length} processes of ${place} go on after SIGSTOP`);
     await sleep(5);

@@ -8,11 +8,12 @@ import { skewClock } from './clock.ts';
 import { crash, type CrashSeen, holdDown } from './crash.ts';
 import { disk } from './disk.ts';
 import { freeze } from './freeze.ts';
-import { beat, type JournalEntry, openEntries, openEntry } from './journal.ts';
+import { beat, isOpen, type JournalEntry, openEntries, openEntry } from './journal.ts';
 import { disturb, setAll } from './links.ts';
 import { FAULTS_LOCK_MS, faultsLock, recoverLocked } from './recover.ts';
 import type { Seen } from './seen.ts';
 import { type AnySpec, describe, type FaultSpec, keysOf, linksOf, overlap } from './spec.ts';
+import { act } from './turn.ts';
 import { undoEntry, type UndoResult } from './undo.ts';
 import { wedge } from './wedge.ts';
 
@@ -33,7 +34,7 @@ export const injectFault = (world: World, spec: FaultSpec, holder: string): Prom
   underJournal(world, spec, holder, (entry): Promise<Seen> => {
     switch (spec.kind) {
       case 'crash':
-        return crash(world, spec.place, holder);
+        return crash(world, spec.place, holder, entry.id);
       case 'freeze':
         return freeze(world, spec.place, entry.id);
       case 'wedge':
@@ -42,9 +43,9 @@ export const injectFault = (world: World, spec: FaultSpec, holder: string): Prom
       case 'disk-full':
         return disk(world, spec, entry.id);
       case 'clock-skew':
-        return skewClock(world, spec.place, spec.byMs);
+        return skewClock(world, spec.place, spec.byMs, entry.id);
       default:
-        return disturb(world, spec);
+        return disturb(world, spec, entry.id);
     }
   });
 
@@ -57,8 +58,8 @@ export interface RegionCrash extends ActiveFault {
 
 /** `injectFault` of a crash, with what was killed. */
 export async function crashRegion(world: World, place: PlaceId | NodeId, holder: string): Promise<RegionCrash> {
-  const fault = await underJournal<CrashSeen>(world, { kind: 'crash', place }, holder, () =>
-    crash(world, place, holder),
+  const fault = await underJournal<CrashSeen>(world, { kind: 'crash', place }, holder, (entry) =>
+    crash(world, place, holder, entry.id),
   );
   return { ...fault, killedFromMs: fault.fromMs, killedUntilMs: fault.effectiveMs };
 }
@@ -66,7 +67,7 @@ export async function crashRegion(world: World, place: PlaceId | NodeId, holder:
 /** Cuts, slows or makes lossy one directed link until `undo`. */
 export function disturbLink(world: World, from: PlaceId, to: PlaceId, fault: LinkFault): Promise<ActiveFault> {
   const spec: AnySpec = { kind: 'link', from, to, ...fault };
-  return underJournal(world, spec, 'drill', () => disturb(world, spec));
+  return underJournal(world, spec, 'drill', (entry) => disturb(world, spec, entry.id));
 }
 
 async function underJournal<T extends Seen>(
@@ -76,15 +77,23 @@ async function underJournal<T extends Seen>(
   inject: (entry: JournalEntry) => Promise<T>,
 ): Promise<T & ActiveFault> {
   const entry = await claim(world, spec, holder);
-  const refresh = setInterval(() => void keep(world, entry), REFRESH_MS);
+  let injected = false;
+  const refresh = setInterval(() => void keep(world, entry, injected), REFRESH_MS);
   let undone: Promise<UndoResult> | null = null;
   const undo = (): Promise<UndoResult> => {
     clearInterval(refresh);
-    undone ??= undoEntry(world, entry);
+    // What was not complete may be by now.
+    undone ??= undoEntry(world, entry).then((result) => {
+      if (!result.complete) undone = null;
+      return result;
+    });
     return undone;
   };
   try {
     const seen = await inject(entry);
+    injected = true;
+    // Not undone since: what nobody holds may not be called in force.
+    await act(world, entry.id, () => undefined);
     return { ...seen, id: entry.id, spec, undo };
   } catch (error) {
     const { complete, left } = await undo();
@@ -117,12 +126,18 @@ async function claim(world: World, spec: AnySpec, holder: string): Promise<Journ
 }
 
 /** Refreshes what expires, unless somebody else has undone it meanwhile. */
-async function keep(world: World, entry: JournalEntry): Promise<void> {
-  if (!openEntries(world).some((it) => it.id === entry.id)) return;
+async function keep(world: World, entry: JournalEntry, injected: boolean): Promise<void> {
+  if (!isOpen(world, entry.id)) return;
+  // Also while an injection takes its turn: the lease is about the holder's life.
   beat(world, entry.id);
+  // An injection looks at the links before it touches them.
+  if (!injected) return;
   try {
-    if (entry.spec.kind === 'crash') await holdDown(world, entry.spec.place, entry.holder);
-    else await setAll(world, linksOf(world.layout, entry.spec));
+    await act(world, entry.id, () =>
+      entry.spec.kind === 'crash'
+        ? holdDown(world, entry.spec.place, entry.holder)
+        : setAll(world, linksOf(world.layout, entry.spec)),
+    );
   } catch {
     // The next beat tries again; what stays away is undone by its lease.
   }

@@ -30,11 +30,14 @@ export interface JournalEntry {
   readonly atWallMs: number;
   /** Processes that were, or were about to be, stopped: all of them must go on. */
   readonly stopped: readonly ProcessIdentity[];
+  /** What the last try to undo it left; empty when nobody tried. */
+  readonly left: readonly string[];
 }
 
 type Line =
-  | ({ readonly state: 'injecting' } & Omit<JournalEntry, 'stopped'>)
+  | ({ readonly state: 'injecting' } & Omit<JournalEntry, 'stopped' | 'left'>)
   | { readonly state: 'stopping'; readonly id: string; readonly stopped: readonly ProcessIdentity[] }
+  | { readonly state: 'left'; readonly id: string; readonly left: readonly string[] }
   | { readonly state: 'undone'; readonly id: string };
 
 const journalPath = ({ layout }: Where): string => join(layout.stateDir, 'faults.jsonl');
@@ -47,12 +50,16 @@ export function openEntry(world: Where, spec: AnySpec, holder: string): JournalE
   const entry = { id, spec, holder, pid: process.pid, ticks, atWallMs: Date.now() };
   append(world, { state: 'injecting', ...entry });
   writeFileSync(beatPath(world, id), '', { mode: 0o600 });
-  return { ...entry, stopped: [] };
+  return { ...entry, stopped: [], left: [] };
 }
 
 /** On disk before the signal is sent. */
 export const noteStopping = (world: Where, id: string, stopped: readonly ProcessIdentity[]): void =>
   append(world, { state: 'stopping', id, stopped: stopped.map(({ pid, startTicks }) => ({ pid, startTicks })) });
+
+/** It could not be undone whole: for whoever looks, and tries again. */
+export const noteLeft = (world: Where, id: string, left: readonly string[]): void =>
+  append(world, { state: 'left', id, left });
 
 export function closeEntry(world: Where, id: string): void {
   append(world, { state: 'undone', id });
@@ -87,15 +94,18 @@ function lastBeatMs(world: Where, entry: JournalEntry): number {
 export function openEntries(world: Where): readonly JournalEntry[] {
   const open = new Map<string, JournalEntry>();
   for (const line of readLines(journalPath(world))) {
-    if (line.state === 'injecting') open.set(line.id, { ...line, stopped: [] });
+    const entry = open.get(line.id);
+    if (line.state === 'injecting') open.set(line.id, { ...line, stopped: [], left: [] });
     else if (line.state === 'undone') open.delete(line.id);
-    else {
-      const entry = open.get(line.id);
-      if (entry !== undefined) open.set(line.id, { ...entry, stopped: [...entry.stopped, ...line.stopped] });
-    }
+    else if (entry === undefined) continue;
+    else if (line.state === 'left') open.set(line.id, { ...entry, left: line.left });
+    else open.set(line.id, { ...entry, stopped: [...entry.stopped, ...line.stopped] });
   }
   return [...open.values()];
 }
+
+/** Nobody has undone it. */
+export const isOpen = (world: Where, id: string): boolean => openEntries(world).some((it) => it.id === id);
 
 function append(world: Where, line: Line): void {
   const file = openSync(journalPath(world), 'a', 0o600);

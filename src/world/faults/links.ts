@@ -5,6 +5,7 @@ import type { World } from '../open.ts';
 import { LEASE_MS } from './journal.ts';
 import { monotonicMs, type Seen } from './seen.ts';
 import { type AnySpec, describe, type LinkTarget, linksOf, nearOf } from './spec.ts';
+import { act } from './turn.ts';
 
 /** How much longer than its round trips an answer may take before there is none. */
 const SLACK_MS = 150;
@@ -12,10 +13,10 @@ const SLACK_MS = 150;
 const ANSWER_WITHIN_MS = 10_000;
 
 /** Cuts or slows the links of `spec`. The canary opens a connection through each of them, as anybody would. */
-export async function disturb(world: World, spec: AnySpec): Promise<Seen> {
+export async function disturb(world: World, spec: AnySpec, id: string): Promise<Seen> {
   const targets = linksOf(world.layout, spec);
   const fromMs = monotonicMs();
-  await setAll(world, targets);
+  await act(world, id, () => setAll(world, targets));
   const effectiveMs = monotonicMs();
   const evidence = await prove(targets);
   return { fromMs, effectiveMs, provenMs: monotonicMs(), processes: null, what: describe(spec), evidence };
@@ -23,12 +24,12 @@ export async function disturb(world: World, spec: AnySpec): Promise<Seen> {
 
 /** Sets or refreshes all of them for the length of the lease. */
 export async function setAll(world: World, targets: readonly LinkTarget[]): Promise<void> {
-  await Promise.all(
-    targets.map(async ({ link, fault }) => {
-      const set = await world.link(link.from, link.to).set(fault, LEASE_MS);
-      if (set.kind !== 'done') throw new FarshoreError('FSH_FAILED', `link ${link.from} → ${link.to}: ${set.why}`);
-    }),
+  const sets = await Promise.all(
+    targets.map(async ({ link, fault }) => ({ link, set: await world.link(link.from, link.to).set(fault, LEASE_MS) })),
   );
+  // All are answered before the first refusal is told: one on its way could otherwise pass the heal.
+  for (const { link, set } of sets)
+    if (set.kind !== 'done') throw new FarshoreError('FSH_FAILED', `link ${link.from} → ${link.to}: ${set.why}`);
 }
 
 /** Everything up again; returns what is not. */

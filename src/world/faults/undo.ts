@@ -4,10 +4,11 @@ import { setClockRight } from './clock.ts';
 import { bringBack } from './crash.ts';
 import { endTracers } from './disk.ts';
 import { goOn, isStopped } from './freeze.ts';
-import { closeEntry, type JournalEntry, openEntries } from './journal.ts';
+import { closeEntry, type JournalEntry, noteLeft, openEntries } from './journal.ts';
 import { heal } from './links.ts';
 import { processesOfRegion } from './processes.ts';
 import { linksOf } from './spec.ts';
+import { inTurn } from './turn.ts';
 
 export interface UndoResult {
   readonly complete: boolean;
@@ -15,24 +16,32 @@ export interface UndoResult {
   readonly left: readonly string[];
 }
 
-/** Takes one fault back, looks whether it is gone, and only then says so in the journal. May be done twice. */
-export async function undoEntry(world: World, entry: JournalEntry): Promise<UndoResult> {
-  const left = await takeBack(world, entry);
-  if (left.length === 0) closeEntry(world, entry.id);
-  return { complete: left.length === 0, left };
+/**
+ * Takes one fault back, looks whether it is gone, and only then says so in the journal. May be done twice: what the journal calls
+ * undone is left alone, since what it touched may be another fault's by now.
+ */
+export async function undoEntry(world: World, { id }: Pick<JournalEntry, 'id'>): Promise<UndoResult> {
+  const result = await inTurn(world, id, async () => {
+    // Its holder may have stopped more since the caller read the journal.
+    const entry = openEntries(world).find((it) => it.id === id);
+    if (entry === undefined) return { complete: true, left: [] };
+    const left = await takeBack(world, entry);
+    if (left.length === 0) closeEntry(world, id);
+    else if (left.join() !== entry.left.join()) noteLeft(world, id, left);
+    return { complete: left.length === 0, left };
+  });
+  return result ?? { complete: false, left: ['who holds it, or undoes it, stands still in the middle of that'] };
 }
 
 async function takeBack(world: World, entry: JournalEntry): Promise<readonly string[]> {
-  const { spec } = entry;
-  // Its holder may have stopped more since this entry was read.
-  const latest = openEntries(world).find((it) => it.id === entry.id) ?? entry;
+  const { spec, stopped } = entry;
   switch (spec.kind) {
     case 'crash':
       return bringBack(world, spec.place);
     case 'wedge':
-      return goOn(latest.stopped);
+      return goOn(stopped);
     case 'freeze':
-      return goOn([...latest.stopped, ...(await stoppedIn(world, spec.place, entry.id))]);
+      return goOn([...stopped, ...(await stoppedIn(world, spec.place, entry.id))]);
     case 'slow-disk':
     case 'disk-full':
       return endTracers(world, entry.id);

@@ -8,6 +8,7 @@ import { COMMIT, openSession as open, openPrimaryIn } from './commit-probe.ts';
 import { goOn, signalExactly } from './freeze.ts';
 import { noteStopping } from './journal.ts';
 import { monotonicMs, type Seen } from './seen.ts';
+import { act } from './turn.ts';
 
 const TRIES = 300;
 /** A commit that takes longer than this while the server answers hangs. */
@@ -29,7 +30,7 @@ export async function wedge(world: World, place: PlaceId, id: string): Promise<S
   const pid = Number((await victim.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]?.pid);
   const stat = readStat(pid);
   if (stat === null) throw new FarshoreError('FSH_FAILED', `the server's process ${pid} is not on this machine`);
-  noteStopping(world, id, [stat]);
+  await act(world, id, () => noteStopping(world, id, [stat]));
   let over = false;
   const committing = (async () => {
     while (!over) await victim.query(COMMIT);
@@ -37,7 +38,8 @@ export async function wedge(world: World, place: PlaceId, id: string): Promise<S
   try {
     for (let tries = 1; tries <= TRIES && monotonicMs() - fromMs < TRY_WITHIN_MS; tries++) {
       await sleep(Math.random() * 4);
-      if (!signalExactly(stat, 'SIGSTOP')) throw new FarshoreError('FSH_FAILED', 'the server ended our session');
+      if (!(await act(world, id, () => signalExactly(stat, 'SIGSTOP'))))
+        throw new FarshoreError('FSH_FAILED', 'the server ended our session');
       const effectiveMs = monotonicMs();
       if (await commitHangs(world, node).catch(() => false)) {
         over = true;

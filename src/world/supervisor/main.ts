@@ -53,7 +53,10 @@ function watchFaults(stateDir: string): void {
   const world = openWorld(stateDir);
   const look = async (): Promise<void> => {
     try {
-      for (const what of await recoverFaults(world)) process.stderr.write(`undone, its holder is gone: ${what}\n`);
+      for (const { id, what, left, isNews } of await recoverFaults(world)) {
+        const said = left.length === 0 ? 'undone, its holder is gone' : `cannot undo ${id} yet (${left.join('; ')})`;
+        if (isNews) process.stderr.write(`${said}: ${what}\n`);
+      }
     } catch (error) {
       process.stderr.write(`faults: ${messageOf(error)}\n`);
     }
