@@ -24,7 +24,7 @@ export interface DrillOptions {
 export interface DrillReports {
   readonly reports: readonly DrillReport[];
   /** Why there are fewer trials than were asked for. */
-  readonly ended: unknown;
+  readonly ended: Error | null;
   readonly together: { readonly report: TrialsReport; readonly html: string } | null;
 }
 
@@ -50,7 +50,7 @@ export async function runDrill(
     const trialOptions = { mix: DEFAULT_MIX, windowMs, command: options.command, progress };
     const seen = await runTrial(world, deployment, scenario, trialOptions, signal).catch((error: unknown) => {
       if (reports.length === 0) throw error;
-      return { ended: error };
+      return { ended: error instanceof Error ? error : new Error(String(error)) };
     });
     if ('ended' in seen) return { reports, ended: seen.ended, together: writeTogether(reports) };
     const report = judge(seen);

@@ -305,7 +305,13 @@ class Trial {
 }
 
 const copiesDiffer = (reads: readonly NodeRead[]): boolean =>
-  new Set(reads.map(({ ledger, orders }) => JSON.stringify([ledger, orders].map((it) => [...it].toSorted())))).size > 1;
+  new Set(reads.map(({ ledger, orders }) => [ledger, orders].map(linesOf).join('\n'))).size > 1;
+
+const linesOf = (counts: ReadonlyMap<string, number>): string =>
+  [...counts]
+    .map(([id, count]) => `${id} ${count}`)
+    .toSorted()
+    .join('\n');
 
 /** Null when one of them is not known: what nobody could count is not zero. */
 const sumOfKnown = (counts: readonly (number | null)[]): number | null =>
