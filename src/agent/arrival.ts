@@ -31,6 +31,8 @@ export class Arrival {
   readonly #ended: (step: string, ended: Outcome<unknown>) => void;
   #preparedFor = '';
   #cutOffFor = '';
+  /** The primary that was heard to be open, since it is heard. One whose agent has just started is not open yet either, and serves. */
+  #openSeen: NodeId | null = null;
   /** The last look. */
   #seen: Observation | null = null;
 
@@ -42,6 +44,7 @@ export class Arrival {
 
   tick(o: Observation, local: DatabaseStatus): void {
     this.#seen = o;
+    this.#hear(o);
     const expected = expectedHere(o);
     if (expected === null || local.state !== 'standby' || this.#desk.busy !== null) return;
     const { operation, primary, epoch } = expected;
@@ -51,10 +54,16 @@ export class Arrival {
       const isReachable = (node: NodeId): boolean => node !== primary && isDetachable(o, node);
       this.#run(epoch, 'prepare', (permit) => this.#duty.prepare(epoch + 1, isReachable, permit));
     }
-    if (isClosed(o, primary) && this.#cutOffFor !== operation) {
+    if (this.#openSeen === primary && isClosed(o, primary) && this.#cutOffFor !== operation) {
       this.#cutOffFor = operation;
       this.#run(epoch, 'cut-off', (permit) => this.#duty.cutOff(permit, () => this.#isExpected(operation, primary)));
     }
+  }
+
+  #hear(o: Observation): void {
+    const primary = o.store.sync?.value.primary ?? null;
+    if (primary === null || !isHeard(o, primary)) this.#openSeen = null;
+    else if (o.peers.get(primary)?.pulse?.open === true) this.#openSeen = primary;
   }
 
   /** Cancelled, or open again: what it was to wait for does not come. */

@@ -55,7 +55,11 @@ async function promoteWith(prepared: boolean, overtakenAt: string | null = null)
     fence: 'killed' as const,
   };
   const permit = { epoch: 5, signal: new AbortController().signal, valid: () => true };
-  const ended = await promoteSelf(A, database, group, order, permit, { barrierTimeoutMs: null, prepared });
+  const ended = await promoteSelf(A, database, group, order, permit, {
+    nowMs: () => clock.nowMs(),
+    barrierTimeoutMs: null,
+    prepared,
+  });
   return { ended, steps };
 }
 

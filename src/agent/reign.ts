@@ -17,13 +17,15 @@ export interface Reign {
 }
 
 const SHOWN_TIMEOUT_MS = 2_000;
+/** An answer about the epoch that was asked for longer ago says nothing about now: the disk, or this process, stood still meanwhile. */
+const LOOK_AGE_MS_MAX = 250;
 
 /**
  * P5 on the target: list of the new reign, epoch again, promote, check, epoch again. The gateway is opened by the caller,
  * under the same permit. Anything that does not match the store ends it; a database that was promoted for nothing is
  * demoted by the next look at the role.
  *
- * `barrierTimeoutMs`: null when PostgreSQL was shown before, or need not be, to have noted that somebody must confirm.
+ * `nowMs`: the clock of this process. `barrierTimeoutMs`: null when PostgreSQL was shown before, or need not be, to have noted that somebody must confirm.
  * `prepared`: the list was shown to be in force before. Then nothing is changed before the promotion, and one look at the store is enough.
  */
 export async function promoteSelf(
@@ -32,7 +34,15 @@ export async function promoteSelf(
   group: GroupStore,
   order: Extract<Order, { do: 'promote' }>,
   permit: Permit,
-  { barrierTimeoutMs, prepared }: { readonly barrierTimeoutMs: number | null; readonly prepared: boolean },
+  {
+    nowMs,
+    barrierTimeoutMs,
+    prepared,
+  }: {
+    readonly nowMs: () => number;
+    readonly barrierTimeoutMs: number | null;
+    readonly prepared: boolean;
+  },
 ): Promise<Outcome<Position>> {
   const status = await database.status();
   if (status.state !== 'standby') return refused('not-standby', `PostgreSQL is ${status.state}`);
@@ -51,14 +61,20 @@ export async function promoteSelf(
   if (again !== null) return again;
   if (!permit.valid()) return refused('overtaken', 'newer work was accepted before the promotion');
   // The last look at the epoch is on its way while the database stores it; nobody can write before both are done.
-  let last: ReturnType<typeof whyNotMine> | null = null;
+  const looks: { readonly sentMs: number; readonly answer: ReturnType<typeof whyNotMine> }[] = [];
   const onPromoted = (): void => {
-    last = whyNotMine(me, group, order);
+    const answer = whyNotMine(me, group, order);
+    // Whether it is asked for depends on how the promotion ends.
+    answer.catch(() => undefined);
+    looks.push({ sentMs: nowMs(), answer });
   };
   // Who acknowledges alone may leave something behind (P8.3).
   const promoted = await database.promote(order.epoch, { salvageSlot: order.w === 0, onPromoted });
   if (promoted.kind !== 'done') return promoted;
-  return (await (last ?? whyNotMine(me, group, order))) ?? promoted;
+  const fresh = looks.find(({ sentMs }) => nowMs() - sentMs <= LOOK_AGE_MS_MAX);
+  const after = await (fresh?.answer ?? whyNotMine(me, group, order));
+  if (after !== null) return after;
+  return permit.valid() ? promoted : refused('overtaken', 'newer work was accepted during the promotion');
 }
 
 /**

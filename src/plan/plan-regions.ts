@@ -224,9 +224,25 @@ function assumptionsOf(request: PlanRequest, facts: Facts, regions: readonly Pla
     firstByteIn(request),
     `load: ${load.instances} machines, ${load.storageGib} GiB, ${load.egressGb} GB to users and ${load.changesGb} GB of changes a month`,
     'list prices on demand, no discount; a region with no price counts with the middle of its range',
+    ...machinesPriced(request),
     `availability: a region is down ${AVAILABILITY.regionDown * 100} % of the year, what all share ${AVAILABILITY.sharedDown * 100} %, ${AVAILABILITY.failuresAYear} failovers a year`,
     ...(request.carbonGrams === null ? [] : carbonIn(request.carbonGrams, facts, regions)),
     ...(services.length === 0 ? [] : [servicesIn(services, facts, regions)]),
+  ];
+}
+
+const MACHINES: ReadonlyMap<string, string> = new Map([
+  ['aws', 'm6i.2xlarge'],
+  ['azure', 'D8s_v5'],
+  ['gcp', 'e2-standard-8'],
+]);
+
+/** The free price list of Google Cloud has E2 alone, which is a cheaper class than what the others are priced by. */
+function machinesPriced({ providers }: PlanRequest): readonly string[] {
+  if (!providers.includes('gcp') || providers.length === 1) return [];
+  const each = providers.flatMap((provider) => MACHINES.get(provider) ?? []).join(', ');
+  return [
+    `machines are not of one class: ${each}; E2 shares its processors and costs about a third less, so prices across providers favour gcp. Your own prices go into regions.json (docs/guide/facts.md)`,
   ];
 }
 

@@ -3,11 +3,13 @@ import type pg from 'pg';
 import type { FarshoreError } from '../../base/errors.ts';
 import { assert } from '../../base/result.ts';
 import type { BackupPoint } from './base-backup.ts';
-import { type Local, type Row, text } from './connections.ts';
+import { type Local, type Row, text, within } from './connections.ts';
 import { makePrivate } from './files.ts';
 import { reserveMemberSlot } from './member-slots.ts';
 import { historyName, writeFor } from './wal-segments.ts';
 import { WalStream } from './wal-stream.ts';
+
+const HISTORY_TIMEOUT_MS = 5_000;
 
 /**
  * The WAL that a copy needs, from the moment in which the copy begins. BASE_BACKUP itself would send it at its end, when the primary may
@@ -55,7 +57,8 @@ export class CopiedWal {
     assert(stream !== null, 'a copy that ended had a beginning');
     await stream.reach(lsn);
     if (timeline > 1) {
-      const [row] = (await client.query<Row>(`TIMELINE_HISTORY ${timeline}`)).rows;
+      const asked = (): Promise<pg.QueryResult<Row>> => client.query<Row>(`TIMELINE_HISTORY ${timeline}`);
+      const [row] = (await within(this.#local.clock, HISTORY_TIMEOUT_MS, asked)).rows;
       const content = row?.['content'];
       const history = Buffer.isBuffer(content) ? content : Buffer.from(text(row, 'content'));
       await writeFor(join(this.#folder, historyName(timeline)), history, this.#local.config.runAs);

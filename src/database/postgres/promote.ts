@@ -38,13 +38,22 @@ export async function promote(local: Local, epoch: number, how: Promoting = {}):
   const ended = await ending;
   if (ended.kind !== 'done') return ended;
   how.onPromoted?.();
-  return finish(local, epoch, ended.value, row, slot);
+  // Replay may have brought an epoch since the first look: its timeline is the one that the fork is of.
+  const [replayed] = await local.work.query(BEFORE, TIMEOUT_MS);
+  const newest = replayed?.['stored_epoch'];
+  if (typeof newest === 'number' && newest >= epoch)
+    return refused('epoch-used', `what was replayed holds epoch ${newest}, not less than ${epoch}`);
+  return finish(local, epoch, ended.value, replayed, slot);
 }
 
 /** P8.3. It waits for every open transaction: nobody can write yet, so there is that of the epoch and no other. */
 const beginSlot = (local: Local, recoveryEnded: Promise<unknown>): Promise<unknown> =>
   Promise.race([
-    keepSalvageSlot(local, null, recoveryEnded),
+    // A long recovery uses up its time: then it is made after it.
+    keepSalvageSlot(local, null, recoveryEnded).catch(async () => {
+      await recoveryEnded;
+      await keepSalvageSlot(local, null);
+    }),
     recoveryEnded.then(() => local.clock.sleep(SLOT_MS_MAX)),
   ]).catch(() => undefined);
 

@@ -178,9 +178,21 @@ async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> 
   }
 }
 
+/**
+ * A fast stop waits until each receiver has all WAL. That of a copy is no member and confirms nothing: one whose disk is slow would
+ * hold up a planned move until it is a kill. A copy asks again, of the next primary.
+ */
+async function endCopies(local: Local): Promise<void> {
+  await local.work.query(END_COPIES, END_COPIES_TIMEOUT_MS).catch(() => undefined);
+}
+
+const END_COPIES_TIMEOUT_MS = 500;
+const END_COPIES = `SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = 'farshore'`;
+
 async function stop(local: Local, heart: Heartbeat, how: 'fast' | 'kill'): Promise<Outcome<Stop>> {
   // A fast stop looks every 10 ms whether the last replication connection is gone.
   local.identity.close();
+  if (how === 'fast') await endCopies(local);
   const reply = await local.keeper
     .call({ do: 'stop', how, graceMs: FAST_STOP_GRACE_MS }, STOP_TIMEOUT_MS)
     .finally(() => {

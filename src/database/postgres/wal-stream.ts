@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { FarshoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { formatLsn, type Lsn, lsnToBigInt } from '../../base/lsn.ts';
-import { hangUp, streamOf } from './connections.ts';
+import { hangUp, streamOf, within } from './connections.ts';
 import { asFarshoreError } from './files.ts';
 import { memberSlot, reserveMemberSlot } from './member-slots.ts';
 import { WalQuery, segmentStart } from './wal-query.ts';
@@ -12,6 +12,7 @@ import { type WalPlace, WalSegments } from './wal-segments.ts';
 const CONFIRM_EVERY_MS = 500;
 const AGAIN_AFTER_MS = 250;
 const LOOK_EVERY_MS = 10;
+const RESERVE_TIMEOUT_MS = 15_000;
 /** Whoever waits for WAL that does not come gives up after this long. */
 const SILENT_MS_MAX = 30_000;
 
@@ -106,17 +107,22 @@ export class WalStream {
       resume: () => streamOf(client).resume(),
     });
     const leave = (): void => query.end('');
+    // Whatever is being waited for, also an answer that the network has lost, ends with it.
+    const abandon = (): void => hangUp(client);
     client.once('end', leave);
     signal.addEventListener('abort', leave, { once: true });
+    signal.addEventListener('abort', abandon, { once: true });
     try {
       // The segment may be there all the same: that is asked next.
-      if (slotIsGone) await reserveMemberSlot(client, this.#member, this.#clock);
+      if (slotIsGone)
+        await within(this.#clock, RESERVE_TIMEOUT_MS, () => reserveMemberSlot(client, this.#member, this.#clock));
       if (!signal.aborted) client.query(query);
       else leave();
       void this.#confirm(query);
       return await query.ended;
     } finally {
       signal.removeEventListener('abort', leave);
+      signal.removeEventListener('abort', abandon);
       hangUp(client);
     }
   }
