@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FarshoreError } from '../base/errors.ts';
 import { parseDuration } from '../spec/duration.ts';
 import { injectFault } from '../world/faults/inject.ts';
-import { isAbandoned, type JournalEntry, openEntries } from '../world/faults/journal.ts';
+import { isAbandoned, isOpen, type JournalEntry, openEntries } from '../world/faults/journal.ts';
 import { FAULT_KINDS } from '../world/faults/kinds.ts';
+import { monotonicMs } from '../world/faults/seen.ts';
 import { describe } from '../world/faults/spec.ts';
 import { undoEntry } from '../world/faults/undo.ts';
 import type { World } from '../world/open.ts';
@@ -24,7 +25,7 @@ ${FAULT_KINDS.map((it) => `  ${it.usage.padEnd(36)}${it.does}`).join('\n')}
   status          what is in force now
   undo [ID]       ends one, or all
 
-Exit codes: 0 undone and looked at, 4 refused, 1 it did not take effect (and was undone), 10 undo incomplete.
+Exit codes: 0 undone and looked at, 4 refused, 1 it did not take effect, or ended before its time (and was undone), 10 undo incomplete.
 `;
 
 const OPTIONS = {
@@ -129,19 +130,25 @@ async function hold(world: World, words: readonly string[], values: Values): Pro
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
-  return told(describe(spec), await active.undo());
+  const why = await active.stillInForce();
+  const heldMs = monotonicMs() - active.effectiveMs;
+  const code = told(describe(spec), await active.undo());
+  if (why === null) return code;
+  process.stderr.write(`not in force for the whole time: ${why}, seen after ${(heldMs / 1000).toFixed(1)} s\n`);
+  return Math.max(code, LAPSED);
 }
 
 /** Until the time is over, the person has enough, or somebody else has undone it. */
 async function heldUntil(world: World, id: string, forMs: number | null, signal: AbortSignal): Promise<void> {
   const startedMs = performance.now();
   while (!signal.aborted && performance.now() - startedMs < (forMs ?? Number.POSITIVE_INFINITY)) {
-    if (!openEntries(world).some((it) => it.id === id)) return;
+    if (!isOpen(world, id)) return;
     await sleep(100);
   }
 }
 
 const UNDO_INCOMPLETE = 10;
+const LAPSED = 1;
 
 function told(what: string, { complete, left }: { readonly complete: boolean; readonly left: readonly string[] }) {
   if (complete) process.stderr.write(`undone: ${what}\n`);

@@ -1,15 +1,13 @@
 import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
-import { messageOf } from '../../base/errors.ts';
+import { FarshoreError, messageOf } from '../../base/errors.ts';
 import type { PlaceId } from '../../base/ids.ts';
-import { disturbLink, injectFault } from '../../world/faults/inject.ts';
-import { processesOfRegion, serverProcessesOf } from '../../world/faults/processes.ts';
+import { type ActiveFault, disturbLink, injectFault, pauseProcesses } from '../../world/faults/inject.ts';
+import type { UndoResult } from '../../world/faults/undo.ts';
 import type { ProcessKind } from '../../world/layout.ts';
 import type { World } from '../../world/open.ts';
-import { isAlive, type ProcessStat, readStat } from '../../world/proc.ts';
 import { moveLead } from '../../world/store-members.ts';
-import { pause } from '../monotonic.ts';
-import { pauseProcesses } from './pause.ts';
+import { monotonicMs, pause } from '../monotonic.ts';
 
 /** Something that happens on a bad day and is no loss. `happen` resolves when it is over, with what was seen of it. */
 export interface Disturbance {
@@ -23,8 +21,11 @@ export interface Seen {
   readonly what: string;
 }
 
+const HOLDER = 'drill no-false-alarm';
 /** What is tolerated, and so what is tried. */
 const PAUSE_MS = 1_000;
+/** Of a pause, kept for the look whether all still stand. */
+const LOOK_MS = 50;
 const LOSSES_MS = 8_000;
 const LOSS_SHARE = 0.02;
 const BUSY_MS = 8_000;
@@ -67,25 +68,21 @@ export function disturbancesOf(world: World): readonly Disturbance[] {
   ];
 }
 
-async function pauseNamed(world: World, name: string): Promise<Seen> {
-  const list = await world.supervisor.list();
-  const found = list.kind === 'done' ? list.value.processes.find((it) => it.name === name) : undefined;
-  const stat = found?.pid == null ? null : readStat(found.pid);
-  return stat === null ? { real: false, what: `${name} does not run` } : pauseThese([stat]);
-}
+const pauseNamed = (world: World, name: string): Promise<Seen> =>
+  pausing(() => pauseProcesses(world, { kind: 'pause', process: name }, HOLDER));
 
-const pausePostgres = async (world: World, region: PlaceId): Promise<Seen> =>
-  pauseThese(serverProcessesOf(world, region));
+const pausePostgres = (world: World, postgresOf: PlaceId): Promise<Seen> =>
+  pausing(() => pauseProcesses(world, { kind: 'pause', postgresOf }, HOLDER));
 
-const pauseRegion = async (world: World, region: PlaceId): Promise<Seen> =>
-  pauseThese(await processesOfRegion(world, region));
+const pauseRegion = (world: World, place: PlaceId): Promise<Seen> =>
+  pausing(() => injectFault(world, { kind: 'freeze', place }, HOLDER));
 
-async function pauseThese(targets: readonly ProcessStat[]): Promise<Seen> {
-  if (targets.length === 0) return { real: false, what: 'there was no process' };
-  const isStopped = () => targets.filter((it) => isAlive(it) && readStat(it.pid)?.state === 'T').length;
-  const stopped = await pauseProcesses(targets, PAUSE_MS, isStopped);
-  return { real: stopped > 0, what: `${stopped} of ${targets.length} processes were stopped` };
-}
+/** In the journal before anything stops, so that a drill that is killed in between leaves nothing stopped (I13). */
+const pausing = (inject: () => Promise<ActiveFault>): Promise<Seen> =>
+  during(inject, async (fault) => {
+    await pause(fault.fromMs + PAUSE_MS - LOOK_MS - monotonicMs());
+    return fault.evidence;
+  });
 
 /** TCP loses a packet now and then and sends it again 200 ms later; everything behind it waits. */
 async function losePackets(world: World, signal: AbortSignal): Promise<Seen> {
@@ -93,39 +90,63 @@ async function losePackets(world: World, signal: AbortSignal): Promise<Seen> {
   const fault = { state: 'up', extraDelayMs: 0, lossShare: LOSS_SHARE } as const;
   const faults = await Promise.all(links.map((link) => disturbLink(world, link.from, link.to, fault)));
   try {
-    const states = await Promise.all(links.map((link) => world.link(link.from, link.to).status()));
-    const lossy = states.filter((state) => state.kind === 'done' && state.value.state === 'slow').length;
     await pause(LOSSES_MS, signal);
-    return { real: lossy === links.length, what: `${lossy} of ${links.length} links lost packets` };
+    const lapsed = (await Promise.all(faults.map((it) => it.stillInForce()))).filter((it) => it !== null);
+    const what = `${links.length - lapsed.length} of ${links.length} links lost packets`;
+    return { real: lapsed.length === 0, what: lapsed[0] === undefined ? what : `${what}: ${lapsed[0]}` };
   } finally {
-    await Promise.all(faults.map((it) => it.undo()));
+    undone(await Promise.all(faults.map((it) => it.undo())));
   }
 }
 
 /** A disk that answers late: each flush of PostgreSQL below a region, for a few seconds. */
-async function stallFlushes(world: World, place: PlaceId, signal: AbortSignal): Promise<Seen> {
-  const fault = await injectFault(world, { kind: 'slow-disk', place, delayMs: FLUSH_STALL_MS }, 'drill').catch(
-    messageOf,
+const stallFlushes = (world: World, place: PlaceId, signal: AbortSignal): Promise<Seen> =>
+  during(
+    () => injectFault(world, { kind: 'slow-disk', place, delayMs: FLUSH_STALL_MS }, HOLDER),
+    async ({ evidence }) => {
+      await pause(FLUSHES_STALL_FOR_MS, signal);
+      return evidence;
+    },
   );
-  if (typeof fault === 'string') return { real: false, what: fault };
-  try {
-    await pause(FLUSHES_STALL_FOR_MS, signal);
-    return { real: true, what: fault.evidence };
-  } finally {
-    await fault.undo();
-  }
-}
 
 /** There and back again: two jumps. */
-async function jumpClock(world: World, place: PlaceId, byMs: number, signal: AbortSignal): Promise<Seen> {
-  const fault = await injectFault(world, { kind: 'clock-skew', place, byMs }, 'drill').catch(messageOf);
-  if (typeof fault === 'string') return { real: false, what: fault };
+const jumpClock = (world: World, place: PlaceId, byMs: number, signal: AbortSignal): Promise<Seen> =>
+  during(
+    () => injectFault(world, { kind: 'clock-skew', place, byMs }, HOLDER),
+    async ({ evidence }) => {
+      await pause(CLOCK_OFF_FOR_MS, signal);
+      return evidence;
+    },
+  );
+
+/** What could not be injected, or was over before its undo, proves nothing. What can't be undone ends the drill. */
+async function during(
+  inject: () => Promise<ActiveFault>,
+  work: (fault: ActiveFault) => Promise<string>,
+): Promise<Seen> {
+  let fault: ActiveFault;
   try {
-    await pause(CLOCK_OFF_FOR_MS, signal);
-    return { real: true, what: fault.evidence };
-  } finally {
-    await fault.undo();
+    fault = await inject();
+  } catch (error) {
+    if (error instanceof FarshoreError && error.code === 'FSH_UNDO_INCOMPLETE') throw error;
+    return { real: false, what: messageOf(error) };
   }
+  let seen: Seen;
+  try {
+    const what = await work(fault);
+    const lapsed = await fault.stillInForce();
+    seen = { real: lapsed === null, what: lapsed ?? what };
+  } finally {
+    undone([await fault.undo()]);
+  }
+  // Of a pause that became longer than what is tolerated, a move is no false alarm: this says so.
+  return { ...seen, what: `${seen.what}, for ${Math.round(monotonicMs() - fault.fromMs)} ms` };
+}
+
+function undone(results: readonly UndoResult[]): void {
+  const left = results.flatMap((it) => it.left);
+  if (left.length > 0)
+    throw new FarshoreError('FSH_UNDO_INCOMPLETE', `a disturbance is not undone: ${left.join('; ')}`);
 }
 
 async function moveStoreLead({ layout }: World): Promise<Seen> {

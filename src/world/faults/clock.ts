@@ -25,14 +25,22 @@ export async function skewClock(world: World, place: PlaceId, byMs: number, id: 
   });
   const effectiveMs = monotonicMs();
   const offs = await untilOff(world, place, byMs);
-  if (offs.length === 0)
-    throw new FarshoreError('FSH_FAILED', `no agent of ${place} answers: nobody there can be asked for the time`);
-  const wrong = offs.find(({ offMs }) => Math.abs(offMs - byMs) > EXACT_TO_MS);
-  if (wrong !== undefined)
-    throw new FarshoreError('FSH_FAILED', `the clock of ${wrong.node} is off by ${Math.round(wrong.offMs)} ms`);
+  const why = whyNot(offs, place, byMs);
+  if (why !== null) throw new FarshoreError('FSH_FAILED', why);
   const evidence = offs.map(({ node, offMs }) => `${node} is off by ${Math.round(offMs)} ms`).join(', ');
   const what = `the wall clock of ${place} is off by ${byMs} ms`;
   return { fromMs, effectiveMs, provenMs: monotonicMs(), processes: offs.length, what, evidence };
+}
+
+/** What speaks against the place's clocks being off by so much; null when nothing does. */
+export async function whyNotOff(world: World, place: PlaceId, byMs: number): Promise<string | null> {
+  return whyNot(await untilOff(world, place, byMs), place, byMs);
+}
+
+function whyNot(offs: readonly Off[], place: PlaceId, byMs: number): string | null {
+  if (offs.length === 0) return `no agent of ${place} answers: nobody there can be asked for the time`;
+  const wrong = offs.find(({ offMs }) => Math.abs(offMs - byMs) > EXACT_TO_MS);
+  return wrong === undefined ? null : `the clock of ${wrong.node} is off by ${Math.round(wrong.offMs)} ms`;
 }
 
 /** Right again; returns whose clock is not. An agent that does not answer has read nothing else since the file is gone. */

@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FarshoreError } from '../../base/errors.ts';
 import type { NodeId, PlaceId } from '../../base/ids.ts';
 import type { World } from '../open.ts';
-import { isAlive, type ProcessIdentity, readStat } from '../proc.ts';
+import { isAlive, type ProcessIdentity, type ProcessStat, readStat } from '../proc.ts';
 import { noteStopping } from './journal.ts';
-import { finderOf } from './processes.ts';
+import { finderOf, finderOfOne, serverProcessesOf } from './processes.ts';
 import { monotonicMs, type Seen } from './seen.ts';
+import type { PauseSpec } from './spec.ts';
 import { act } from './turn.ts';
 
 const STOPPED_WITHIN_MS = 5_000;
@@ -16,8 +17,20 @@ const THAWED_WITHIN_MS = 2_000;
  * goes on as if no time had passed. Forks race with the signal, so it looks again until nothing runs, twice. Each process is in
  * the journal before it is stopped: SIGSTOP has no expiry of its own.
  */
-export async function freeze(world: World, place: PlaceId | NodeId, id: string): Promise<Seen> {
-  const find = await finderOf(world, place);
+export const freeze = async (world: World, place: PlaceId | NodeId, id: string): Promise<Seen> =>
+  standStill(world, place, await finderOf(world, place), id);
+
+/** The same for one process alone, whatever is below it, or for PostgreSQL. */
+export async function pause(world: World, spec: PauseSpec, id: string): Promise<Seen> {
+  if ('postgresOf' in spec) {
+    const { postgresOf } = spec;
+    return standStill(world, `PostgreSQL of ${postgresOf}`, () => serverProcessesOf(world, postgresOf), id);
+  }
+  const find = await finderOfOne(world, spec.process);
+  return standStill(world, spec.process, find, id);
+}
+
+async function standStill(world: World, place: string, find: () => readonly ProcessStat[], id: string): Promise<Seen> {
   const fromMs = monotonicMs();
   const stopped = new Set<number>();
   let effectiveMs = fromMs;

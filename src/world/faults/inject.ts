@@ -7,12 +7,13 @@ import type { ProcessIdentity } from '../proc.ts';
 import { skewClock } from './clock.ts';
 import { crash, type CrashSeen, holdDown } from './crash.ts';
 import { disk } from './disk.ts';
-import { freeze } from './freeze.ts';
-import { beat, isOpen, type JournalEntry, openEntries, openEntry } from './journal.ts';
+import { freeze, pause } from './freeze.ts';
+import { whyNotInForce } from './in-force.ts';
+import { beat, isOpen, type JournalEntry, LEASE_MS, openEntries, openEntry } from './journal.ts';
 import { disturb, setAll } from './links.ts';
 import { FAULTS_LOCK_MS, faultsLock, recoverLocked } from './recover.ts';
-import type { Seen } from './seen.ts';
-import { type AnySpec, describe, type FaultSpec, keysOf, linksOf, overlap } from './spec.ts';
+import { monotonicMs, type Seen } from './seen.ts';
+import { type AnySpec, describe, type FaultSpec, keysOf, linksOf, overlap, type PauseSpec } from './spec.ts';
 import { act } from './turn.ts';
 import { undoEntry, type UndoResult } from './undo.ts';
 import { wedge } from './wedge.ts';
@@ -23,6 +24,11 @@ const REFRESH_MS = 2_000;
 export interface ActiveFault extends Seen {
   readonly id: string;
   readonly spec: AnySpec;
+  /**
+   * What speaks against it having been in force from its proof until now; null when nothing does. To be asked before the undo: a
+   * fault that ended by itself was not tested until then.
+   */
+  stillInForce(): Promise<string | null>;
   undo(): Promise<UndoResult>;
 }
 
@@ -48,6 +54,10 @@ export const injectFault = (world: World, spec: FaultSpec, holder: string): Prom
         return disturb(world, spec, entry.id);
     }
   });
+
+/** Stops one process or PostgreSQL until `undo`, with everything that `injectFault` promises. */
+export const pauseProcesses = (world: World, spec: PauseSpec, holder: string): Promise<ActiveFault> =>
+  underJournal(world, spec, holder, (entry) => pause(world, spec, entry.id));
 
 export interface RegionCrash extends ActiveFault {
   /** The first and last SIGKILL of the first round. */
@@ -78,7 +88,8 @@ async function underJournal<T extends Seen>(
 ): Promise<T & ActiveFault> {
   const entry = await claim(world, spec, holder);
   let injected = false;
-  const refresh = setInterval(() => void keep(world, entry, injected), REFRESH_MS);
+  const held = new Holding(world, entry);
+  const refresh = setInterval(() => void held.keep(injected), REFRESH_MS);
   let undone: Promise<UndoResult> | null = null;
   const undo = (): Promise<UndoResult> => {
     clearInterval(refresh);
@@ -94,7 +105,7 @@ async function underJournal<T extends Seen>(
     injected = true;
     // Not undone since: what nobody holds may not be called in force.
     await act(world, entry.id, () => undefined);
-    return { ...seen, id: entry.id, spec, undo };
+    return { ...seen, id: entry.id, spec, stillInForce: () => held.whyNot(), undo };
   } catch (error) {
     const { complete, left } = await undo();
     if (complete) throw error;
@@ -125,20 +136,49 @@ async function claim(world: World, spec: AnySpec, holder: string): Promise<Journ
   }
 }
 
-/** Refreshes what expires, unless somebody else has undone it meanwhile. */
-async function keep(world: World, entry: JournalEntry, injected: boolean): Promise<void> {
-  if (!isOpen(world, entry.id)) return;
-  // Also while an injection takes its turn: the lease is about the holder's life.
-  beat(world, entry.id);
-  // An injection looks at the links before it touches them.
-  if (!injected) return;
-  try {
-    await act(world, entry.id, () =>
-      entry.spec.kind === 'crash'
-        ? holdDown(world, entry.spec.place, entry.holder)
-        : setAll(world, linksOf(world.layout, entry.spec)),
-    );
-  } catch {
-    // The next beat tries again; what stays away is undone by its lease.
+/** The holder's part of a fault: refreshes what expires, and remembers when it could not. */
+class Holding {
+  readonly #world: World;
+  readonly #entry: JournalEntry;
+  #keptMs = monotonicMs();
+  #lapse: string | null = null;
+
+  constructor(world: World, entry: JournalEntry) {
+    this.#world = world;
+    this.#entry = entry;
+  }
+
+  /** Unless somebody else has undone it meanwhile. */
+  async keep(injected: boolean): Promise<void> {
+    const [world, { id, spec, holder }] = [this.#world, this.#entry];
+    if (!isOpen(world, id)) return;
+    // Also while an injection takes its turn: the lease is about the holder's life.
+    beat(world, id);
+    // An injection looks at the links before it touches them, and sets them itself.
+    if (injected) {
+      try {
+        await act(world, id, () =>
+          spec.kind === 'crash' ? holdDown(world, spec.place, holder) : setAll(world, linksOf(world.layout, spec)),
+        );
+      } catch {
+        // The next beat tries again; what stays away is undone by its lease.
+        return;
+      }
+    }
+    this.#note();
+  }
+
+  async whyNot(): Promise<string | null> {
+    this.#note();
+    // Who can't look has not seen it.
+    return this.#lapse ?? (await whyNotInForce(this.#world, this.#entry.id, this.#entry.spec).catch(messageOf));
+  }
+
+  /** Longer than its lease without a refresh: it may have ended and begun again. */
+  #note(): void {
+    const sinceMs = monotonicMs() - this.#keptMs;
+    if (sinceMs > LEASE_MS)
+      this.#lapse ??= `it was not refreshed for ${(sinceMs / 1000).toFixed(1)} s, and may have lapsed meanwhile`;
+    this.#keptMs = monotonicMs();
   }
 }

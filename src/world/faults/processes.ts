@@ -3,7 +3,7 @@ import type { NodeId, PlaceId } from '../../base/ids.ts';
 import { dataNodesOf, isPartOf } from '../layout.ts';
 import { isServerIn } from '../leftovers.ts';
 import type { World } from '../open.ts';
-import { allProcesses, isAlive, type ProcessStat, withDescendants } from '../proc.ts';
+import { allProcesses, isAlive, type ProcessStat, readStat, withDescendants } from '../proc.ts';
 
 /** Every process of a place that is alive now; empty is the canary's proof that a crash took effect. */
 export async function processesOfRegion(world: World, region: PlaceId | NodeId): Promise<readonly ProcessStat[]> {
@@ -27,6 +27,17 @@ export async function finderOf(world: World, region: PlaceId | NodeId): Promise<
     const found = below(roots, all, region);
     for (const it of found) known.set(it.pid, it.startTicks);
     return found;
+  };
+}
+
+/** Finds one process of the world by its name, without those below it. */
+export async function finderOfOne(world: World, name: string): Promise<() => readonly ProcessStat[]> {
+  const list = await world.supervisor.list();
+  if (list.kind !== 'done') throw new FarshoreError('FSH_NOT_RUNNING', `the supervisor does not answer: ${list.why}`);
+  const started = list.value.processes.find((it) => it.name === name);
+  return () => {
+    const stat = started?.pid == null ? null : readStat(started.pid);
+    return stat === null || stat.startTicks !== started?.startTicks ? [] : [stat];
   };
 }
 

@@ -23,8 +23,16 @@ export type DiskSpec =
   | { readonly kind: 'slow-disk'; readonly place: PlaceId | NodeId; readonly delayMs: number }
   | { readonly kind: 'disk-full'; readonly place: PlaceId | NodeId };
 
-/** Also what a drill does to a single link. */
-export type AnySpec = FaultSpec | ({ readonly kind: 'link'; readonly from: PlaceId; readonly to: PlaceId } & LinkFault);
+/** A stop that is short and of a part only: one process by its name, or the PostgreSQL of a place. */
+export type PauseSpec =
+  | { readonly kind: 'pause'; readonly process: string }
+  | { readonly kind: 'pause'; readonly postgresOf: PlaceId | NodeId };
+
+/** Also what a drill does to a single link or process. */
+export type AnySpec =
+  | FaultSpec
+  | PauseSpec
+  | ({ readonly kind: 'link'; readonly from: PlaceId; readonly to: PlaceId } & LinkFault);
 
 /** One link and what is done to it; null for faults of processes. */
 export interface LinkTarget {
@@ -44,6 +52,7 @@ export function linksOf(layout: Layout, spec: AnySpec): readonly LinkTarget[] {
   switch (spec.kind) {
     case 'crash':
     case 'freeze':
+    case 'pause':
     case 'wedge':
     case 'slow-disk':
     case 'disk-full':
@@ -92,7 +101,7 @@ export function nearOf(link: LinkLayout, service: string): number | null {
 
 function mustHave<T>(links: readonly T[], spec: AnySpec): readonly T[] {
   if (links.length > 0) return links;
-  const where = 'place' in spec ? spec.place : `${spec.from} → ${spec.to}`;
+  const where = whereOf(spec);
   throw new FarshoreError('FSH_USAGE', `${where} has no link that ${spec.kind} could touch; nothing was changed`);
 }
 
@@ -103,10 +112,21 @@ export function keysOf(layout: Layout, spec: AnySpec): readonly string[] {
     return links.flatMap(({ link, fault }) =>
       (fault.services ?? ['*']).map((service) => `link ${link.from} → ${link.to} ${service}`),
     );
+  if (spec.kind === 'pause') return pauseKeys(layout, spec);
   if (!('place' in spec)) return [];
   if (!layout.processes.some((it) => isPartOf(it, spec.place)))
     throw new FarshoreError('FSH_USAGE', `${spec.place} is no place or node of this world; nothing was changed`);
   return [spec.kind === 'clock-skew' ? `clock ${spec.place}` : processesKey(layout, spec.place)];
+}
+
+/** A link's relay belongs to no place; what a place has once, as its store, to no node. */
+function pauseKeys(layout: Layout, spec: PauseSpec): readonly string[] {
+  if ('postgresOf' in spec) return [processesKey(layout, spec.postgresOf)];
+  const plan = layout.processes.find((it) => it.name === spec.process);
+  if (plan === undefined)
+    throw new FarshoreError('FSH_USAGE', `${spec.process} is no process of this world; nothing was changed`);
+  if (plan.node !== null) return [processesKey(layout, plan.node)];
+  return [plan.place === null ? `process ${plan.name}` : `processes ${plan.place} (${plan.name})`];
 }
 
 /** A place has its nodes: `processes aws:a *` covers `processes aws:a n1`. */
@@ -125,6 +145,12 @@ const covers = (one: string, other: string): boolean => one.endsWith(' *') && ot
 
 /** `blackhole aws:eu-west-1`, `cut pair a → b`. */
 export function describe(spec: AnySpec): string {
-  const where = 'place' in spec ? spec.place : `${spec.from} → ${spec.to}`;
+  const where = whereOf(spec);
   return spec.kind === 'cut' ? `cut ${spec.how} ${where}` : `${spec.kind} ${where}`;
+}
+
+function whereOf(spec: AnySpec): string {
+  if ('place' in spec) return spec.place;
+  if ('process' in spec) return spec.process;
+  return 'postgresOf' in spec ? `PostgreSQL of ${spec.postgresOf}` : `${spec.from} → ${spec.to}`;
 }

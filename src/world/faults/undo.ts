@@ -38,10 +38,11 @@ async function takeBack(world: World, entry: JournalEntry): Promise<readonly str
   switch (spec.kind) {
     case 'crash':
       return bringBack(world, spec.place);
+    case 'pause':
     case 'wedge':
       return goOn(stopped);
     case 'freeze':
-      return goOn([...stopped, ...(await stoppedIn(world, spec.place, entry.id))]);
+      return [...(await goOn(stopped)), ...(await goOn(await stoppedIn(world, spec.place, entry.id)))];
     case 'slow-disk':
     case 'disk-full':
       return endTracers(world, entry.id);
