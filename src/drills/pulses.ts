@@ -26,14 +26,19 @@ export function listenToPulses(door: AgentDoor, onPulse: (pulse: Pulse, atMs: nu
     };
     let tail = '';
     call = request({ host: HOST, port: door.port, path: '/pulse', headers: bearer(door) }, (response) => {
+      response.on('close', reopen);
+      response.on('error', reopen);
+      // An agent that begins, or another token: its words are no pulses, and the next try may be better.
+      if (response.statusCode !== 200) return void response.resume();
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
         const lines = `${tail}${chunk}`.split('\n');
         tail = lines.pop() ?? '';
-        for (const line of lines) if (line !== '') onPulse(JSON.parse(line) as Pulse, monotonicMs());
+        const pulses = lines.filter((line) => line !== '').map(parsePulse);
+        // A throw in here would end the drill in the middle of its fault. What is no pulse is silence, which the drill judges.
+        if (pulses.includes(null)) response.destroy();
+        for (const pulse of pulses) if (pulse !== null) onPulse(pulse, monotonicMs());
       });
-      response.on('close', reopen);
-      response.on('error', reopen);
     });
     call.on('error', reopen);
     call.end();
@@ -44,6 +49,15 @@ export function listenToPulses(door: AgentDoor, onPulse: (pulse: Pulse, atMs: nu
     if (again !== null) clearTimeout(again);
     call?.destroy();
   };
+}
+
+function parsePulse(line: string): Pulse | null {
+  try {
+    const parsed: unknown = JSON.parse(line);
+    return typeof parsed === 'object' && parsed !== null && 'node' in parsed ? (parsed as Pulse) : null;
+  } catch {
+    return null;
+  }
 }
 
 const bearer = (door: AgentDoor) => ({ authorization: `Bearer ${door.token}` });
