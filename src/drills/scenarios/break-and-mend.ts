@@ -7,6 +7,8 @@ import type { FaultSeen, UndoSeen } from '../trial/observation.ts';
 
 /** A fault in force that a scenario may undo; `undo` may be called again. */
 export interface Broken extends FaultSeen {
+  /** What speaks against it being in force still; null when nothing does. */
+  stillInForce(): Promise<string | null>;
   undo(): Promise<UndoResult>;
 }
 
@@ -22,9 +24,10 @@ export async function breakAndMend(stage: Stage, inject: () => Promise<Broken>):
     await stage.stable(effectiveMs);
     await heldLongEnough(stage, effectiveMs);
     const afterPromotion = await stage.readNewPrimary();
+    const lapsed = await fault.stillInForce();
     const undone = await fault.undo();
     const undo = await wholeAgain(stage, effectiveMs);
-    return { injected: seen(fault), afterPromotion, undo: withUndone(undo, undone) };
+    return { injected: seen(fault, lapsed), afterPromotion, undo: withUndone(undo, undone) };
   });
 }
 
@@ -50,12 +53,13 @@ export async function mending<T>(fault: Broken, work: () => Promise<T>): Promise
 export const withUndone = (undo: UndoSeen, { complete, left }: UndoResult): UndoSeen =>
   complete ? undo : { ...undo, complete: false, why: left.join('; ') };
 
-const seen = ({ fromMs, effectiveMs, processes, what, evidence }: Broken): FaultSeen => ({
+const seen = ({ fromMs, effectiveMs, processes, what, evidence }: Broken, lapsed: string | null): FaultSeen => ({
   fromMs,
   effectiveMs,
   processes,
   what,
   evidence,
+  ...(lapsed === null ? {} : { lapsed }),
 });
 
 /** What was broken since `downFromMs` is mended now: how long until everybody confirms again. */

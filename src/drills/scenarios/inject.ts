@@ -6,5 +6,13 @@ import type { Broken } from './break-and-mend.ts';
 export async function inject(world: World, spec: FaultSpec, holder: string): Promise<Broken> {
   const fault = await injectFault(world, spec, holder);
   const { what, evidence, fromMs, effectiveMs, processes } = fault;
-  return { what, evidence, fromMs, effectiveMs, processes, undo: () => fault.undo() };
+  return {
+    what,
+    evidence,
+    fromMs,
+    effectiveMs,
+    processes,
+    stillInForce: () => fault.stillInForce(),
+    undo: () => fault.undo(),
+  };
 }

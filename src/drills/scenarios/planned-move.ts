@@ -58,6 +58,7 @@ async function crashThenGoHome(stage: Stage): Promise<Acts> {
     stage.mark('crashed', `${fault.what}: ${fault.evidence}`, fault.effectiveMs);
     const others = stage.expected.served.filter((region) => region !== home);
     await stage.stable(fault.effectiveMs, others);
+    const lapsed = await fault.stillInForce();
     const undone = await fault.undo();
     const back = withUndone(await wholeAfter(stage, fault.effectiveMs), undone);
     if (back.rejoinedMs === null) throw new FarshoreError('FSH_FAILED', `${home} did not come back: ${back.why}`);
@@ -66,7 +67,13 @@ async function crashThenGoHome(stage: Stage): Promise<Acts> {
     const asked = await ask(stage, 'failback', home, between);
     const after = await wholeAfter(stage, null);
     const complete = back.complete && after.complete && after.rejoinedMs !== null;
-    return { ...asked, primaryBefore: between, undo: { ...back, complete, why: back.complete ? after.why : back.why } };
+    const injected = lapsed === null ? asked.injected : { ...asked.injected, lapsed };
+    return {
+      ...asked,
+      injected,
+      primaryBefore: between,
+      undo: { ...back, complete, why: back.complete ? after.why : back.why },
+    };
   });
 }
 

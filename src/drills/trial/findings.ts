@@ -73,6 +73,7 @@ function injected({ injected: fault }: TrialObservation): Answer {
   if (fault === null) return inconclusive('the fault was never in force');
   if (fault.processes === 0) return inconclusive('there was no process to hit');
   if (fault.unreal !== undefined) return inconclusive(`never in force: ${fault.unreal}`);
+  if (fault.lapsed !== undefined) return inconclusive(`not in force until its undo: ${fault.lapsed}`);
   return pass(`${fault.what}: ${fault.evidence}`);
 }
 

@@ -167,6 +167,9 @@ describe('judge', () => {
       expect(verdictOf({ ...trial, injected: { ...injected, unreal: 'flushes stall' } }, 'injected')).toBe(
         'inconclusive',
       );
+      expect(verdictOf({ ...trial, injected: { ...injected, lapsed: 'it was undone' } }, 'injected')).toBe(
+        'inconclusive',
+      );
       expect(verdictOf({ ...trial, ledger: { ...trial.ledger, complete: false } }, 'writes went on')).toBe(
         'inconclusive',
       );

@@ -82,6 +82,8 @@ export interface FaultSeen {
   readonly evidence: string;
   /** Of several disturbances those that were never seen in force; left out when there are none. */
   readonly unreal?: string;
+  /** Why it was not in force until its undo; left out when it was. */
+  readonly lapsed?: string;
 }
 
 export interface UndoSeen {
