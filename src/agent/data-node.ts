@@ -305,13 +305,8 @@ export class DataNode {
     const waitsProven = this.#duty.consumeProof();
     // `block`: nothing is acknowledged alone, not even until a PostgreSQL that has just started has read its list (I4).
     const unproven = order.w > 0 && policy.whenAlone === 'block' && !waitsProven;
-    const { clock } = this.#deps;
-    const nowMs = (): number => clock.nowMs();
-    const how = {
-      nowMs,
-      barrierTimeoutMs: unproven ? knobs.barrierTimeoutMs : null,
-      prepared: this.#duty.isPrepared(order),
-    };
+    const barrierTimeoutMs = unproven ? knobs.barrierTimeoutMs : null;
+    const how = { clock: this.#deps.clock, barrierTimeoutMs, prepared: this.#duty.isPrepared(order) };
     const promoted = await promoteSelf(this.#me, this.#database, this.#group, order, permit, how);
     if (promoted.kind !== 'done') {
       this.lease.stop();

@@ -13,7 +13,7 @@ const keys = keysOf('shop', 'main');
 const OPERATION = 'switchover-1';
 
 /** A promotes itself under epoch 5. `at` writes a newer epoch right before the step of that name, or in the middle of the promotion. */
-async function promoteWith(prepared: boolean, overtakenAt: string | null = null) {
+async function promoteWith(prepared: boolean, overtakenAt: string | null = null, storingTakesMs = 0) {
   const clock = new VirtualClock();
   const memory = memoryStore(clock).connect();
   const epoch = { n: 5, holder: A, systemId: '7', operation: OPERATION };
@@ -38,6 +38,7 @@ async function promoteWith(prepared: boolean, overtakenAt: string | null = null)
     promote: async (_epoch: number, how: Promoting) => {
       await step(how.salvageSlot === true ? 'promote, slot first' : 'promote');
       how.onPromoted?.();
+      await clock.advance(storingTakesMs);
       await step('stored');
       return done(position('0/600', 2));
     },
@@ -56,7 +57,7 @@ async function promoteWith(prepared: boolean, overtakenAt: string | null = null)
   };
   const permit = { epoch: 5, signal: new AbortController().signal, valid: () => true };
   const ended = await promoteSelf(A, database, group, order, permit, {
-    nowMs: () => clock.nowMs(),
+    clock,
     barrierTimeoutMs: null,
     prepared,
   });
@@ -88,4 +89,11 @@ it.each([
   const { ended, steps } = await promoteWith(prepared, at);
   expect(ended).toMatchObject({ kind: 'refused', code: 'overtaken' });
   expect(steps).toEqual(expected);
+});
+
+it('looks again when storing the epoch took longer than a look may be old (P5)', async () => {
+  const { ended, steps } = await promoteWith(true, null, 1_000);
+  expect(ended.kind).toBe('done');
+  expect(steps).toEqual(['list', 'look', 'promote, slot first', 'look', 'stored', 'look']);
+  expect((await promoteWith(true, 'stored', 1_000)).ended).toMatchObject({ kind: 'refused', code: 'overtaken' });
 });

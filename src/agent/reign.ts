@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import type { NodeId } from '../base/ids.ts';
 import { compareLsn, type Lsn } from '../base/lsn.ts';
 import { done, type Outcome, refused } from '../base/result.ts';
@@ -25,7 +26,7 @@ const LOOK_AGE_MS_MAX = 250;
  * under the same permit. Anything that does not match the store ends it; a database that was promoted for nothing is
  * demoted by the next look at the role.
  *
- * `nowMs`: the clock of this process. `barrierTimeoutMs`: null when PostgreSQL was shown before, or need not be, to have noted that somebody must confirm.
+ * `barrierTimeoutMs`: null when PostgreSQL was shown before, or need not be, to have noted that somebody must confirm.
  * `prepared`: the list was shown to be in force before. Then nothing is changed before the promotion, and one look at the store is enough.
  */
 export async function promoteSelf(
@@ -35,11 +36,11 @@ export async function promoteSelf(
   order: Extract<Order, { do: 'promote' }>,
   permit: Permit,
   {
-    nowMs,
+    clock,
     barrierTimeoutMs,
     prepared,
   }: {
-    readonly nowMs: () => number;
+    readonly clock: Pick<Clock, 'nowMs'>;
     readonly barrierTimeoutMs: number | null;
     readonly prepared: boolean;
   },
@@ -66,12 +67,12 @@ export async function promoteSelf(
     const answer = whyNotMine(me, group, order);
     // Whether it is asked for depends on how the promotion ends.
     answer.catch(() => undefined);
-    looks.push({ sentMs: nowMs(), answer });
+    looks.push({ sentMs: clock.nowMs(), answer });
   };
   // Who acknowledges alone may leave something behind (P8.3).
   const promoted = await database.promote(order.epoch, { salvageSlot: order.w === 0, onPromoted });
   if (promoted.kind !== 'done') return promoted;
-  const fresh = looks.find(({ sentMs }) => nowMs() - sentMs <= LOOK_AGE_MS_MAX);
+  const fresh = looks.find(({ sentMs }) => clock.nowMs() - sentMs <= LOOK_AGE_MS_MAX);
   const after = await (fresh?.answer ?? whyNotMine(me, group, order));
   if (after !== null) return after;
   return permit.valid() ? promoted : refused('overtaken', 'newer work was accepted during the promotion');

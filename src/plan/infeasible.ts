@@ -2,6 +2,7 @@ import type { PlaceId } from '../base/ids.ts';
 import type { PlanRequest } from '../spec/planning.ts';
 import { baseOf, type Base } from './build/base.ts';
 import { build } from './build/build.ts';
+import type { ChooseOptions } from './choose/choose.ts';
 import { CONSTRAINTS, type Constraint, type Rejection } from './constraints.ts';
 import { limitText } from './limit.ts';
 import { solve } from './solve.ts';
@@ -37,13 +38,19 @@ export interface Relaxation {
 const MOST_SETS = 2_000_000;
 
 /** `isProven`: was every set looked at before it was said that there is no plan? */
-export function explainInfeasible(request: PlanRequest, base: Base, isProven: boolean): Infeasible {
+export function explainInfeasible(
+  request: PlanRequest,
+  base: Base,
+  isProven: boolean,
+  patience: Pick<ChooseOptions, 'isEnough'> | Record<string, never> = {},
+): Infeasible {
   const active = CONSTRAINTS.filter((constraint) => isActive(request, constraint));
   let proven = isProven;
   const look: Look = (changed, out = []) => {
     const { built, chosen } = solve(changed, baseOf(changed, base.facts), new Set(out), {
       top: 1,
       mostSets: MOST_SETS,
+      ...patience,
     });
     const [choice] = chosen?.top ?? [];
     if (choice === undefined && chosen?.proof.kind === 'gap') proven = false;

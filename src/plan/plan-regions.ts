@@ -38,14 +38,15 @@ export interface PlanOptions {
 export function planRegions(request: PlanRequest, facts: Facts, options: PlanOptions): PlanResult {
   const base = baseOf(request, facts);
   const { isEnough } = options;
-  const search = { top: options.top + 1, ...(isEnough === undefined ? {} : { isEnough }) };
+  const patience = isEnough === undefined ? {} : { isEnough };
+  const search = { top: options.top + 1, ...patience };
   const free = request.regions === null ? request : freed(request, request.regions);
   const { built, chosen } = solve(free, base, new Set(), search);
   if (request.regions !== null)
     return { kind: 'plan', plan: judge(request, base, chosen === null ? null : built, chosen) };
   const [best] = chosen?.top ?? [];
   if (chosen === null || best === undefined)
-    return { kind: 'infeasible', infeasible: explainInfeasible(request, base, chosen?.proof.kind !== 'gap') };
+    return { kind: 'infeasible', infeasible: explainInfeasible(request, base, chosen?.proof.kind !== 'gap', patience) };
   const plan: Plan = {
     ...describe(request, base, built, best),
     ...listsOf(built, chosen, best),
@@ -59,7 +60,7 @@ export function planRegions(request: PlanRequest, facts: Facts, options: PlanOpt
 }
 
 /** What the file could have chosen: as many regions, of the providers that it uses. */
-const freed = (request: PlanRequest, regions: readonly PlaceId[]): PlanRequest => ({
+export const freed = (request: PlanRequest, regions: readonly PlaceId[]): PlanRequest => ({
   ...request,
   regions: null,
   mode: request.mode === 'async' ? 'async' : null,

@@ -1,14 +1,19 @@
 import type { PlaceId } from '../../base/ids.ts';
 import type { Facts } from '../../facts/facts.ts';
-import { planRegions, type PlanOptions } from '../../plan/plan-regions.ts';
+import { freed, planRegions, type PlanOptions } from '../../plan/plan-regions.ts';
 import { limitText } from '../../plan/limit.ts';
 import { DEFAULT_LATENCY, type PlanRequest } from '../../spec/planning.ts';
 
 /** `farshore plan explain REGION`: its role, or why it has none and what the best plan with it would be. */
 export function explainRegion(region: PlaceId, request: PlanRequest, facts: Facts, options: PlanOptions): string {
-  const free = { ...request, regions: null };
+  const free = request.regions === null ? request : freed(request, request.regions);
   const found = planRegions(free, facts, options);
   const lines: string[] = [];
+  if (request.regions?.includes(region) === true) {
+    const judged = planRegions(request, facts, options);
+    const there = judged.kind === 'plan' ? judged.plan.regions.find(({ id }) => id === region) : undefined;
+    lines.push(`${region}: ${there?.role ?? 'named'} in the file. If the file left the regions open:`);
+  }
   if (found.kind === 'infeasible') {
     const out = found.infeasible.rejected.find((one) => one.region === region);
     lines.push(
@@ -20,7 +25,8 @@ export function explainRegion(region: PlaceId, request: PlanRequest, facts: Fact
   const chosen = plan.regions.find(({ id }) => id === region);
   if (chosen !== undefined) {
     const share = `${(chosen.share * 100).toFixed(1)} % of the users`;
-    return `${region} is in the plan: ${chosen.role}, ${chosen.serves ? `serves ${share}` : plan.strategy.name}\n`;
+    lines.push(`${region} is in the plan: ${chosen.role}, ${chosen.serves ? `serves ${share}` : plan.strategy.name}`);
+    return `${lines.join('\n')}\n`;
   }
   const other = plan.others.find((one) => one.region === region);
   lines.push(`${region} is not in the plan: ${other?.why ?? 'nothing is known about it'}`);

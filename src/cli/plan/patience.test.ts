@@ -20,6 +20,16 @@ test('it stops in time to describe what was found, and says nothing when that is
   expect(state.said).toBe('');
 });
 
+test('without any plan so far it goes on for three times as long, and says so', () => {
+  const { state, isEnough } = watch('3s');
+  const nothing = { ...progress, best: null };
+  state.now += 8_900;
+  expect(isEnough(nothing)).toBe(false);
+  expect(state.said).toContain('no plan so far');
+  state.now += 200;
+  expect(isEnough(nothing)).toBe(true);
+});
+
 test('without a limit it never stops, and says how far it is every two seconds after the first three', () => {
   const { state, isEnough } = watch(undefined);
   for (let second = 0; second < 8; second++) {

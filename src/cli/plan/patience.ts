@@ -4,6 +4,8 @@ import { parseDuration } from '../../spec/duration.ts';
 
 /** Of the time that was given, so much is for the search; the rest for saying what the choice means. */
 const SEARCH_SHARE = 0.8;
+/** Without any plan so far it goes on: that there is none, and why, is worth so many times the time that was given. */
+const TIMES_WITHOUT_PLAN = 3;
 /** Work that is shorter needs no progress. */
 const QUIET_MS = 3_000;
 const EVERY_MS = 2_000;
@@ -29,10 +31,14 @@ export function patience(
     if (time - said >= EVERY_MS) {
       said = time;
       const what = stage === 'best' ? 'the best' : 'the best is proven; its alternatives by cost and coverage';
+      const soFar =
+        best === null
+          ? 'no plan so far'
+          : `so far $${Math.round(best.costUsd)} a month, ${(best.coverage * 100).toFixed(1)} % in time`;
       output.write(
-        `planning for ${Math.round((time - begun) / 1_000)} s: ${what}, sets of ${size}: ${Math.floor(share * 100)} %; so far $${Math.round(best.costUsd)} a month, ${(best.coverage * 100).toFixed(1)} % in time\n`,
+        `planning for ${Math.round((time - begun) / 1_000)} s: ${what}, sets of ${size}: ${Math.floor(share * 100)} %; ${soFar}\n`,
       );
     }
-    return time - begun >= limitMs * SEARCH_SHARE;
+    return time - begun >= limitMs * (best === null ? TIMES_WITHOUT_PLAN : SEARCH_SHARE);
   };
 }

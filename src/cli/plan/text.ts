@@ -202,6 +202,11 @@ export type Where = (constraint: Infeasible['conflict'][number]['constraint']) =
 
 const placeOf = (place: string | null): string => (place === null ? '' : ` (${place})`);
 
+const noWay = (proven: boolean): string =>
+  proven
+    ? 'no one or two changes are enough'
+    : 'no one or two changes were found that are enough; more time finds more';
+
 /** Why there is no plan, and the ways out. */
 export function infeasibleText(
   { name, conflict, relaxations, proven, advice, rejected }: Infeasible,
@@ -218,7 +223,7 @@ export function infeasibleText(
       ? []
       : [`kept out: ${[...counts].map(([constraint, count]) => `${count} regions by ${constraint}`).join(', ')}`]),
     '',
-    relaxations.length === 0 ? 'no one or two changes are enough' : 'any one of these is enough:',
+    relaxations.length > 0 ? 'any one of these is enough:' : noWay(proven),
     ...table(
       relaxations.map((one) => [
         `  ${one.change}`,

@@ -112,7 +112,10 @@ describe('choose', () => {
         const options = { tablesFrom: 0, guessFrom: isGuessed ? 0 : Infinity, stepBranches: 1 };
         const whole = choose(problem, options);
         let asked = 0;
-        const cut = choose(problem, { ...options, isEnough: () => (asked += 1) > patience });
+        const cut = choose(problem, {
+          ...options,
+          isEnough: ({ best: any }) => any !== null && (asked += 1) > patience,
+        });
         const [best, found] = [whole.top[0], cut.top[0]];
         if (best === undefined) return;
         expect(found).toBeDefined();

@@ -30,7 +30,8 @@ export interface Progress {
   /** Sets of this size are looked through now, and so large a share of them is done. */
   readonly size: number;
   readonly share: number;
-  readonly best: Choice;
+  /** Null: none was found so far. */
+  readonly best: Choice | null;
 }
 
 /** More sets than this: the front is of the list of the best only. */
@@ -132,8 +133,8 @@ class Search {
   }
 
   private isEnough(): boolean {
-    const [best] = this.keeper.top();
-    if (best === undefined || this.cutIn !== null) return false;
+    if (this.cutIn !== null) return false;
+    const [best = null] = this.keeper.top();
     const { stage, size } = this;
     if (!this.options.isEnough({ stage, size, share: this.shareDone(), best })) return false;
     this.cutIn = stage;

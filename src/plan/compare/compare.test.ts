@@ -87,6 +87,15 @@ test('nothing has moved: nothing is suggested, also from a plan that is second b
     expect(driftFrom(old).actions.filter(({ suggested }) => suggested)).toEqual([]);
 });
 
+test('an RTO that no strategy meets breaks nothing that other regions would mend', () => {
+  const request = { ...shop, rtoMs: 5_000 };
+  const plan = planOf(request);
+  expect(plan.violations).toHaveLength(1);
+  const drift = driftFrom(fileOf(plan), facts, request);
+  expect(drift.broken).toEqual([]);
+  expect(drift.actions.filter(({ suggested }) => suggested)).toEqual([]);
+});
+
 test('a link that a commit cannot wait for any more breaks the plan: what moved, what is broken, and a change that is sure', () => {
   const [a, b] = planOf(shop).regions.map(({ id }) => String(id));
   const drift = driftFrom(fileOf(planOf(shop)), slow(a ?? '', b ?? '', 95));

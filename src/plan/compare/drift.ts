@@ -8,8 +8,9 @@ import { lookAt } from '../look.ts';
 import { DEAREST, moneyOf } from '../money.ts';
 import type { Plan } from '../plan.ts';
 import { planRegions, type PlanOptions } from '../plan-regions.ts';
-import type { Choice } from '../problem.ts';
+import { isOrderFree, type Choice } from '../problem.ts';
 import { robustnessOf } from '../robust.ts';
+import { rtoShortfall } from '../strategy.ts';
 import { voterOf } from '../votes.ts';
 import type { PlanFile } from './plan-file.ts';
 import { limitText } from '../limit.ts';
@@ -137,8 +138,10 @@ function brokenBy(request: PlanRequest, base: Base, now: Plan): readonly string[
       .filter((b) => base.km(a, b) < request.minSeparationKm)
       .map((b) => `${a} and ${b} are ${Math.round(base.km(a, b))} km apart, asked are ${request.minSeparationKm}`),
   );
+  // An RTO that no strategy meets is no reason to move: no other regions meet it either.
+  const shortfall = rtoShortfall(now.strategy, request.rtoMs);
   return [
-    ...now.violations,
+    ...now.violations.filter((violation) => violation !== shortfall),
     ...rejected.filter(({ region }) => ids.includes(region)).map(({ region, why }) => `${region}: ${why}`),
     ...near,
     ...now.sharedFate
@@ -273,13 +276,17 @@ function choiceOf({ problem, ids }: Built, set: readonly PlaceId[]): Choice | nu
   return lookAt(problem, indexes)?.choice ?? null;
 }
 
-/** The same regions with the primary where a write takes least. Null: it is there. */
+/** The same regions with the primary where a write takes least, or costs less where that decides. Null: it is there. */
 function switchOf(request: PlanRequest, facts: Facts, base: Base, now: Plan, options: PlanOptions): Action | null {
   const ids = now.regions.map(({ id }) => id);
+  const built = build({ ...request, regions: null, pin: [] }, base, new Set());
+  const isByCost = !Array.isArray(built) && isOrderFree(built.problem);
   const others = ids.slice(1).flatMap((id) => {
     const order = [id, ...ids.filter((other) => other !== id)];
     const then = planRegions(kept(request, order), facts, options);
-    return then.kind === 'plan' && then.plan.violations.length <= now.violations.length ? [then.plan] : [];
+    if (then.kind !== 'plan' || then.plan.violations.length > now.violations.length) return [];
+    // Where the plan takes the cheapest order, a dearer one is no better for being faster.
+    return isByCost && then.plan.cost.usd > now.cost.usd ? [] : [then.plan];
   });
   const [best] = others.toSorted((a, b) => a.writes.meanMs - b.writes.meanMs);
   if (best === undefined || best.writes.meanMs >= now.writes.meanMs) return null;

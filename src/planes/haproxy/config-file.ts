@@ -89,21 +89,8 @@ const defaultsSection = (setup: HaproxySetup): readonly string[] => [
   '  timeout check 750ms',
   '  timeout tunnel 1h',
   ...(setup.routing?.health.check === 'tcp' ? [] : pageLines(setup)),
-  `  default-server check inter 1s fastinter ${FAST_MS}ms downinter 500ms fall 2 rise ${riseOf(setup.routing)} observe layer7 error-limit 5 on-error mark-down`,
+  '  default-server check inter 1s fastinter 250ms downinter 500ms fall 2 rise 2 observe layer7 error-limit 5 on-error mark-down',
 ];
-
-/** Between two checks of a server that comes back. */
-const FAST_MS = 250;
-const RISE = 2;
-/** Good checks in a row for three days: only a person lets such a region back. */
-const NEVER = 1_000_000;
-
-/** A hold-down is so many good checks; `failback: manual` more than there will be, and the driver says `health up` when a person has spoken. */
-function riseOf(routing: RoutingPolicy | null): number {
-  if (routing === null) return RISE;
-  const { holdDownMs, failback } = routing.failover;
-  return failback === 'manual' ? NEVER : RISE + Math.ceil(holdDownMs / FAST_MS);
-}
 
 /** Without them a check is a connection, no more. */
 const pageLines = ({ healthPath, place }: HaproxySetup): readonly string[] => [

@@ -18,8 +18,6 @@ export interface Desired {
   readonly writes: ReadonlyMap<string, string>;
   /** By backend and server: `reads/aws:eu-west-1`. */
   readonly servers: ReadonlyMap<string, { readonly state: ServerState; readonly weight: number | null }>;
-  /** With a manual failback: how often a person has let regions back. */
-  readonly released: number;
 }
 
 export interface Knowledge {
@@ -68,7 +66,7 @@ export function desiredOf({ table, place, audiences, readOnly, madeFor, weights:
           weight: audience.tiers.some((tier) => tier.length > 1) ? weightOf(table.regions, region, made) : null,
         });
   }
-  return { writes, servers, released: table.released ?? 0 };
+  return { writes, servers };
 }
 
 /** A cookie would lead its clients to a region that only drains: HAProxy's configuration has one or not, whatever the table says now. */
@@ -111,11 +109,11 @@ export const madeForOther = (table: RouteTable, madeFor: RoutingPolicy | null): 
 function shapeOf(policy: RoutingPolicy | null): string {
   if (policy === null) return '';
   const { policies, geolocation, latency, failover, slowStartMs, canary, affinity, fences, unmapped } = policy;
-  const { order, holdDownMs, failback } = failover;
+  const { order } = failover;
   const { whenAllUnhealthy } = policy;
   const check = policy.health.check ?? 'http';
   return JSON.stringify([
-    [policies, geolocation, latency, order, slowStartMs, holdDownMs, failback],
+    [policies, geolocation, latency, order, slowStartMs],
     [canary, affinity, fences, unmapped, whenAllUnhealthy, check],
   ]);
 }

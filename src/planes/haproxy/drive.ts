@@ -11,7 +11,7 @@ import { TableWatch } from '../steering/table-watch.ts';
 import { serveAgentChecks } from './agent-check.ts';
 import { type Desired, desiredOf, madeForOther } from './desired.ts';
 import { keepText, mapText } from './map-file.ts';
-import { ask, commandsFor, readActual, releases } from './runtime.ts';
+import { ask, commandsFor, readActual } from './runtime.ts';
 import { stateText } from './state-file.ts';
 
 /** HAProxy is compared with the table this often, whatever changed: it may have been started again, or somebody else may have a hand in it. */
@@ -61,7 +61,6 @@ class Driver implements HaproxyDriver {
   #desired: Desired | null = null;
   #refused: string | null = null;
   #said = '';
-  #releasedSeen: number | null = null;
 
   constructor(config: DrivenConfig, coordination: Coordination, clock: Clock, say: (text: string) => void) {
     this.#config = config;
@@ -163,22 +162,15 @@ class Driver implements HaproxyDriver {
     }
     const actual = await readActual(socket, map);
     if (!actual.ok) return this.#tell(`HAProxy does not answer (${actual.error}); it is told again when it does`);
-    const commands = [...commandsFor(desired, actual.value, map), ...this.#released(desired)];
+    const commands = commandsFor(desired, actual.value, map);
     for (const command of commands) {
       const answer = await ask(socket, command);
       const trouble = answer.ok ? answer.value : answer.error;
       if (trouble !== '') return this.#tell(`"${command}" failed: ${trouble}`);
     }
-    this.#releasedSeen = desired.released;
     // One about each audience's writes would be many lines that say one thing.
     const servers = commands.filter((command) => !command.includes(' map '));
     if (commands.length > 0) this.#tell(['writes: ' + shown(desired), ...servers].join('; '));
-  }
-
-  /** A person has let regions back since the last time that HAProxy was told. What was before this driver is not known to it. */
-  #released(desired: Desired): readonly string[] {
-    const isNew = this.#releasedSeen !== null && desired.released > this.#releasedSeen;
-    return isNew ? releases(desired) : [];
   }
 
   #tell(text: string): void {

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { defaultRouting } from '../../decide/routing/defaults.ts';
 import type { RouteTable } from '../../ports/records.ts';
 import { A, ask, B, C, listen, publish, startLoad, startRegion, tableOf, until } from '../edge/testing.ts';
 import { READS } from './names.ts';
-import { aRig as newRig, installed, LAST_RESORT_OF_ALL as LAST_RESORT, type Rig, type RigOptions } from './testing.ts';
+import { aRig as newRig, installed, LAST_RESORT_OF_ALL as LAST_RESORT, type RigOptions } from './testing.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -37,11 +36,6 @@ const drained = (table: RouteTable, id: string): RouteTable => ({
   ...table,
   regions: table.regions.map((it) => (it.id === id ? { ...it, state: 'drained' } : it)),
 });
-
-const downs = async (rig: Rig): Promise<boolean> =>
-  (await rig.runtime('show stat'))
-    .split('\n')
-    .some((line) => line.startsWith(`${READS},${A},`) && line.includes(',DOWN'));
 
 describe.skipIf(!installed)('HAProxy as a plane', () => {
   test('reads go to the nearest region, writes to the primary’s, and a new table moves them without a reload', async () => {
@@ -247,37 +241,6 @@ describe.skipIf(!installed)('HAProxy as a plane', () => {
     await until('it serves', async () => (await ask(rig.port, '/')).status === 200);
     expect(await regionOf(rig.port)).toBe(A);
   });
-
-  test.each(['auto', 'manual'] as const)(
-    'a region that is back waits: its hold-down, or a person (%s)',
-    async (failback) => {
-      const routing = defaultRouting([]);
-      const policy = { ...routing, failover: { ...routing.failover, failback, holdDownMs: 4_000 } };
-      const rig = await aRig({ routing: policy });
-      await rig.drive();
-      const table = { ...tableOf({ epoch: 1, primary: B }), routing: policy };
-      await publish(rig.store, table);
-      await until('writes are taken', async () => (await write(rig.port, 'one')).status === 200);
-      expect(await regionOf(rig.port)).toBe(A);
-      await rig.regions[0].kill();
-      await until('B serves', async () => (await regionOf(rig.port)) === B);
-      await until('it is down', () => downs(rig));
-      const backAtMs = performance.now();
-      const again = await startRegion(A, rig.regions[0].port);
-      cleanups.push(() => again.kill());
-      const isBack = async () => (await regionOf(rig.port)) === A;
-      if (failback === 'auto') {
-        await until('A serves again', isBack);
-        // 4 s in checks that HAProxy spreads by 5 %.
-        expect(performance.now() - backAtMs).toBeGreaterThan(3_600);
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 5_000));
-      expect(await isBack()).toBe(false);
-      await publish(rig.store, { ...table, generation: table.generation + 1, released: 1 });
-      await until('a person has spoken', isBack);
-    },
-  );
 
   test('an agent check is answered with what is desired', async () => {
     const rig = await aRig();

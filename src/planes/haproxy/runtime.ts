@@ -1,7 +1,6 @@
 import { createConnection } from 'node:net';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Desired, ServerState } from './desired.ts';
-import { LAST_RESORT } from './names.ts';
 
 /** Past this, HAProxy is busy or gone. Milliseconds. */
 const ANSWER_WITHIN_MS = 2_000;
@@ -95,12 +94,6 @@ export function commandsFor(desired: Desired, actual: Actual, mapPath: string): 
       commands.push(`set server ${server} weight ${weight}`);
   return commands;
 }
-
-/** What lets regions back that HAProxy keeps out until a person says so. One that is not well is out again after its checks. */
-export const releases = ({ servers }: Desired): readonly string[] =>
-  [...servers].flatMap(([server, { state }]) =>
-    state === 'ready' && !server.includes(`${LAST_RESORT}/`) ? [`set server ${server} health up`] : [],
-  );
 
 /** One word of the runtime socket's language. */
 const word = (text: string): string => text.replaceAll(/[\\ ;]/g, String.raw`\$&`);
