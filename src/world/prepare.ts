@@ -7,7 +7,7 @@ import type { PlaceId } from '../base/ids.ts';
 import { asFarshoreError } from '../database/postgres/files.ts';
 import { locateBinaries } from '../database/postgres/locate-binaries.ts';
 import { chooseRunAs, type RunAs, reachableFor } from '../database/postgres/run-as.ts';
-import { loadCertificates } from '../planes/edge/certificates.ts';
+import { checkAuthority, loadCertificates } from '../planes/edge/certificates.ts';
 import { readGeoRows } from '../planes/geo/read-geo.ts';
 import { type Deployment, storePlaces } from '../spec/deployment.ts';
 import { locateEtcd, locateHaproxy } from './locate-program.ts';
@@ -86,6 +86,7 @@ export async function prepareWorld(deployment: Deployment, options: WorldOptions
   const rows = haproxyBinary === null || plan.geo === null ? null : await readGeoRows(plan.geo.database);
   // Every edge would refuse them and end; here a person reads why.
   if (plan.edgeTls !== null) await loadCertificates(plan.edgeTls, Date.now());
+  if (plan.edgeTls?.ca != null) await checkAuthority(plan.edgeTls.ca);
   const { layout, files } = planProcesses(plan, deployment, program(), rows);
   makeFolders(layout);
   takeSecrets(layout);

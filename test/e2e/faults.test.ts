@@ -76,7 +76,7 @@ describe('a fault that a person holds', () => {
     const region = await primary();
     const ran = await farshore(['fault', 'cut', 'store', region, '--for', '500ms', '--state', dir]);
     expect(ran.code, ran.stderr).toBe(0);
-    expect(ran.stdout).toContain('no new connection through any of them gets an answer');
+    expect(ran.stdout).toContain('nor a new one gets an answer through any of them');
     expect(ran.stderr).toContain('undone: cut store');
     expect(await inForce()).toBe(0);
   });

@@ -14,11 +14,11 @@ const dir = stateDir();
 const folder = newFolder();
 const file = join(folder, 'farshore.yaml');
 
-function writeSpec(cert: string): void {
+function writeSpec(cert: string, ca = 'ca.pem'): void {
   const spec = readFileSync(join(ROOT, 'examples/active-active.yaml'), 'utf8')
     .replace('app/server.mjs', join(ROOT, 'examples/app/server.mjs'))
     .replace('  policies: [weighted]', `  policies: [weighted]\n  health: { address: { check: tls, host: ${HOST} } }`);
-  writeFileSync(file, `${spec}\nedge:\n  tls: { certificates: [{ cert: ${cert}, key: shop.key }], ca: ca.pem }\n`);
+  writeFileSync(file, `${spec}\nedge:\n  tls: { certificates: [{ cert: ${cert}, key: shop.key }], ca: ${ca} }\n`);
 }
 const up = () => farshore(['up', file, '--rtt-scale', '0', '--detach', '--state', dir]);
 const first = makeCertificate(folder, 'shop', [HOST, `www.${HOST}`]);
@@ -40,6 +40,8 @@ it('a certificate that has ended is refused before anything starts, with its fil
   expect(refused.code).not.toBe(0);
   expect(refused.stderr).toContain('FSH_TLS_INVALID');
   expect(refused.stderr).toMatch(/the certificate .*ended\.pem ended on/);
+  writeSpec('shop.pem', 'nowhere.pem');
+  expect((await up()).stderr).toMatch(/FSH_TLS_INVALID.*the authority .*nowhere\.pem can't be read/);
 });
 
 it('users are served by HTTPS, and DNS finds every region healthy by its handshake', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SyncList } from '../../ports/database.ts';
 import { FRESH_MARKER } from './init.ts';
-import { type TestGroup, type TestNode, must, oneVersionOrMore, startTestGroup } from './testing.ts';
+import { type TestGroup, type TestNode, must, oneVersionOrMore, startTestGroup, until } from './testing.ts';
 
 describe.each(oneVersionOrMore)('the first start, interrupted and repeated, on PostgreSQL ($label)', (version) => {
   let group: TestGroup;
@@ -31,7 +31,9 @@ describe.each(oneVersionOrMore)('the first start, interrupted and repeated, on P
   };
 
   const expectOpened = async (): Promise<void> => {
-    expect(await a.db.status()).toMatchObject({ state: 'primary', systemId, timeline: 1, storedEpoch: 1 });
+    // On a busy machine one look may end before PostgreSQL answers.
+    const opened = await until(a.db, (status) => status.state === 'primary');
+    expect(opened).toMatchObject({ state: 'primary', systemId, timeline: 1, storedEpoch: 1 });
     expect(existsSync(inData(FRESH_MARKER))).toBe(false);
     expect(existsSync(inData('standby.signal'))).toBe(false);
     const app = await a.connect('app');

@@ -45,6 +45,12 @@ export async function loadCertificates(tls: EdgeTls, wallMs: number): Promise<Ce
   return setOf(loaded);
 }
 
+/** Who signed what the checks of the address meet. Throws FSH_* with what is wrong about the file. */
+export async function checkAuthority(path: string): Promise<void> {
+  const [first] = chainIn(await textOf(path, 'the authority'), path);
+  if (first === undefined) throw invalid(`${path} holds no certificate in PEM`);
+}
+
 async function loadOne({ cert, key }: EdgeTls['certificates'][number], wallMs: number): Promise<Loaded> {
   const certPem = await textOf(cert, 'the certificate');
   const keyPem = await textOf(key, 'the key');

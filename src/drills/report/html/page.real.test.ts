@@ -36,7 +36,7 @@ describe.skipIf(!wanted)(title, () => {
     const dom = chromium('--dump-dom');
     expect(dom.match(/<svg /g)).toHaveLength(2);
     expect(dom.match(/class="figure /g)).toHaveLength(4);
-    expect(dom.match(/class="state"/g)).toHaveLength(14);
+    expect(dom.match(/class="state"/g)).toHaveLength(15);
     expect(dom).toContain('Passed: aws:a lost its power');
   });
 
